@@ -1,0 +1,31 @@
+/** The entry of the actors: what a shard can host, and what doors, read models and tests need of it. */
+import type { AnyDefinition } from "../runtime/index.ts";
+import { account } from "./ledger/account.ts";
+import { transfer } from "./ledger/transfer.ts";
+
+export {
+  accountIdSchema,
+  inTransitAccountIdOf,
+  isReservedAccountId,
+  worldAccountIdBeside,
+  worldAccountIdOf,
+  worldCurrencyOf,
+} from "./ledger/account-id.ts";
+export { type AccountKind, type AccountView, accountKindSchema, accountViewSchema } from "./ledger/account-schema.ts";
+export { currencies, scaleOf } from "./ledger/currency.ts";
+export { AMOUNT_MINOR_MAX, decodeMinor, encodeMinor, formatAmount, type ParsedAmount, parseAmount, parseLimit } from "./ledger/money.ts";
+export { type HttpOutcome, httpOutcomeSchema, isoTime, problemBody, TITLE_OF_CODE } from "./ledger/outcome.ts";
+export { type Leg, legsOf, type MoneyRow, type OpenedRow, type StatementRows, statementRows } from "./ledger/statement.ts";
+export {
+  type TransferKind,
+  type TransferReply,
+  type TransferView,
+  transferIdOf,
+  transferKindSchema,
+  transferReplySchema,
+  transferViewSchema,
+} from "./ledger/transfer-schema.ts";
+export { account, transfer };
+
+/** Every entity that a shard of this program hosts. Threads load it by this module's URL. */
+export const registry: readonly AnyDefinition[] = [account, transfer];

@@ -1,0 +1,53 @@
+import type {
+  CheckpointEnd,
+  CheckpointHead,
+  HandledTell,
+  OpenEffect,
+  ShardPosition,
+  Snapshot,
+  SnapshotReader,
+  SnapshotStore,
+} from "./snapshots.ts";
+
+/** Snapshots in memory: states what the ports mean, and simulations run on it. The object is the disk and survives those that use it. */
+export class MemorySnapshots implements SnapshotStore, SnapshotReader {
+  readonly shardCount: number;
+  readonly #snapshots = new Map<string, Snapshot>();
+  readonly #positions: ShardPosition[];
+  #effects: readonly OpenEffect[] = [];
+  #handled: readonly HandledTell[] = [];
+  #at = 0;
+
+  constructor(options: { readonly shardCount: number }) {
+    this.shardCount = options.shardCount;
+    this.#positions = Array.from({ length: options.shardCount }, (_, shard) => ({ shard, seq: 0, position: 0 }));
+  }
+
+  /** `positions` has one of every shard, 0 for those that were never covered; effects stand in the order in which `end` named them, per shard. */
+  head(): CheckpointHead {
+    return { positions: [...this.#positions], effects: this.#effects, handled: this.#handled, at: this.#at };
+  }
+
+  write(snapshots: readonly Snapshot[]): void {
+    for (const snapshot of snapshots) this.#snapshots.set(snapshot.entity, snapshot);
+  }
+
+  end(end: CheckpointEnd): void {
+    const ended = new Set(end.positions.map(({ shard }) => shard));
+    for (const position of end.positions) this.#positions[position.shard] = position;
+    this.#effects = [...this.#effects.filter(({ shard }) => !ended.has(shard)), ...end.effects].sort((a, b) => a.shard - b.shard);
+    this.#handled = [...this.#handled.filter(({ shard }) => !ended.has(shard)), ...end.handled].sort(byShardAndId);
+    this.#at = Math.max(this.#at, end.at);
+  }
+
+  load(entity: string): Snapshot | null {
+    return this.#snapshots.get(entity) ?? null;
+  }
+
+  close(): void {}
+}
+
+function byShardAndId(left: HandledTell, right: HandledTell): number {
+  if (left.shard !== right.shard) return left.shard - right.shard;
+  return left.id < right.id ? -1 : 1;
+}

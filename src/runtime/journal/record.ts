@@ -1,0 +1,65 @@
+import type { Answer } from "../kernel/decision.ts";
+import type { Json } from "../kernel/json.ts";
+
+/** Version of the record format. A store with a higher `minReader` than this is refused by name (`FORMAT_UNSUPPORTED`). */
+export const RECORD_FORMAT = 1;
+export const RECORD_MIN_READER = 1;
+
+/**
+ * One handled message, as the journal keeps it (JSON). Keys that would be empty are left out. `seq` counts the entries of a shard from 1
+ * without a gap; `version` counts the events of the entity. `answer` is what the handled message was answered, kept as it left.
+ */
+export interface Entry {
+  readonly shard: number;
+  readonly seq: number;
+  /** Address `type/id`. */
+  readonly entity: string;
+  readonly version: number;
+  /** Milliseconds since 1970; never goes back within a shard. */
+  readonly at: number;
+  readonly events?: readonly Json[];
+  /** Id of the client's command that made this entry. */
+  readonly id?: string;
+  /** Fingerprint of that command, when the runtime remembers its id for the entity (`repeats: "recorded"`). */
+  readonly print?: string;
+  /** Id of the effect whose message made this entry: this entry is the proof that it was handled. */
+  readonly cause?: string;
+  /** What the handled command or tell was answered. */
+  readonly answer?: Answer<Json>;
+  /** Effects opened by this entry, in order; the id of the i-th is `shard.incarnation.seq.i`. */
+  readonly opens?: readonly OpenedEffect[];
+  /** The effect of this entity that this entry closes. */
+  readonly closes?: string;
+  readonly trace?: string;
+  /** Format of personal text in `events`: absent = none; 1 = AES-256-GCM under the entity's key, which lies outside the journal. */
+  readonly sealed?: 1;
+}
+
+/** An effect as its entry opens it. `hops` counts the causes since an outside input. */
+export interface OpenedEffect {
+  readonly id: string;
+  readonly kind: "tell" | "ask";
+  readonly to: string;
+  readonly command: string;
+  readonly body: Json;
+  readonly answerTo?: string;
+  readonly hops: number;
+  readonly trace?: string;
+}
+
+/** One commit group of one commit domain, before the journal gives it its sequence. `body` is the JSON array of its entries. */
+export interface Group {
+  readonly domain: number;
+  /** Fencing token of the domain: only the newest one registered may append. */
+  readonly incarnation: number;
+  /** Counts from 1 within an incarnation; the journal takes only the next. */
+  readonly number: number;
+  readonly time: number;
+  readonly count: number;
+  readonly body: string;
+}
+
+/** A committed group. `seq` counts the records of the journal from 1 without a gap. */
+export interface StoredRecord extends Group {
+  readonly seq: number;
+}

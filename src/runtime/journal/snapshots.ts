@@ -1,0 +1,71 @@
+import type { Answer } from "../kernel/decision.ts";
+import type { Json } from "../kernel/json.ts";
+import type { OpenedEffect } from "./record.ts";
+
+/**
+ * A snapshot of one entity. `seq` is the sequence in its shard of the last entry it holds: entries at or below it are skipped in replay.
+ * `body` is JSON: {state, keys?}. `definition` is the version of the state's format, for upcasters.
+ */
+export interface Snapshot {
+  readonly entity: string;
+  readonly shard: number;
+  readonly seq: number;
+  readonly version: number;
+  readonly definition: number;
+  readonly body: string;
+}
+
+/** How far a shard is covered: its entries up to `seq` are, and those lie in records up to `position`. */
+export interface ShardPosition {
+  readonly shard: number;
+  readonly seq: number;
+  readonly position: number;
+}
+
+/** An effect that is open at a checkpoint; `answer` once it was handled by an entry at or before the checkpoint. */
+export interface OpenEffect extends OpenedEffect {
+  /** Address of the entity that opened it. */
+  readonly from: string;
+  readonly shard: number;
+  readonly answer?: Answer<Json>;
+}
+
+/** A tell of another domain that this shard's entities handled and whose sender has not yet said that it closed it. */
+export interface HandledTell {
+  readonly id: string;
+  readonly shard: number;
+  readonly answer: Answer<Json>;
+}
+
+/** The end of a checkpoint of one domain: positions, open effects and handled tells of its shards replace what was there, all in one transaction. */
+export interface CheckpointEnd {
+  readonly positions: readonly ShardPosition[];
+  readonly effects: readonly OpenEffect[];
+  readonly handled: readonly HandledTell[];
+  /** Highest `at` given so far in the domain: time never goes back across a restart. */
+  readonly at: number;
+}
+
+/** What a checkpoint holds besides snapshots: where recovery starts. */
+export interface CheckpointHead {
+  readonly positions: readonly ShardPosition[];
+  readonly effects: readonly OpenEffect[];
+  readonly handled: readonly HandledTell[];
+  readonly at: number;
+}
+
+/** The store of snapshots as the checkpoint thread (the only writer) sees it. It may fall behind the journal and never leads it. */
+export interface SnapshotStore {
+  readonly shardCount: number;
+  head(): CheckpointHead;
+  /** One transaction. Rows come in key order. */
+  write(snapshots: readonly Snapshot[]): void;
+  /** One transaction. */
+  end(end: CheckpointEnd): void;
+  close(): void;
+}
+
+/** Point reads of snapshots; a key that was never written answers null at the same cost. */
+export interface SnapshotReader {
+  load(entity: string): Snapshot | null;
+}

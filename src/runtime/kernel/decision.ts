@@ -1,0 +1,72 @@
+import type { Code } from "./fault.ts";
+import type { Json } from "./json.ts";
+
+/** What an entity answers, as it travels and as the journal keeps it. A refusal is a value with a code of the one table. */
+export type Answer<Reply = Json> = { readonly ok: true; readonly value: Reply } | Refusal;
+export interface Refusal {
+  readonly ok: false;
+  readonly code: Code;
+  readonly detail: string;
+}
+
+/**
+ * Work for after the commit, recorded with the events (L4). `tell` is a durable command to another entity, handled once, in order
+ * per pair of entities. `ask` is read-only: its handler may only reply, nothing is recorded at the receiver, and it is asked again after
+ * a crash. The answer comes back to the handler in `answers` that `answerTo` names; a tell without `answerTo` wants none.
+ */
+export type Effect = TellEffect | AskEffect;
+export interface TellEffect {
+  readonly kind: "tell";
+  /** Address `type/id`. */
+  readonly to: string;
+  readonly command: string;
+  readonly body: Json;
+  readonly answerTo?: string;
+}
+export interface AskEffect {
+  readonly kind: "ask";
+  readonly to: string;
+  readonly command: string;
+  readonly body: Json;
+  readonly answerTo: string;
+}
+
+/**
+ * The decision of a handler. `accept` records events (evolve applies them), an optional reply to who sent the command, effects, and
+ * `settle`: the answer for everybody who waits for this entity. A command accepted with `isAnsweredLater` waits for a `settle`.
+ * `reply` and a refusal of a command that no record of its id needs write nothing. `ignore` answers nothing but "handled".
+ */
+export type Decision<Event = EventBase, Reply = Json> = Accept<Event, Reply> | Reject | ReplyOnly<Reply> | Ignore;
+export interface EventBase {
+  readonly kind: string;
+}
+export interface Accept<Event, Reply> {
+  readonly kind: "accept";
+  readonly events: readonly Event[];
+  readonly reply?: Reply;
+  readonly isAnsweredLater?: boolean;
+  readonly settle?: Json;
+  readonly effects?: readonly Effect[];
+}
+export interface Reject {
+  readonly kind: "reject";
+  readonly code: Code;
+  readonly detail: string;
+}
+export interface ReplyOnly<Reply> {
+  readonly kind: "reply";
+  readonly value: Reply;
+}
+export interface Ignore {
+  readonly kind: "ignore";
+}
+
+export function accept<Event, Reply = never>(
+  events: readonly Event[],
+  more: Omit<Accept<Event, Reply>, "kind" | "events"> = {},
+): Accept<Event, Reply> {
+  return { kind: "accept", events, ...more };
+}
+export const reject = (code: Code, detail: string): Reject => ({ kind: "reject", code, detail });
+export const reply = <Reply>(value: Reply): ReplyOnly<Reply> => ({ kind: "reply", value });
+export const ignore: Ignore = { kind: "ignore" };

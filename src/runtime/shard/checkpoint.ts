@@ -1,0 +1,113 @@
+import type { CheckpointEnd, HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
+import type { Json } from "../kernel/json.ts";
+import type { Slot } from "./slot.ts";
+
+interface Item {
+  readonly slot: Slot;
+  readonly state: unknown;
+  readonly seq: number;
+  readonly version: number;
+  readonly keys: readonly Json[] | null;
+}
+
+/**
+ * One checkpoint of one domain. It takes references at a group boundary (states are immutable values, so that is cheap and exact)
+ * and encodes them in slices after the group is committed, so that no turn of the shard thread becomes long.
+ *
+ * C1. Taken when no entry gathers: the states are exactly those after the group `group`.
+ * C2. Nothing of it leaves before that group is committed: snapshots may fall behind the journal and never lead it.
+ * C3. `end` is written after all its snapshots; its positions, open effects and handled tells replace the old ones in one transaction.
+ */
+export class Checkpoint {
+  readonly group: number;
+  readonly #items: readonly Item[];
+  readonly #effects: readonly OpenEffect[];
+  readonly #handled: readonly HandledTell[];
+  readonly #seqs: ReadonlyMap<number, number>;
+  readonly #at: number;
+  #position: number | null;
+  #next = 0;
+
+  constructor(options: {
+    readonly group: number;
+    /** Null while the group is not committed. */
+    readonly position: number | null;
+    readonly dirty: Iterable<Slot>;
+    readonly effects: Iterable<OpenEffect>;
+    readonly handled: Iterable<HandledTell>;
+    readonly seqs: ReadonlyMap<number, number>;
+    readonly at: number;
+  }) {
+    this.group = options.group;
+    this.#position = options.position;
+    const items: Item[] = [];
+    for (const slot of options.dirty) {
+      const keys = slot.keys === null ? null : (slot.keys.toJson() as unknown as readonly Json[]);
+      items.push({ slot, state: slot.state, seq: slot.seq, version: slot.version, keys });
+    }
+    this.#items = items;
+    this.#effects = Array.from(options.effects, (effect) => ({ ...effect }));
+    this.#handled = [...options.handled];
+    this.#seqs = new Map(options.seqs);
+    this.#at = options.at;
+  }
+
+  get count(): number {
+    return this.#items.length;
+  }
+  get isEncoded(): boolean {
+    return this.#next === this.#items.length;
+  }
+
+  /** The next snapshots, at most `rowsMax`. */
+  encode(rowsMax: number): readonly Snapshot[] {
+    const rows: Snapshot[] = [];
+    const until = Math.min(this.#next + rowsMax, this.#items.length);
+    for (; this.#next < until; this.#next++) {
+      const item = this.#items[this.#next];
+      if (item === undefined) break;
+      const { slot, state, keys } = item;
+      const encoded = slot.definition.snapshot.encode(state as never);
+      rows.push({
+        entity: slot.address,
+        shard: slot.shard,
+        seq: item.seq,
+        version: item.version,
+        definition: slot.definition.version,
+        body: JSON.stringify(keys === null ? { state: encoded } : { state: encoded, keys }),
+      });
+    }
+    return rows;
+  }
+
+  /** The group is in the journal, at this sequence (C2). */
+  groupCommitted(seq: number): void {
+    this.#position = seq;
+  }
+
+  /** A journal sequence at or above that of the group, and below every later group of the domain; null until the group is committed. */
+  get position(): number | null {
+    return this.#position;
+  }
+
+  /** @throws Error before the group is committed (C2). */
+  end(): CheckpointEnd {
+    const position = this.#position;
+    if (position === null) throw new Error(`the checkpoint's group ${this.group} is not committed`);
+    return {
+      positions: Array.from(this.#seqs, ([shard, seq]) => ({ shard, seq, position })),
+      effects: this.#effects,
+      handled: this.#handled,
+      at: this.#at,
+    };
+  }
+
+  get slots(): readonly Slot[] {
+    return this.#items.map(({ slot }) => slot);
+  }
+
+  /** The store holds it: the slots whose state has not moved on are clean. */
+  confirm(): void {
+    for (const { slot, seq } of this.#items) slot.snapshotSeq = Math.max(slot.snapshotSeq, seq);
+  }
+}

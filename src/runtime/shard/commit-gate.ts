@@ -1,0 +1,101 @@
+import type { Entry, Group } from "../journal/record.ts";
+import type { Answer } from "../kernel/decision.ts";
+import type { Json } from "../kernel/json.ts";
+import type { DomainMessage } from "./message.ts";
+
+/** Something that may leave the domain only after a commit. `isFinal` on an answer: a lost group surely means "not done". */
+export type Output =
+  | { readonly kind: "answer"; readonly caller: number; readonly answer: Answer<Json>; readonly isFinal: boolean }
+  | { readonly kind: "send"; readonly shard: number; readonly message: DomainMessage };
+
+interface HeldGroup {
+  readonly number: number;
+  readonly outputs: Output[];
+}
+
+/**
+ * The output gate of one commit domain (L2): gathers entries into groups and holds whatever depends on them.
+ *
+ * G1. Groups are numbered 1, 2, 3 ... and handed out in that order.
+ * G2. An output is held with the last group in which the entity it speaks of changed, and leaves when that group is committed.
+ * G3. Outputs leave in the order of their groups; of one group, in the order in which they were held.
+ */
+export class CommitGate {
+  readonly #domain: number;
+  readonly #incarnation: number;
+  readonly #inFlight: HeldGroup[] = [];
+  #entries: Entry[] = [];
+  #outputs: Output[] = [];
+  #number = 1;
+  #committed = 0;
+
+  constructor(options: { readonly domain: number; readonly incarnation: number }) {
+    this.#domain = options.domain;
+    this.#incarnation = options.incarnation;
+  }
+
+  /** The number of the group that gathers now. */
+  get gathering(): number {
+    return this.#number;
+  }
+  get entriesCount(): number {
+    return this.#entries.length;
+  }
+  get inFlightCount(): number {
+    return this.#inFlight.length;
+  }
+  /** The last group that was handed out; 0 = none yet. */
+  get cutLast(): number {
+    return this.#number - 1;
+  }
+  get committedLast(): number {
+    return this.#committed;
+  }
+
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+  }
+
+  /** Holds the output until the group is committed; `false` when it is already, and the caller lets it go at once. */
+  hold(group: number, output: Output): boolean {
+    if (group <= this.#committed) return false;
+    if (group === this.#number) this.#outputs.push(output);
+    else this.#inFlight[group - this.#committed - 1]?.outputs.push(output);
+    return true;
+  }
+
+  /** Closes the gathering group and gives it to the journal; null when it has no entry. */
+  cut(timeMs: number): Group | null {
+    if (this.#entries.length === 0) return null;
+    const group = {
+      domain: this.#domain,
+      incarnation: this.#incarnation,
+      number: this.#number,
+      time: timeMs,
+      count: this.#entries.length,
+      body: JSON.stringify(this.#entries),
+    };
+    this.#inFlight.push({ number: this.#number, outputs: this.#outputs });
+    this.#number++;
+    this.#entries = [];
+    this.#outputs = [];
+    return group;
+  }
+
+  /** The oldest group in flight is durable: what it held may leave. @throws Error when the journal answers out of order. */
+  commit(number: number): readonly Output[] {
+    const held = this.#inFlight.shift();
+    if (held === undefined || held.number !== number) throw new Error(`group ${number} was committed, ${held?.number ?? "none"} was next`);
+    this.#committed = number;
+    return held.outputs;
+  }
+
+  /** Everything that will never be committed by this incarnation. */
+  drop(): readonly Output[] {
+    const outputs = [...this.#inFlight.flatMap((held) => held.outputs), ...this.#outputs];
+    this.#inFlight.length = 0;
+    this.#outputs = [];
+    this.#entries = [];
+    return outputs;
+  }
+}

@@ -1,0 +1,812 @@
+import type { Entry, Group, OpenedEffect } from "../journal/record.ts";
+import type { Recovered } from "../journal/recovery.ts";
+import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
+import { partsOf, shardOf } from "../kernel/address.ts";
+import type { Accept, Answer, Decision, EventBase, Refusal } from "../kernel/decision.ts";
+import type { AnyDefinition, Info } from "../kernel/definition.ts";
+import { sha256Base64Url } from "../kernel/digest.ts";
+import type { Code } from "../kernel/fault.ts";
+import { type Json, unreachable } from "../kernel/json.ts";
+import { Ring } from "../mailbox/ring.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { CommitGate, type Output } from "./commit-gate.ts";
+import { KeyTable } from "./key-table.ts";
+import type { AnswerMessage, AskMessage, CommandMessage, DomainMessage, Message, TellMessage } from "./message.ts";
+import { evolve, rebuild } from "./replay.ts";
+import { Slot } from "./slot.ts";
+
+/** What a domain asks of its thread. Calls return at once; results come back as inputs. None may call the domain again from inside. */
+export interface DomainPorts {
+  nowMs(): number;
+  /** Answered by `loaded`. */
+  load(address: string): void;
+  /** Answered by `committed` or `refused`, in order. */
+  submit(group: Group): void;
+  answer(caller: number, answer: Answer<Json>): void;
+  /** To the domain that owns the shard. */
+  send(shard: number, message: DomainMessage): void;
+  /** A fault that a person must see: what crashed, where, and why. */
+  crashed(address: string, doing: string, cause: unknown): void;
+}
+
+export interface DomainLimits {
+  /** Client commands waiting for one entity. */
+  readonly mailboxMax: number;
+  /** Messages one entity handles before the next ready one gets its turn. */
+  readonly turnMessagesMax: number;
+  /** Entries that end a group. */
+  readonly groupEntriesMax: number;
+  /** Groups handed to the journal and not yet answered. */
+  readonly groupsInFlightMax: number;
+  /** Open effects above which new commands are refused (`OVERLOADED`). */
+  readonly effectsMax: number;
+  /** Entities with changes that no snapshot holds, above which new commands are refused (`OVERLOADED`). */
+  readonly dirtyMax: number;
+  /** Causes without an outside input before a chain of tells ends as a dead letter. */
+  readonly hopsMax: number;
+}
+
+/** Switches that each break one rule, to prove that a check notices. Never set outside checks. */
+export type PlantedBug = "reply-before-commit" | "dedup-not-rebuilt";
+
+export interface DomainOptions {
+  readonly domain: number;
+  readonly incarnation: number;
+  readonly shardCount: number;
+  /** Does this domain own the shard? */
+  readonly isOwned: (shard: number) => boolean;
+  readonly definitions: ReadonlyMap<string, AnyDefinition>;
+  readonly limits: DomainLimits;
+  readonly recovered: Recovered;
+  readonly ports: DomainPorts;
+  readonly plantedBug?: PlantedBug | null;
+}
+
+/** A tell or ask of another domain that arrived here and whose sender has not closed it. */
+interface SeenTell {
+  readonly shard: number;
+  readonly from: number;
+  /** The message that waits; null once it was handled. */
+  waiting: TellMessage | null;
+  answer: Answer<Json> | null;
+  /** The group that made the answer; it may be repeated when that is committed. */
+  group: number;
+}
+
+/** Handled messages, entities, effects: counts since the domain started. */
+export interface DomainFigures {
+  readonly messagesHandled: number;
+  readonly entities: number;
+  readonly openEffects: number;
+  readonly passivations: number;
+  readonly deadLetters: number;
+  readonly dirty: number;
+}
+
+/**
+ * The single-writer loop of one commit domain: all shards of one thread. Synchronous and free of I/O: inputs are method calls, outputs
+ * go to ports; the thread's shell and the simulation drive this same code.
+ *
+ * S1. One message at a time, per entity in arrival order (L1). A handler never sees a state that its own earlier messages did not make.
+ * S2. State in memory may be ahead of the journal; nothing that depends on it leaves before the commit (L2, `CommitGate`).
+ * S3. A handled tell always makes an entry that names its cause, so that it is never handled again (L3).
+ * S4. A tell of another domain is known by its id from its arrival until its sender closed it: a second copy is not handled.
+ * S5. After one refused group nothing leaves any more; the thread ends and its successor recovers (no selective undo).
+ * S6. An entity leaves memory only when no message waits, nobody waits for it, and a snapshot holds its last entry.
+ */
+export class Domain {
+  readonly #options: DomainOptions;
+  readonly #ports: DomainPorts;
+  readonly #limits: DomainLimits;
+  readonly #gate: CommitGate;
+  readonly #slots = new Map<string, Slot>();
+  readonly #ready = new Ring<Slot>(64);
+  readonly #dirty = new Set<Slot>();
+  readonly #seqs: Map<number, number>;
+  readonly #effects = new Map<string, OpenEffect>();
+  /** Group in which an effect was opened: it was sent when that is committed. Recovered ones were committed before. */
+  readonly #openedIn = new Map<string, number>();
+  readonly #seen = new Map<string, SeenTell>();
+  readonly #tail: Map<string, readonly Entry[]>;
+  /** Durable messages that wait for the journal. Kept by address: their entity may leave memory meanwhile. */
+  #parked: Array<{ readonly address: string; readonly message: Message }> = [];
+  #checkpoint: Checkpoint | null = null;
+  #committedSeq: number;
+  #at: number;
+  #isJournalDown = false;
+  #isDropped = false;
+  /** An entity with entries after the checkpoint could not be rebuilt: the checkpoint must not move past them. */
+  #isPinned = false;
+  #sweep: MapIterator<Slot> | null = null;
+  #messagesHandled = 0;
+  #passivations = 0;
+  #deadLetters = 0;
+
+  constructor(options: DomainOptions) {
+    this.#options = options;
+    this.#ports = options.ports;
+    this.#limits = options.limits;
+    this.#gate = new CommitGate({ domain: options.domain, incarnation: options.incarnation });
+    const { recovered } = options;
+    this.#seqs = new Map(recovered.seqs);
+    for (let shard = 0; shard < options.shardCount; shard++) {
+      if (options.isOwned(shard) && !this.#seqs.has(shard)) this.#seqs.set(shard, 0);
+    }
+    this.#committedSeq = recovered.position;
+    this.#at = recovered.at;
+    this.#tail = new Map(recovered.tail);
+    if (options.plantedBug !== "dedup-not-rebuilt") {
+      for (const { id, shard, answer } of recovered.handled) {
+        this.#seen.set(id, { shard, from: Number(id.slice(0, id.indexOf("."))), waiting: null, answer, group: 0 });
+      }
+    }
+    for (const effect of recovered.effects) this.#effects.set(effect.id, effect);
+  }
+
+  /**
+   * The last step of a start: wakes every entity that has entries after the checkpoint, and offers again, in order, what is open and
+   * was not handled; what was handled only gets its answer. Called once, when the ports work.
+   */
+  resume(): void {
+    for (const address of this.#tail.keys()) this.#slotOf(address);
+    for (const effect of this.#effects.values()) {
+      if (effect.answer !== undefined && this.#options.plantedBug !== "dedup-not-rebuilt") this.#deliverAnswer(effect, effect.answer);
+      else this.#offer(effect);
+    }
+    const shards = [...this.#seqs.keys()];
+    for (let shard = 0; shard < this.#options.shardCount; shard++) {
+      if (this.#options.isOwned(shard)) continue;
+      const ids = [...this.#effects.values()].filter((effect) => this.#shardOf(effect.to) === shard).map(({ id }) => id);
+      this.#ports.send(shard, { kind: "open", shards, ids });
+    }
+  }
+
+  // Inputs -------------------------------------------------------------------------------------------------------------------------
+
+  /** A client's command. Refused at once, with nothing kept, when a limit is reached (L6). */
+  command(message: CommandMessage): void {
+    if (this.#isDropped)
+      return this.#ports.answer(
+        message.caller,
+        refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered; nothing was done. Send the command again."),
+      );
+    if (this.#effects.size >= this.#limits.effectsMax || this.#dirty.size >= this.#limits.dirtyMax) {
+      return this.#ports.answer(
+        message.caller,
+        refusal("OVERLOADED", "The shard thread has as much open work as it may hold; nothing was done. Send the command again later."),
+      );
+    }
+    const definition = this.#options.definitions.get(partsOf(message.to).type);
+    if (definition === undefined || !Object.hasOwn(definition.commands, message.command)) {
+      return this.#ports.answer(
+        message.caller,
+        refusal("validation_failed", `There is no command "${message.command}" for ${message.to}.`),
+      );
+    }
+    const slot = this.#slotOf(message.to);
+    if (!slot.mailbox.offer(message)) {
+      const detail = `${slot.mailbox.capacity} messages wait for ${message.to}; nothing was done. Send the command again later.`;
+      return this.#ports.answer(message.caller, refusal("MAILBOX_FULL", detail));
+    }
+    this.#schedule(slot);
+  }
+
+  /** A message of another domain. */
+  receive(message: DomainMessage): void {
+    if (this.#isDropped) return;
+    switch (message.kind) {
+      case "tell":
+        return this.#receiveTell(message.effect);
+      case "ask":
+        return this.#enqueue(askOf(message.effect, true));
+      case "answer": {
+        const effect = this.#effects.get(message.id);
+        // Already closed: the answer was repeated after a recovery.
+        if (effect === undefined || effect.answer !== undefined) return;
+        effectAnswered(effect, message.answer);
+        return this.#deliverAnswer(effect, message.answer);
+      }
+      case "closed":
+        this.#seen.delete(message.id);
+        return;
+      case "open": {
+        const open = new Set(message.ids);
+        for (const [id, seen] of this.#seen)
+          if (message.shards.includes(seen.from) && seen.answer !== null && !open.has(id)) this.#seen.delete(id);
+        return;
+      }
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** Answer to `load`: the entity's snapshot, null when there is none, or why it cannot be read. */
+  loaded(address: string, snapshot: Snapshot | null, failure: unknown = null): void {
+    const slot = this.#slots.get(address);
+    if (slot === undefined || slot.status !== "loading") return;
+    try {
+      if (failure !== null) throw failure;
+      const hasTail = slot.tail !== null;
+      rebuild(slot, snapshot);
+      slot.status = "ready";
+      if (hasTail && slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
+    } catch (cause) {
+      slot.status = "failed";
+      slot.failure = cause instanceof Error ? cause.message : String(cause);
+      if (slot.tail !== null) this.#isPinned = true;
+      this.#ports.crashed(address, "rebuild", cause);
+    }
+    if (slot.mailbox.count > 0) this.#schedule(slot);
+  }
+
+  /** The group is durable; `seq` is its sequence in the journal. */
+  committed(number: number, seq: number): void {
+    if (this.#isDropped) return;
+    this.#committedSeq = seq;
+    if (this.#checkpoint?.group === number) this.#checkpoint.groupCommitted(seq);
+    for (const output of this.#gate.commit(number)) this.#release(output);
+  }
+
+  /**
+   * A group was refused (S5). Callers get to know what is known: a command whose group was lost is surely not done; one that was
+   * accepted in a committed group goes on after the recovery.
+   */
+  refused(): void {
+    if (this.#isDropped) return;
+    this.#isDropped = true;
+    const notDone = refusal("JOURNAL_UNAVAILABLE", "The journal could not store this; nothing was done. Send the command again.");
+    const unknown = refusal("OUTCOME_UNKNOWN", "The journal failed while this was under way. Send the command again with the same key.");
+    for (const output of this.#gate.drop()) {
+      if (output.kind === "answer") this.#ports.answer(output.caller, output.isFinal ? notDone : unknown);
+    }
+    for (const slot of this.#slots.values()) {
+      for (const waiter of slot.waiters ?? [])
+        this.#ports.answer(waiter.caller, waiter.group > this.#gate.committedLast ? notDone : unknown);
+      for (const message of slot.mailbox) if (message.kind === "command") this.#ports.answer(message.caller, notDone);
+    }
+  }
+
+  /** While the journal takes no writes, reads are answered, writes are refused, and tells wait. */
+  journalDown(isDown: boolean): void {
+    this.#isJournalDown = isDown;
+    if (isDown) return;
+    const parked = this.#parked;
+    this.#parked = [];
+    for (const { address, message } of parked) {
+      const slot = this.#slotOf(address);
+      slot.mailbox.force(message);
+      this.#schedule(slot);
+    }
+  }
+
+  /**
+   * Another domain has a new incarnation: what its old one sent and was not handled here is forgotten (its successor sends it again),
+   * and what is open from here to its shards is sent to the successor. Returns the last group that holds something handled so far:
+   * once that is committed, the successor may read the journal.
+   */
+  peerChanged(isPeerShard: (shard: number) => boolean): number {
+    for (const [id, seen] of this.#seen) if (isPeerShard(seen.from) && seen.waiting !== null) this.#seen.delete(id);
+    return this.#gate.entriesCount > 0 ? this.#gate.gathering : this.#gate.cutLast;
+  }
+  resend(isPeerShard: (shard: number) => boolean): void {
+    for (const effect of this.#effects.values()) {
+      if (effect.answer !== undefined || (this.#openedIn.get(effect.id) ?? 0) > this.#gate.committedLast) continue;
+      const shard = this.#shardOf(effect.to);
+      if (isPeerShard(shard)) this.#ports.send(shard, { kind: effect.kind, effect });
+    }
+  }
+  isCommitted(group: number): boolean {
+    return group <= this.#gate.committedLast;
+  }
+
+  /** Handles waiting messages, about `messagesMax` of them, and hands out a group. True when ready entities are left. */
+  run(messagesMax: number): boolean {
+    if (this.#isDropped) return false;
+    this.#at = Math.max(this.#at, this.#ports.nowMs());
+    let left = messagesMax;
+    while (left > 0) {
+      if (this.#gate.entriesCount >= this.#limits.groupEntriesMax && !this.flush()) return false; // `committed` makes room again.
+      const slot = this.#ready.shift();
+      if (slot === undefined) break;
+      left -= this.#turn(slot);
+    }
+    this.flush();
+    return this.#ready.count > 0;
+  }
+
+  /** Hands the gathering group to the journal. False when as many are in flight as may be. */
+  flush(): boolean {
+    if (this.#gate.inFlightCount >= this.#limits.groupsInFlightMax) return false;
+    const group = this.#gate.cut(this.#at);
+    if (group !== null) this.#ports.submit(group);
+    return true;
+  }
+
+  // Checkpoint, passivation, inspection --------------------------------------------------------------------------------------------
+
+  /**
+   * Takes a checkpoint of what changed. Null when one is under way, or a group gathers and cannot be handed out now. `journalSeq` is what
+   * the whole journal had committed before the call: with nothing in flight, all groups of this domain to come lie above it.
+   */
+  beginCheckpoint(journalSeq: number): Checkpoint | null {
+    if (this.#isDropped || this.#checkpoint !== null) return null;
+    if (this.#gate.entriesCount > 0 && !this.flush()) return null;
+    this.#checkpoint = new Checkpoint({
+      group: this.#gate.cutLast,
+      position: this.#gate.inFlightCount === 0 ? Math.max(this.#committedSeq, journalSeq) : null,
+      dirty: this.#dirty,
+      effects: this.#effects.values(),
+      handled: this.#handledTells(),
+      seqs: this.#seqs,
+      at: this.#at,
+    });
+    this.#dirty.clear();
+    return this.#checkpoint;
+  }
+
+  /** The store could not take it: its entities are to be in the next one. */
+  abandonCheckpoint(): void {
+    for (const slot of this.#checkpoint?.slots ?? []) if (slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
+    this.#checkpoint = null;
+  }
+
+  /** An entity with entries after the checkpoint could not be rebuilt: the positions must not move past what it needs. */
+  get isPinned(): boolean {
+    return this.#isPinned;
+  }
+
+  /** The store holds the checkpoint: clean entities that are finished leave memory. */
+  endCheckpoint(): void {
+    this.#checkpoint?.confirm();
+    for (const slot of this.#checkpoint?.slots ?? []) this.#releaseFinished(slot);
+    this.#checkpoint = null;
+  }
+
+  /** Looks at most at `stepsMax` entities and passivates those untouched since `idleSince` (S6). Returns how many left. */
+  passivate(options: { readonly idleSince: number; readonly stepsMax: number }): number {
+    let gone = 0;
+    this.#sweep ??= this.#slots.values();
+    for (let steps = 0; steps < options.stepsMax; steps++) {
+      const next = this.#sweep.next();
+      if (next.done === true) {
+        this.#sweep = null;
+        break;
+      }
+      if (next.value.touchedAt < options.idleSince && isClean(next.value)) {
+        this.#slots.delete(next.value.address);
+        gone++;
+      }
+    }
+    this.#passivations += gone;
+    return gone;
+  }
+
+  get hasReady(): boolean {
+    return this.#ready.count > 0;
+  }
+  get isIdle(): boolean {
+    return this.#ready.count === 0 && this.#gate.entriesCount === 0 && this.#gate.inFlightCount === 0;
+  }
+  get dirtyCount(): number {
+    return this.#dirty.size;
+  }
+  get entitiesCount(): number {
+    return this.#slots.size;
+  }
+  get committedSeq(): number {
+    return this.#committedSeq;
+  }
+  get effectsOpen(): number {
+    return this.#effects.size;
+  }
+  figures(): DomainFigures {
+    return {
+      messagesHandled: this.#messagesHandled,
+      entities: this.#slots.size,
+      openEffects: this.#effects.size,
+      passivations: this.#passivations,
+      deadLetters: this.#deadLetters,
+      dirty: this.#dirty.size,
+    };
+  }
+
+  // One message --------------------------------------------------------------------------------------------------------------------
+
+  #turn(slot: Slot): number {
+    slot.isQueued = false;
+    let handled = 0;
+    while (handled < this.#limits.turnMessagesMax) {
+      const message = slot.mailbox.take();
+      if (message === undefined) break;
+      handled++;
+      this.#handle(slot, message);
+    }
+    this.#messagesHandled += handled;
+    slot.touchedAt = this.#at;
+    if (slot.mailbox.count > 0) this.#schedule(slot);
+    else {
+      slot.mailbox.release();
+      if (slot.seq === 0 && isClean(slot))
+        this.#slots.delete(slot.address); // Looking at what does not exist must cost no memory.
+      else this.#releaseFinished(slot);
+    }
+    return handled + 1;
+  }
+
+  #handle(slot: Slot, message: Message): void {
+    switch (message.kind) {
+      case "command":
+        return this.#handleCommand(slot, message);
+      case "tell":
+        return this.#isJournalDown ? this.#park(slot, message) : this.#handleTell(slot, message);
+      case "ask":
+        return this.#handleAsk(slot, message);
+      case "answer":
+        return this.#isJournalDown ? this.#park(slot, message) : this.#handleAnswer(slot, message);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #handleCommand(slot: Slot, message: CommandMessage): void {
+    const { caller, id } = message;
+    if (message.deadlineAt < this.#at) {
+      return this.#ports.answer(caller, refusal("DEADLINE_EXCEEDED", "The command waited longer than its deadline; it was not run."));
+    }
+    if (slot.status === "failed") return this.#ports.answer(caller, entityFailed(slot));
+    const isRecorded = id !== null && slot.definition.commands[message.command]?.repeats === "recorded";
+    const print = isRecorded ? sha256Base64Url(`${message.command} ${JSON.stringify(message.body)}`) : "";
+    if (isRecorded) {
+      const kept = slot.keys?.find(id);
+      if (kept !== undefined) {
+        const reused = refusal("key_reused", "This key was used for another command. Use a new key for a new command.");
+        return this.#answerAfter(slot.changedIn, caller, kept.print === print ? kept.answer : reused);
+      }
+      if (slot.keys?.isFull(this.#at) === true) {
+        return this.#answerAfter(
+          slot.changedIn,
+          caller,
+          refusal("keys_exhausted", `${slot.address} remembers as many keys as it may. Try again later.`),
+        );
+      }
+    }
+    const decision = this.#decide(slot, message.command, message.body, id ?? "");
+    if (decision === null) {
+      return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
+    }
+    const writes = isRecorded || (decision.kind === "accept" && (decision.events.length > 0 || (decision.effects?.length ?? 0) > 0));
+    if (!writes && decision.kind !== "accept") return this.#answerAfter(slot.changedIn, caller, answerOf(decision));
+    if (writes && this.#isJournalDown) {
+      return this.#ports.answer(
+        caller,
+        refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment; nothing was done. Send the command again later."),
+      );
+    }
+    const answer = answerOf(decision);
+    const record = isRecorded ? { id, print, answer } : id === null ? {} : { id };
+    if (
+      writes &&
+      !this.#write(
+        slot,
+        decision,
+        { ...record, ...(message.trace === null ? {} : { trace: message.trace }) },
+        { hops: 0, trace: message.trace },
+      )
+    ) {
+      return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
+    }
+    if (isRecorded) {
+      slot.keys ??= new KeyTable();
+      slot.keys.keep({ id, print, at: this.#at, answer });
+    }
+    if (decision.kind === "accept" && decision.isAnsweredLater === true) {
+      slot.waiters ??= [];
+      slot.waiters.push({ caller, group: this.#gate.gathering });
+    } else {
+      this.#answerAfter(slot.changedIn, caller, answer);
+    }
+    if (decision.kind === "accept") this.#settle(slot, decision);
+  }
+
+  #handleTell(slot: Slot, message: TellMessage): void {
+    const seen = message.isForeign ? this.#seen.get(message.id) : undefined;
+    if (message.isForeign && seen?.waiting !== message) return; // Its sender's successor sent it again.
+    const trace = message.trace === null ? {} : { trace: message.trace };
+    let answer: Answer<Json>;
+    if (slot.status === "failed") answer = entityFailed(slot);
+    else if (message.hops > this.#limits.hopsMax) {
+      answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
+    } else {
+      const decision = this.#decide(slot, message.command, message.body, message.id);
+      answer = decision === null ? refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.") : answerOf(decision);
+      if (decision !== null && this.#write(slot, decision, { cause: message.id, answer, ...trace }, message)) {
+        if (decision.kind === "accept") this.#settle(slot, decision);
+        return this.#tellHandled(slot, message, answer, seen);
+      }
+      if (decision !== null) answer = refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.");
+    }
+    // Not handled by the entity: a dead letter, which is an entry like any other, so that it is not offered again (S3).
+    this.#deadLetters++;
+    this.#append(slot, { cause: message.id, answer, ...trace }, []);
+    this.#tellHandled(slot, message, answer, seen);
+  }
+
+  #tellHandled(slot: Slot, message: TellMessage, answer: Answer<Json>, seen: SeenTell | undefined): void {
+    if (seen !== undefined) {
+      seen.waiting = null;
+      seen.answer = answer;
+      seen.group = slot.changedIn;
+      this.#sendAfter(slot.changedIn, message.from, { kind: "answer", id: message.id, answer });
+      return;
+    }
+    const effect = this.#effects.get(message.id);
+    if (effect === undefined) return;
+    effectAnswered(effect, answer);
+    this.#deliverAnswer(effect, answer);
+  }
+
+  #handleAsk(slot: Slot, message: AskMessage): void {
+    const decision = slot.status === "failed" ? null : this.#decide(slot, message.command, message.body, message.id);
+    let answer: Answer<Json>;
+    if (slot.status === "failed") answer = entityFailed(slot);
+    else if (decision === null || decision.kind === "accept") {
+      answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${message.command}" read-only.`);
+    } else answer = answerOf(decision);
+    if (message.isForeign) return this.#sendAfter(slot.changedIn, message.from, { kind: "answer", id: message.id, answer });
+    const effect = this.#effects.get(message.id);
+    if (effect !== undefined) this.#deliverAnswer(effect, answer);
+  }
+
+  #handleAnswer(slot: Slot, message: AnswerMessage): void {
+    const { effect, answer } = message;
+    if (!this.#effects.has(effect.id)) return; // Closed already.
+    const origin = { hops: effect.hops, trace: effect.trace ?? null };
+    const trace = effect.trace === undefined ? {} : { trace: effect.trace };
+    const name = effect.answerTo;
+    const handler = name === undefined ? undefined : slot.definition.answers?.[name];
+    let decision: Decision<EventBase, never> | null = null;
+    if (name !== undefined && slot.status === "ready") {
+      try {
+        if (handler === undefined) throw new Error(`${slot.definition.type} has no handler "${name}" in answers`);
+        decision = handler(slot.state as never, answer, this.#info(slot, effect.id));
+      } catch (cause) {
+        this.#ports.crashed(slot.address, `answers.${name}`, cause);
+      }
+    }
+    this.#effects.delete(effect.id);
+    this.#openedIn.delete(effect.id);
+    const isWritten = decision !== null && this.#write(slot, decision, { closes: effect.id, ...trace }, origin);
+    if (!isWritten) {
+      if (name !== undefined) this.#deadLetters++;
+      this.#append(slot, { closes: effect.id, ...trace }, []);
+    }
+    const shard = this.#shardOf(effect.to);
+    if (effect.kind === "tell" && !this.#options.isOwned(shard)) this.#sendAfter(slot.changedIn, shard, { kind: "closed", id: effect.id });
+    if (isWritten && decision?.kind === "accept") this.#settle(slot, decision);
+  }
+
+  /** The handler's decision; null when it threw (logged): the state is as it was. */
+  #decide(slot: Slot, command: string, body: Json, id: string): Decision<EventBase, Json> | null {
+    const handler = slot.definition.decide[command];
+    if (handler === undefined)
+      return { kind: "reject", code: "validation_failed", detail: `${slot.definition.type} has no command "${command}".` };
+    try {
+      return handler(slot.state as never, body as never, this.#info(slot, id));
+    } catch (cause) {
+      this.#ports.crashed(slot.address, command, cause);
+      return null;
+    }
+  }
+
+  #info(slot: Slot, id: string): Info {
+    return { id, key: slot.key, shard: slot.shard, shardCount: this.#options.shardCount, at: this.#at };
+  }
+
+  /** Applies the decision and gathers its entry. False when `evolve` threw (logged): the state is as it was and nothing is written. */
+  #write(
+    slot: Slot,
+    decision: Decision<EventBase, Json>,
+    record: Partial<Entry>,
+    origin: { readonly hops: number; readonly trace: string | null },
+  ): boolean {
+    if (decision.kind !== "accept") {
+      this.#append(slot, record, []);
+      return true;
+    }
+    let state = slot.state;
+    try {
+      for (const event of decision.events) state = evolve(slot.definition, state, event);
+    } catch (cause) {
+      this.#ports.crashed(slot.address, "evolve", cause);
+      return false;
+    }
+    slot.state = state;
+    slot.version += decision.events.length;
+    const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
+    const opens = decision.effects?.map((effect, i): OpenedEffect => {
+      const id = `${slot.shard}.${this.#options.incarnation}.${seq}.${i}`;
+      const opened = { id, kind: effect.kind, to: effect.to, command: effect.command, body: effect.body, hops: origin.hops + 1 };
+      if (origin.trace !== null) Object.assign(opened, { trace: origin.trace });
+      return effect.answerTo === undefined ? opened : { ...opened, answerTo: effect.answerTo };
+    });
+    this.#append(slot, opens === undefined || opens.length === 0 ? record : { ...record, opens }, decision.events);
+    for (const opened of opens ?? []) {
+      const effect: OpenEffect = { ...opened, from: slot.address, shard: slot.shard };
+      this.#effects.set(effect.id, effect);
+      if (this.#options.isOwned(this.#shardOf(effect.to))) this.#offer(effect);
+      else {
+        this.#openedIn.set(effect.id, this.#gate.gathering);
+        this.#offer(effect);
+      }
+    }
+    return true;
+  }
+
+  #append(slot: Slot, record: Partial<Entry>, events: readonly EventBase[]): void {
+    const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
+    this.#seqs.set(slot.shard, seq);
+    slot.seq = seq;
+    slot.changedIn = this.#gate.gathering;
+    if (slot.status === "ready") this.#dirty.add(slot); // What cannot be rebuilt has no state to keep; its entry changes none.
+    const entry: Entry = { shard: slot.shard, seq, entity: slot.address, version: slot.version, at: this.#at, ...record };
+    this.#gate.add(events.length === 0 ? entry : { ...entry, events: events as unknown as readonly Json[] });
+  }
+
+  #settle(slot: Slot, decision: Accept<EventBase, Json>): void {
+    if (decision.settle === undefined || slot.waiters === null) return;
+    const answer: Answer<Json> = { ok: true, value: decision.settle };
+    for (const { caller } of slot.waiters) this.#answerAfter(slot.changedIn, caller, answer, false);
+    slot.waiters = null;
+  }
+
+  // Effects ------------------------------------------------------------------------------------------------------------------------
+
+  /** Brings a tell or ask to its entity: at once inside the domain, after the commit across domains. */
+  #offer(effect: OpenEffect): void {
+    const shard = this.#shardOf(effect.to);
+    if (this.#options.isOwned(shard)) return this.#enqueue(effect.kind === "tell" ? tellOf(effect, false) : askOf(effect, false));
+    this.#sendAfter(this.#openedIn.get(effect.id) ?? 0, shard, { kind: effect.kind, effect });
+  }
+
+  #receiveTell(effect: OpenEffect): void {
+    const seen = this.#seen.get(effect.id);
+    if (seen === undefined) {
+      const message = tellOf(effect, true);
+      this.#seen.set(effect.id, { shard: this.#shardOf(effect.to), from: effect.shard, waiting: message, answer: null, group: 0 });
+      return this.#enqueue(message);
+    }
+    if (seen.answer !== null) this.#sendAfter(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
+  }
+
+  #enqueue(message: TellMessage | AskMessage): void {
+    const slot = this.#slotOf(message.to);
+    slot.mailbox.force(message);
+    this.#schedule(slot);
+  }
+
+  #deliverAnswer(effect: OpenEffect, answer: Answer<Json>): void {
+    if (effect.answerTo === undefined && this.#options.isOwned(this.#shardOf(effect.to))) {
+      this.#effects.delete(effect.id); // The receiver's entry closed it.
+      return;
+    }
+    const slot = this.#slotOf(effect.from);
+    slot.mailbox.force({ kind: "answer", effect, answer });
+    this.#schedule(slot);
+  }
+
+  *#handledTells(): Iterable<HandledTell> {
+    for (const [id, { shard, answer }] of this.#seen) if (answer !== null) yield { id, shard, answer };
+  }
+
+  // Slots and the gate -------------------------------------------------------------------------------------------------------------
+
+  #slotOf(address: string): Slot {
+    const present = this.#slots.get(address);
+    if (present !== undefined) return present;
+    const definition = this.#options.definitions.get(partsOf(address).type);
+    if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
+    const slot = new Slot({ address, shard: this.#shardOf(address), definition, mailboxMax: this.#limits.mailboxMax });
+    slot.touchedAt = this.#at;
+    const tail = this.#tail.get(address);
+    if (tail !== undefined) {
+      slot.tail = tail;
+      this.#tail.delete(address);
+    }
+    this.#slots.set(address, slot);
+    this.#ports.load(address);
+    return slot;
+  }
+
+  #schedule(slot: Slot): void {
+    if (slot.isQueued || slot.status === "loading") return;
+    slot.isQueued = true;
+    this.#ready.push(slot);
+  }
+
+  #park(slot: Slot, message: Message): void {
+    this.#parked.push({ address: slot.address, message });
+  }
+
+  #releaseFinished(slot: Slot): void {
+    if (!isClean(slot) || slot.definition.isFinished?.(slot.state as never) !== true) return;
+    if (this.#slots.delete(slot.address)) this.#passivations++;
+  }
+
+  #shardOf(address: string): number {
+    return shardOf(address, this.#options.shardCount);
+  }
+
+  #answerAfter(group: number, caller: number, answer: Answer<Json>, isFinal = true): void {
+    if (this.#options.plantedBug === "reply-before-commit") return this.#ports.answer(caller, answer);
+    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "answer", caller, answer, isFinal });
+    else this.#ports.answer(caller, answer);
+  }
+
+  #sendAfter(group: number, shard: number, message: DomainMessage): void {
+    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "send", shard, message });
+    else this.#ports.send(shard, message);
+  }
+
+  #release(output: Output): void {
+    if (output.kind === "answer") this.#ports.answer(output.caller, output.answer);
+    else this.#ports.send(output.shard, output.message);
+  }
+}
+
+const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
+
+const entityFailed = (slot: Slot): Refusal =>
+  refusal("ENTITY_FAILED", `${slot.address} cannot be rebuilt from the journal: ${slot.failure} Other entities are not affected.`);
+
+function answerOf(decision: Decision<EventBase, Json>): Answer<Json> {
+  switch (decision.kind) {
+    case "accept":
+      return { ok: true, value: decision.reply ?? null };
+    case "reply":
+      return { ok: true, value: decision.value };
+    case "reject":
+      return { ok: false, code: decision.code, detail: decision.detail };
+    case "ignore":
+      return { ok: true, value: null };
+    default:
+      return unreachable(decision);
+  }
+}
+
+/** The open effect is a value in every list; its answer is noted in place, because a checkpoint must find it there. */
+function effectAnswered(effect: OpenEffect, answer: Answer<Json>): void {
+  (effect as { answer?: Answer<Json> }).answer = answer;
+}
+
+function tellOf(effect: OpenEffect, isForeign: boolean): TellMessage {
+  return {
+    kind: "tell",
+    id: effect.id,
+    from: effect.shard,
+    isForeign,
+    sender: effect.from,
+    to: effect.to,
+    command: effect.command,
+    body: effect.body,
+    hops: effect.hops,
+    trace: effect.trace ?? null,
+  };
+}
+
+function askOf(effect: OpenEffect, isForeign: boolean): AskMessage {
+  return {
+    kind: "ask",
+    id: effect.id,
+    from: effect.shard,
+    isForeign,
+    sender: effect.from,
+    to: effect.to,
+    command: effect.command,
+    body: effect.body,
+  };
+}
+
+/** Nothing waits in it or for it, and the store holds its last entry (S6). */
+function isClean(slot: Slot): boolean {
+  return slot.status === "ready" && slot.mailbox.count === 0 && !slot.isQueued && slot.waiters === null && slot.seq <= slot.snapshotSeq;
+}

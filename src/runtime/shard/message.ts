@@ -1,0 +1,61 @@
+import type { OpenEffect } from "../journal/snapshots.ts";
+import type { Answer } from "../kernel/decision.ts";
+import type { Json } from "../kernel/json.ts";
+
+/** What waits in an entity's mailbox. */
+export type Message = CommandMessage | TellMessage | AskMessage | AnswerMessage;
+
+/** A client's command. `caller` is the number under which its door waits; `deadlineAt` is compared before the first handling only. */
+export interface CommandMessage {
+  readonly kind: "command";
+  readonly caller: number;
+  readonly to: string;
+  readonly command: string;
+  readonly body: Json;
+  readonly id: string | null;
+  readonly deadlineAt: number;
+  readonly trace: string | null;
+}
+
+/** A durable command of an entity. `from` is the shard of the sender; `isForeign` when that shard belongs to another domain. */
+export interface TellMessage {
+  readonly kind: "tell";
+  readonly id: string;
+  readonly from: number;
+  readonly isForeign: boolean;
+  /** Address of the sender, which gets the answer. */
+  readonly sender: string;
+  readonly to: string;
+  readonly command: string;
+  readonly body: Json;
+  readonly hops: number;
+  readonly trace: string | null;
+}
+
+/** A read-only question of an entity. */
+export interface AskMessage {
+  readonly kind: "ask";
+  readonly id: string;
+  readonly from: number;
+  readonly isForeign: boolean;
+  readonly sender: string;
+  readonly to: string;
+  readonly command: string;
+  readonly body: Json;
+}
+
+/** The answer to an effect of the entity in whose mailbox it lies. */
+export interface AnswerMessage {
+  readonly kind: "answer";
+  readonly effect: OpenEffect;
+  readonly answer: Answer<Json>;
+}
+
+/** What travels between domains. It leaves only after the commit of the group that made it (L2). */
+export type DomainMessage =
+  | { readonly kind: "tell" | "ask"; readonly effect: OpenEffect }
+  | { readonly kind: "answer"; readonly id: string; readonly answer: Answer<Json> }
+  /** The sender's closing entry is committed: the receiver may forget that it handled this tell. */
+  | { readonly kind: "closed"; readonly id: string }
+  /** Sent after a recovery, when everything open was sent again: what is not named here was closed. */
+  | { readonly kind: "open"; readonly shards: readonly number[]; readonly ids: readonly string[] };

@@ -1,0 +1,64 @@
+import type { Entry } from "../journal/record.ts";
+import type { Snapshot } from "../journal/snapshots.ts";
+import type { EventBase } from "../kernel/decision.ts";
+import type { AnyDefinition } from "../kernel/definition.ts";
+import type { Json } from "../kernel/json.ts";
+import { KeyTable } from "./key-table.ts";
+import type { Slot } from "./slot.ts";
+
+/** Rebuilds an entity: its snapshot, or its initial state, then the entries after it. Pure but for the slot. @throws whatever an upcaster or `evolve` throws. */
+export function rebuild(slot: Slot, snapshot: Snapshot | null): void {
+  const { definition } = slot;
+  if (snapshot === null) {
+    slot.state = definition.initial(slot.key);
+  } else {
+    const body = JSON.parse(snapshot.body) as { readonly state: Json; readonly keys?: Parameters<typeof KeyTable.fromJson>[0] };
+    slot.state = definition.snapshot.decode(upcastState(definition, body.state, snapshot.definition));
+    slot.keys = body.keys === undefined ? null : KeyTable.fromJson(body.keys);
+    slot.version = snapshot.version;
+    slot.seq = snapshot.seq;
+    slot.snapshotSeq = snapshot.seq;
+  }
+  for (const entry of slot.tail ?? []) if (entry.seq > slot.seq) replayEntry(slot, entry);
+  slot.tail = null;
+}
+
+function replayEntry(slot: Slot, entry: Entry): void {
+  for (const event of entry.events ?? []) slot.state = evolve(slot.definition, slot.state, upcastEvent(slot.definition, event));
+  if (entry.id !== undefined && entry.print !== undefined && entry.answer !== undefined) {
+    slot.keys ??= new KeyTable();
+    slot.keys.keep({ id: entry.id, print: entry.print, at: entry.at, answer: entry.answer });
+  }
+  slot.version = entry.version;
+  slot.seq = entry.seq;
+}
+
+/** Applies one event. @throws Error naming the event when the definition does not know it. */
+export function evolve(definition: AnyDefinition, state: unknown, event: EventBase): unknown {
+  const apply = definition.evolve[event.kind];
+  if (apply === undefined) throw new Error(`${definition.type} has no evolve for the event "${event.kind}"`);
+  return apply(state as never, event as never);
+}
+
+function upcastState(definition: AnyDefinition, state: Json, from: number): Json {
+  if (from > definition.version)
+    throw new Error(`snapshot of ${definition.type} has version ${from}; this program knows ${definition.version}`);
+  let current = state;
+  for (let version = from; version < definition.version; version++) {
+    const step = definition.upcast?.state?.[version];
+    if (step === undefined) throw new Error(`${definition.type} has no upcaster of state from version ${version}`);
+    current = step(current);
+  }
+  return current;
+}
+
+function upcastEvent(definition: AnyDefinition, event: Json): EventBase {
+  let current = event as Json & EventBase & { readonly v?: number };
+  const steps = definition.upcast?.events?.[current.kind];
+  if (steps !== undefined) {
+    for (let version = current.v ?? 1; steps[version] !== undefined; version++) {
+      current = steps[version]?.(current) as typeof current;
+    }
+  }
+  return current;
+}

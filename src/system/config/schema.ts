@@ -1,0 +1,153 @@
+/**
+ * Every setting of Troupe with its default, limits and meaning. Only this file knows them; names, documentation and error
+ * texts are derived. A key is `section.name`; its unit and bound end the name.
+ */
+import { z } from "zod";
+
+/** What a setting's schema carries besides its check: `description` ends with `allowed`, which errors quote. */
+export type SettingMeta = { readonly description: string; readonly allowed: string };
+
+const documented = <S extends z.ZodType>(schema: S, text: string, allowed: string): S =>
+  schema.meta({ description: `${text} Allowed: ${allowed}.`, allowed } satisfies SettingMeta);
+
+type Range = { readonly unit: string; readonly min: number; readonly max: number };
+
+const count = (text: string, byDefault: number, { unit, min, max }: Range) =>
+  documented(z.int().min(min).max(max).default(byDefault), text, `whole number of ${unit}, ${min} to ${max}`);
+
+const milliseconds = (text: string, byDefault: number, max = 86_400_000, min = 1) =>
+  count(text, byDefault, { unit: "milliseconds", min, max });
+
+const flag = (text: string, byDefault: boolean) => documented(z.boolean().default(byDefault), text, "true or false");
+
+const words = (text: string, byDefault: string) =>
+  documented(z.string().min(1).max(4096).default(byDefault), text, "text, 1 to 4096 characters");
+
+const choice = <const T extends readonly [string, ...string[]]>(text: string, choices: T, byDefault: NoInfer<T[number]>) =>
+  // The default is one of the choices by its type, which zod's mapped type of an enum cannot see through a type parameter.
+  documented(z.literal(choices).default(byDefault as never), text, choices.map((word) => `"${word}"`).join(", "));
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+export const configSchema = z.strictObject({
+  http: z.strictObject({
+    host: words("Address that the HTTP server listens on.", "127.0.0.1"),
+    port: documented(
+      z.int().min(0).max(65_535).default(7070),
+      "Port that the HTTP server listens on; 0 takes a free one.",
+      "whole number, 0 to 65535",
+    ),
+    bodyBytesMax: count("Largest body of one request, except bulk streams; larger is refused with 413.", MIB, {
+      unit: "bytes",
+      min: KIB,
+      max: GIB,
+    }),
+    jsonDepthMax: count("Deepest nesting of a JSON body; deeper is refused with 400.", 32, { unit: "levels", min: 1, max: 1000 }),
+    jsonKeysMax: count("Most object keys and array items in one JSON body; more is refused with 400.", 1000, {
+      unit: "keys",
+      min: 1,
+      max: 1_000_000,
+    }),
+    answerMsMax: milliseconds("Longest wait for an answer, after which the client gets 202, 504 or 503.", 30_000, 600_000),
+    bulkInFlightMax: count("Lines of one bulk request that are worked on at once.", 1024, { unit: "lines", min: 1, max: 65_536 }),
+    bulkLineBytesMax: count("Longest line of a bulk request.", 16 * KIB, { unit: "bytes", min: 256, max: 16 * MIB }),
+    connectionsMax: count("Most connections at once; further ones are closed on arrival.", 10_000, {
+      unit: "connections",
+      min: 1,
+      max: 1_000_000,
+    }),
+    requestTimeoutMs: milliseconds("Longest time for receiving one whole request, except bulk streams.", 60_000),
+    gzipBytesMin: count("Smallest answer that is compressed for clients that accept gzip.", KIB, { unit: "bytes", min: 0, max: GIB }),
+  }),
+  data: z.strictObject({
+    dir: words("Folder of the store; made when missing, used by one process at a time.", "./data-local"),
+  }),
+  shard: z.strictObject({
+    count: count("Shards of the store; fixed when the store is made, another number is refused later.", 64, {
+      unit: "shards",
+      min: 1,
+      max: 4096,
+    }),
+    threads: documented(
+      z.int().min(1).max(256).nullable().default(null),
+      "Threads that run shards; null takes one less than the machine has cores, at least 1.",
+      "null or whole number of threads, 1 to 256",
+    ),
+    commandsMax: count("Commands accepted and not yet answered, per thread; more are refused with 503.", 8192, {
+      unit: "commands",
+      min: 1,
+      max: 1_000_000,
+    }),
+    mailboxMax: count("Messages waiting for one entity; a command beyond is refused with MAILBOX_FULL.", 1000, {
+      unit: "messages",
+      min: 1,
+      max: 1_000_000,
+    }),
+    turnMessagesMax: count("Messages that a thread handles before it lets input and output run.", 1024, {
+      unit: "messages",
+      min: 1,
+      max: 1_000_000,
+    }),
+    turnMsMax: milliseconds("Time that a thread handles messages before it lets input and output run.", 5, 1000),
+    groupEntriesMax: count("Most entries in one commit group.", 2000, { unit: "entries", min: 1, max: 100_000 }),
+    groupsInFlightMax: count("Commit groups of one thread that the journal has and has not answered.", 4, {
+      unit: "groups",
+      min: 1,
+      max: 64,
+    }),
+    entitiesIdleMs: milliseconds("Time without a message after which an entity leaves memory.", 60_000),
+    entitiesMax: count("Entities in memory per thread; beyond, idle ones leave.", 100_000, { unit: "entities", min: 1, max: 10_000_000 }),
+    tellOpenMax: count("Messages between entities that are not yet handled, per thread; beyond, new commands are refused.", 100_000, {
+      unit: "messages",
+      min: 1,
+      max: 10_000_000,
+    }),
+    hopsMax: count("Messages caused one by the other without outside input; the next becomes a dead letter.", 100, {
+      unit: "messages",
+      min: 1,
+      max: 10_000,
+    }),
+  }),
+  journal: z.strictObject({
+    unsafe: flag("Lets the ledger run on a journal that can lose acknowledged work in a power cut. For experiments only.", false),
+    synchronous: choice('SQLite\'s synchronous mode of the journal. "normal" needs journal.unsafe.', ["full", "normal"], "full"),
+    diskFreeBytesMin: count("Free disk space below which new commands are refused.", 64 * MIB, { unit: "bytes", min: 0, max: 1024 * GIB }),
+    busyTimeoutMs: milliseconds(
+      "Longest wait for another program's lock on a file of the store, for example a backup's.",
+      5000,
+      600_000,
+      0,
+    ),
+    cacheKiB: count("Page cache of the journal's connection.", 16_384, { unit: "KiB", min: 64, max: 16_777_216 }),
+    walPagesMax: count("Pages in the write-ahead log after which the journal moves them to the main file.", 10_000, {
+      unit: "pages",
+      min: 100,
+      max: 10_000_000,
+    }),
+  }),
+  checkpoint: z.strictObject({
+    everyMs: milliseconds("Longest time between the starts of two checkpoints while something changes.", 5000),
+    everyEntities: count("Changed entities that start a checkpoint early.", 20_000, { unit: "entities", min: 1, max: 10_000_000 }),
+    batchRows: count("Snapshots handed to the checkpoint thread at once.", 2000, { unit: "rows", min: 1, max: 100_000 }),
+  }),
+  views: z.strictObject({
+    waitMsMax: milliseconds("Longest wait of a read for its view to reach the journal; then 503 VIEW_BEHIND.", 1000, 60_000, 0),
+    batchRecordsMax: count("Most journal records that a view takes in one transaction.", 256, { unit: "records", min: 1, max: 100_000 }),
+    cacheKiB: count("Page cache of the views' connection.", 16_384, { unit: "KiB", min: 64, max: 16_777_216 }),
+  }),
+  shutdown: z.strictObject({
+    deadlineMs: milliseconds(
+      "Longest time for an ordered stop; what is not finished by then resumes at the next start.",
+      60_000,
+      3_600_000,
+    ),
+  }),
+  log: z.strictObject({
+    level: choice("Least level of log lines that are written.", ["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info"),
+  }),
+});
+
+/** All settings, complete and checked. `shard.threads` null means "by the machine": see `shardThreadsOf`. */
+export type Config = z.output<typeof configSchema>;
