@@ -1,4 +1,4 @@
-// Makes the clone ready to run: the locked packages, the pinned Node among them; with --test also nats-server.
+// Makes the clone ready to run: the locked packages, the pinned Node among them; with --test also nats-server and strace.
 // Plain JavaScript for the machine's own Node (20 is enough), before anything is installed. All text goes to stderr,
 // because the standard output belongs to the command that runs next.
 //
@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findNatsServer, obtainNatsServer } from "./nats-server.mjs";
+import { findStrace, obtainStrace } from "./strace.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const lockFile = join(root, ".setup.lock");
@@ -146,21 +147,28 @@ async function install() {
   writeFileSync(stampFile, wantedStamp());
 }
 
+/** What some tests need besides packages. Without the network all other tests still run; those say why they were skipped. */
+const testPrograms = [
+  { name: "nats-server", find: findNatsServer, obtain: obtainNatsServer },
+  { name: "strace", find: findStrace, obtain: obtainStrace },
+];
+const isMissing = ({ name, find }) => find() === undefined && (name !== "strace" || process.platform === "linux");
+
 async function obtainForTests() {
-  if (findNatsServer() !== undefined) return;
-  say("getting nats-server (once)");
-  try {
-    say(`nats-server is at ${obtainNatsServer()}`);
-  } catch (error) {
-    // No test of this version needs it, so a machine without the network can still run them all.
-    say(`WARNING: nats-server is not here and cannot be had: ${error.message}. Tests against NATS will not run.`);
+  for (const { name, obtain } of testPrograms.filter(isMissing)) {
+    say(`getting ${name} (once)`);
+    try {
+      say(`${name} is at ${obtain()}`);
+    } catch (error) {
+      say(`WARNING: ${name} is not here and cannot be had: ${error.message}. Tests that need it will not run.`);
+    }
   }
 }
 
 try {
   const isForTests = process.argv.includes("--test");
   if (!isInstalled()) await withLock(install);
-  if (isForTests && findNatsServer() === undefined) await withLock(obtainForTests);
+  if (isForTests && testPrograms.some(isMissing)) await withLock(obtainForTests);
 } catch (error) {
   say(`FAILED: ${error.message}`);
   process.exitCode = 1;

@@ -76,8 +76,9 @@ function requestAgain(state: Transfer, body: RequestBody): Decided<TransferReply
   const { terms } = state;
   const isSame =
     terms.kind === body.kind &&
-    (terms.from === body.from || (body.from === null && body.kind === "deposit")) &&
-    (terms.to === body.to || (body.to === null && body.kind === "withdrawal")) &&
+    // The world account was chosen here, not asked for.
+    (terms.kind === "deposit" ? null : terms.from) === body.from &&
+    (terms.kind === "withdrawal" ? null : terms.to) === body.to &&
     terms.amount === decodeMinor(body.amount) &&
     terms.currency === body.currency &&
     terms.caller === body.caller;

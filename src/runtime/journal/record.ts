@@ -47,7 +47,38 @@ export interface OpenedEffect {
   readonly trace?: string;
 }
 
-/** One commit group of one commit domain, before the journal gives it its sequence. `body` is the JSON array of its entries. */
+/**
+ * The body of a record: a JSON array with one entry a line. Any JSON parser reads it; who wants the entries of some entities only need not
+ * parse the others, because a line break never stands inside a JSON string.
+ */
+export function packEntries(entries: readonly Entry[]): Uint8Array {
+  const lines: string[] = [];
+  for (const entry of entries) lines.push(JSON.stringify(entry));
+  return encoder.encode(`[${lines.join(",\n")}]`);
+}
+const encoder = new TextEncoder();
+
+export const unpackEntries = (body: string | Uint8Array): readonly Entry[] =>
+  JSON.parse(typeof body === "string" ? body : decoder.decode(body)) as Entry[];
+const decoder = new TextDecoder();
+
+/** The entries of entities of one type, in order, from the bytes of a body; the lines of others are only looked at. */
+export function entriesOfType(text: string | Uint8Array, type: string): readonly Entry[] {
+  const body = typeof text === "string" ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+  const mark = `"entity":"${type}/`; // Inside a JSON string its quotes would be escaped.
+  const entries: Entry[] = [];
+  for (let at = body.indexOf(mark); at >= 0; ) {
+    const from = Math.max(body.lastIndexOf(NEWLINE, at) + 1, 1); // The first line begins after "[".
+    const newline = body.indexOf(NEWLINE, at);
+    const to = (newline < 0 ? body.length : newline) - 1; // A line ends with ",", the last one with "]".
+    entries.push(JSON.parse(body.toString("utf8", from, to)) as Entry);
+    at = body.indexOf(mark, to);
+  }
+  return entries;
+}
+const NEWLINE = 0x0a;
+
+/** One commit group of one commit domain, before the journal gives it its sequence. `body` is what `packEntries` makes of its entries. */
 export interface Group {
   readonly domain: number;
   /** Fencing token of the domain: only the newest one registered may append. */
@@ -56,7 +87,8 @@ export interface Group {
   readonly number: number;
   readonly time: number;
   readonly count: number;
-  readonly body: string;
+  /** JSON text, or its UTF-8 bytes: what crosses threads is bytes, because they can be handed over without a copy. */
+  readonly body: string | Uint8Array;
 }
 
 /** A committed group. `seq` counts the records of the journal from 1 without a gap. */

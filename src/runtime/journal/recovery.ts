@@ -1,6 +1,6 @@
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
-import type { Entry, StoredRecord } from "./record.ts";
+import { type Entry, type StoredRecord, unpackEntries } from "./record.ts";
 import type { CheckpointHead, HandledTell, OpenEffect } from "./snapshots.ts";
 
 /** What a commit domain starts from. `effects` are in the order in which they were opened, per shard. */
@@ -63,7 +63,7 @@ export class Recovery {
   }
 
   add(record: StoredRecord): void {
-    for (const entry of JSON.parse(record.body) as Entry[]) this.#addEntry(entry);
+    for (const entry of unpackEntries(record.body)) this.#addEntry(entry);
     this.#position = record.seq;
   }
 

@@ -58,7 +58,7 @@ export interface CheckpointHead {
 export interface SnapshotStore {
   readonly shardCount: number;
   head(): CheckpointHead;
-  /** One transaction. Rows come in key order. */
+  /** One transaction; an older row never replaces a newer one. */
   write(snapshots: readonly Snapshot[]): void;
   /** One transaction. */
   end(end: CheckpointEnd): void;

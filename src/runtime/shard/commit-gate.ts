@@ -1,4 +1,4 @@
-import type { Entry, Group } from "../journal/record.ts";
+import { type Entry, type Group, packEntries } from "../journal/record.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainMessage } from "./message.ts";
@@ -73,7 +73,7 @@ export class CommitGate {
       number: this.#number,
       time: timeMs,
       count: this.#entries.length,
-      body: JSON.stringify(this.#entries),
+      body: packEntries(this.#entries),
     };
     this.#inFlight.push({ number: this.#number, outputs: this.#outputs });
     this.#number++;

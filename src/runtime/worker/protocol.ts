@@ -39,6 +39,33 @@ export const unpackAnswers = (text: string): readonly PackedAnswer[] => JSON.par
 export const packMessages = (messages: readonly DomainMessage[]): string => JSON.stringify(messages);
 export const unpackMessages = (text: string): readonly DomainMessage[] => JSON.parse(text) as DomainMessage[];
 
+/** Snapshots by column: posting six arrays costs a third of posting as many objects as there are rows. */
+export interface PackedSnapshots {
+  readonly entities: readonly string[];
+  readonly shards: readonly number[];
+  readonly seqs: readonly number[];
+  readonly versions: readonly number[];
+  readonly definitions: readonly number[];
+  readonly bodies: readonly string[];
+}
+export const packSnapshots = (rows: readonly Snapshot[]): PackedSnapshots => ({
+  entities: rows.map(({ entity }) => entity),
+  shards: rows.map(({ shard }) => shard),
+  seqs: rows.map(({ seq }) => seq),
+  versions: rows.map(({ version }) => version),
+  definitions: rows.map(({ definition }) => definition),
+  bodies: rows.map(({ body }) => body),
+});
+export const unpackSnapshots = (packed: PackedSnapshots): readonly Snapshot[] =>
+  packed.entities.map((entity, i) => ({
+    entity,
+    shard: packed.shards[i] ?? 0,
+    seq: packed.seqs[i] ?? 0,
+    version: packed.versions[i] ?? 0,
+    definition: packed.definitions[i] ?? 0,
+    body: packed.bodies[i] ?? "",
+  }));
+
 /** A shard thread to the journal thread. */
 export type ToJournal = Group;
 /** The journal thread to a shard thread. `down` and `up`: the disk stopped or began again to take writes. */
@@ -48,8 +75,8 @@ export type FromJournal =
   | { readonly kind: "down" | "up" };
 
 /** A shard thread to the checkpoint thread: any number of `rows`, then `end` (null when the positions must stay). */
-export type ToCheckpoint =
-  | { readonly kind: "rows"; readonly rows: readonly Snapshot[] }
+export type ToCheckpoint<Rows = readonly Snapshot[]> =
+  | { readonly kind: "rows"; readonly rows: Rows }
   | { readonly kind: "end"; readonly end: CheckpointEnd | null };
 /** The checkpoint thread to a shard thread. */
 export type FromCheckpoint = { readonly kind: "ended" } | { readonly kind: "failed"; readonly reason: string };

@@ -130,11 +130,11 @@ export const configSchema = z.strictObject({
   checkpoint: z.strictObject({
     everyMs: milliseconds("Longest time between the starts of two checkpoints while something changes.", 5000),
     everyEntities: count("Changed entities that start a checkpoint early.", 20_000, { unit: "entities", min: 1, max: 10_000_000 }),
-    batchRows: count("Snapshots handed to the checkpoint thread at once.", 2000, { unit: "rows", min: 1, max: 100_000 }),
+    batchRows: count("Snapshots written in one transaction, in the order of their keys.", 20_000, { unit: "rows", min: 1, max: 100_000 }),
   }),
   views: z.strictObject({
     waitMsMax: milliseconds("Longest wait of a read for its view to reach the journal; then 503 VIEW_BEHIND.", 1000, 60_000, 0),
-    batchRecordsMax: count("Most journal records that a view takes in one transaction.", 256, { unit: "records", min: 1, max: 100_000 }),
+    batchRecordsMax: count("Most journal records that a view takes in one transaction.", 512, { unit: "records", min: 1, max: 100_000 }),
     cacheKiB: count("Page cache of the views' connection.", 16_384, { unit: "KiB", min: 64, max: 16_777_216 }),
   }),
   shutdown: z.strictObject({

@@ -1,0 +1,281 @@
+/** What each route does: read the request, let the door check it, ask the system, write the answer. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { formatAmount } from "../../actors/index.ts";
+import type { Answer, Json, Refusal } from "../../runtime/index.ts";
+import type { Config } from "../config/config.ts";
+import { isJsonObject, type JsonResult, readJsonObject } from "../ingress/json-body.ts";
+import { type CallResult, runCall } from "../ingress/ledger-call.ts";
+import {
+  type AccountChange,
+  accountChangeCall,
+  type LedgerCall,
+  type MovementKind,
+  movementCall,
+  openAccountCall,
+  readCall,
+  refuse,
+} from "../ingress/ledger-door.ts";
+import type { StatementPage, TrialBalance, TroupeSystem } from "../system.ts";
+import type { Answers } from "./answers.ts";
+import { Bulk } from "./bulk.ts";
+import { docsPage } from "./docs-page.ts";
+import type { HttpLog } from "./http-log.ts";
+import { openApiDocument } from "./openapi.ts";
+import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
+import type { RouteKey } from "./routes.ts";
+import type { SlowBodies } from "./slow-bodies.ts";
+
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
+interface Surroundings {
+  readonly system: TroupeSystem;
+  readonly config: Pick<Config, "http">;
+  readonly log: HttpLog;
+  readonly answers: Answers;
+  readonly slowBodies: SlowBodies;
+  /** Bulk runs under way; a stop of the server ends them. */
+  readonly bulks: Set<Bulk>;
+}
+
+const NO_BODY: JsonResult = refuse("validation_failed", "the request has no body; send one JSON object with content type application/json");
+const EMPTY_OBJECT: JsonResult = { ok: true, value: {} };
+const SHUTTING_DOWN = refuse(
+  "SHUTTING_DOWN",
+  "the server stops and takes no new work; repeat with the same key when it is back, or elsewhere",
+);
+/** How long a stopped bulk stream may still send before its connection is cut: its answer must arrive first. */
+const LINGER_MS = 1000;
+
+/** The handlers of all routes over one system. */
+export function handlersOf({ system, config, log, answers, slowBodies, bulks }: Surroundings): Readonly<Record<RouteKey, Handler>> {
+  const { http } = config;
+  const limits = { depthMax: http.jsonDepthMax, keysMax: http.jsonKeysMax };
+
+  const bodyOf = (request: FastifyRequest, whenNone: JsonResult): JsonResult =>
+    Buffer.isBuffer(request.body) ? readJsonObject(request.body, limits) : whenNone;
+
+  function fail(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+    log.error({ err: error, requestId: request.id, url: request.url }, "a request met a defect");
+    answers.refusal(
+      request,
+      reply,
+      refuse("INTERNAL_ERROR", "the service met a defect and logged it with the request's id; a repeat with the same key is safe"),
+    );
+  }
+
+  /** Runs what makes something, and answers 201 and where it is, or 202 and where it will be. */
+  function make(request: FastifyRequest, reply: FastifyReply, call: LedgerCall, place: string): void {
+    runCall(system, call, askOptionsOf(request, http.answerMsMax)).then(
+      (result) => answerMade(request, reply, result, place + encodeURIComponent(call.id)),
+      (error: unknown) => fail(request, reply, error),
+    );
+  }
+
+  function answerMade(request: FastifyRequest, reply: FastifyReply, result: CallResult, location: string): void {
+    switch (result.kind) {
+      case "refused":
+        answers.refusal(request, reply, result);
+        break;
+      case "pending":
+        answers.json(request, reply, 202, result.body, { headers: ["location", location] });
+        break;
+      case "outcome": {
+        const headers = result.status < 300 ? ["location", location] : [];
+        if (result.isReplayed) headers.push("idempotency-replayed", "true");
+        answers.json(request, reply, result.status, result.body, { headers });
+      }
+    }
+  }
+
+  const movement =
+    (kind: MovementKind): Handler =>
+    (request, reply) => {
+      if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
+      const key = keyOf(request.raw);
+      if (!key.ok) return answers.refusal(request, reply, key);
+      const body = duplicateHeader(request.raw) ?? bodyOf(request, NO_BODY);
+      if (!body.ok) return answers.refusal(request, reply, body);
+      const checked = movementCall(kind, body.value, key.key);
+      if (!checked.ok) return answers.refusal(request, reply, checked);
+      make(request, reply, checked.call, "/v1/transfers/");
+    };
+
+  const openAccount: Handler = (request, reply) => {
+    if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
+    const key = keyOf(request.raw);
+    // An account that the client names is its own key; a key that was sent must still be a good one.
+    if (!key.ok && key.code !== "idempotency_key_missing") return answers.refusal(request, reply, key);
+    const body = duplicateHeader(request.raw) ?? bodyOf(request, NO_BODY);
+    if (!body.ok) return answers.refusal(request, reply, body);
+    const checked = openAccountCall(body.value, key.ok ? key.key : null);
+    if (!checked.ok) return answers.refusal(request, reply, checked);
+    make(request, reply, checked.call, "/v1/accounts/");
+  };
+
+  /** Asks for a value and answers it as `render` says. */
+  function show<Value>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    asked: Promise<Answer<Value>>,
+    render: (value: Value) => string,
+  ): void {
+    asked
+      .then((answer) => (answer.ok ? answers.json(request, reply, 200, render(answer.value)) : answers.refusal(request, reply, answer)))
+      .catch((error: unknown) => fail(request, reply, error));
+  }
+
+  const changeAccount =
+    (change: AccountChange): Handler =>
+    (request, reply) => {
+      if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
+      const key = keyOf(request.raw);
+      if (!key.ok) return answers.refusal(request, reply, key);
+      const body = duplicateHeader(request.raw) ?? bodyOf(request, EMPTY_OBJECT);
+      if (!body.ok) return answers.refusal(request, reply, body);
+      const checked = accountChangeCall(idOf(request), change, body.value, key.key);
+      if (!checked.ok) return answers.refusal(request, reply, checked);
+      const { address, command, body: asked } = checked.call;
+      const options = { ...askOptionsOf(request, http.answerMsMax), id: key.key };
+      show(request, reply, system.ask(address, command, asked, options), JSON.stringify);
+    };
+
+  const readOne =
+    (type: "account" | "transfer", render: (value: Json) => string): Handler =>
+    (request, reply) => {
+      const checked = readCall(type, idOf(request));
+      if (!checked.ok) return answers.refusal(request, reply, checked);
+      show(request, reply, system.ask(checked.call.address, "get", {}, askOptionsOf(request, http.answerMsMax)), render);
+    };
+
+  const entries: Handler = (request, reply) => {
+    const checked = readCall("account", idOf(request));
+    if (!checked.ok) return answers.refusal(request, reply, checked);
+    const page = pageOf(isJsonObject(request.query) ? request.query : {});
+    if (!page.ok) return answers.refusal(request, reply, page);
+    const { call } = checked;
+    show(request, reply, statementOf(call, page), pageBody);
+  };
+
+  async function statementOf(call: LedgerCall, page: { readonly after: number; readonly limit: number }): Promise<Answer<StatementPage>> {
+    const statement = await system.statement(call.id, page);
+    if (!statement.ok || statement.value.entries.length > 0) return statement;
+    // The view knows only accounts that moved: whether there is one at all, the account says.
+    const account = await system.ask(call.address, "get", {}, { timeoutMs: http.answerMsMax });
+    return account.ok ? statement : account;
+  }
+
+  const bulk: Handler = (request, reply) => {
+    slowBodies.remove(request.raw);
+    if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN, { isLast: true });
+    const refusal = duplicateHeader(request.raw) ?? bulkRefusal(request);
+    if (refusal !== null) return answers.refusal(request, reply, refusal, { isLast: true });
+    const { trace } = askOptionsOf(request, http.answerMsMax);
+    const run = new Bulk(reply.hijack().raw, {
+      system,
+      inFlightMax: http.bulkInFlightMax,
+      lineBytesMax: http.bulkLineBytesMax,
+      answerMsMax: http.answerMsMax,
+      json: limits,
+      onDefect: (error) => log.error({ err: error, requestId: request.id }, "a bulk line met a defect"),
+      ...(trace === undefined ? {} : { trace }),
+    });
+    const { socket } = request.raw;
+    // Neither sending nor reading anything for this long, a client holds memory for nothing (TRAPS 45).
+    socket.setTimeout(http.requestTimeoutMs, () => socket.destroy());
+    bulks.add(run);
+    const head = [
+      "content-type",
+      "application/x-ndjson",
+      "x-request-id",
+      request.id,
+      "x-content-type-options",
+      "nosniff",
+      "cache-control",
+      "no-store",
+    ];
+    reply.raw.writeHead(200, head);
+    reply.raw.flushHeaders();
+    run.run(request.raw).then(() => {
+      bulks.delete(run);
+      socket.setTimeout(0);
+      if (answers.isClosing) setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    });
+  };
+
+  const readyz: Handler = (request, reply) => {
+    if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
+    system
+      .readiness()
+      .then(({ isReady, reasons, durability, position }) => {
+        if (isReady) return answers.json(request, reply, 200, JSON.stringify({ status: "ready", durability, position }));
+        answers.refusal(request, reply, refuse("JOURNAL_UNAVAILABLE", `not ready: ${reasons.join("; ")} (durability: ${durability})`));
+      })
+      .catch((error: unknown) => fail(request, reply, error));
+  };
+
+  const document = JSON.stringify(openApiDocument());
+  const { html, policy } = docsPage(openApiDocument());
+
+  return {
+    "POST /v1/accounts": openAccount,
+    "GET /v1/accounts/{id}": readOne("account", JSON.stringify),
+    "POST /v1/accounts/{id}/freeze": changeAccount("freeze"),
+    "POST /v1/accounts/{id}/unfreeze": changeAccount("unfreeze"),
+    "POST /v1/accounts/{id}/close": changeAccount("close"),
+    "GET /v1/accounts/{id}/entries": entries,
+    "POST /v1/deposits": movement("deposit"),
+    "POST /v1/withdrawals": movement("withdrawal"),
+    "POST /v1/transfers": movement("transfer"),
+    "POST /v1/transfers/bulk": bulk,
+    "GET /v1/transfers/{id}": readOne("transfer", storedBody),
+    "GET /v1/ledger/trial-balance": (request, reply) => show(request, reply, system.trialBalance(), trialBalanceBody),
+    "GET /livez": (request, reply) => answers.json(request, reply, 200, '{"status":"live"}'),
+    "GET /readyz": readyz,
+    "GET /openapi.json": (request, reply) => answers.json(request, reply, 200, document),
+    "GET /docs": (request, reply) =>
+      answers.text(request, reply, 200, "text/html; charset=utf-8", html, { headers: ["content-security-policy", policy] }),
+  };
+}
+
+function idOf(request: FastifyRequest): string {
+  const { params } = request;
+  return isJsonObject(params) && typeof params.id === "string" ? params.id : "";
+}
+
+function bulkRefusal(request: FastifyRequest): Refusal | null {
+  if (request.headers["content-type"] === undefined)
+    return refuse("validation_failed", "the request has no body; send lines of JSON as application/x-ndjson");
+  return null;
+}
+
+/** A transfer answers `get` with the bytes to show. */
+function storedBody(value: Json): string {
+  if (isJsonObject(value) && typeof value.body === "string") return value.body;
+  throw new TypeError("a transfer answered something that is no outcome");
+}
+
+function pageBody({ entries, hasMore }: StatementPage): string {
+  const items = entries.map(({ sequence, transferId, amount, balance, currency, at }) => ({
+    sequence,
+    transferId,
+    amount: formatAmount(BigInt(amount), currency),
+    balance: formatAmount(BigInt(balance), currency),
+    at: new Date(at).toISOString(),
+  }));
+  const last = items.at(-1);
+  return JSON.stringify({ items, next: hasMore && last !== undefined ? String(last.sequence) : null });
+}
+
+function trialBalanceBody({ position, lines }: TrialBalance): string {
+  const shown = lines.map(({ currency, customer, system, world, inTransit, total, accounts, entries }) => {
+    const amount = (minor: string): string => formatAmount(BigInt(minor), currency);
+    const sums = {
+      customer: amount(customer),
+      system: amount(system),
+      world: amount(world),
+      inTransit: amount(inTransit),
+      total: amount(total),
+    };
+    return { currency, ...sums, accounts, entries };
+  });
+  return JSON.stringify({ position, lines: shown });
+}

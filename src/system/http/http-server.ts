@@ -1,0 +1,191 @@
+/**
+ * The HTTP server: limits, life and death. Routes are in `routes.ts`, what they do in `handlers.ts`.
+ *
+ * H1. Everything that is answered is JSON of the documented form or a problem with a code of the one table; never a stack.
+ * H2. Stop: `readyz` turns red and new work is refused, then the listener closes, then what is in flight is answered, then connections end.
+ */
+import { createServer, type IncomingMessage } from "node:http";
+import { type AddressInfo, isIPv6, type Socket } from "node:net";
+import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { problemBody } from "../../actors/index.ts";
+import { type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
+import type { Config } from "../config/config.ts";
+import { refuse } from "../ingress/ledger-door.ts";
+import type { TroupeSystem } from "../system.ts";
+import { Answers, instanceOf, PROBLEM_TYPE } from "./answers.ts";
+import type { Bulk } from "./bulk.ts";
+import { handlersOf } from "./handlers.ts";
+import type { HttpLog } from "./http-log.ts";
+import { isBodyUnread } from "./request.ts";
+import { type RouteKey, routes } from "./routes.ts";
+import { SlowBodies } from "./slow-bodies.ts";
+
+export interface StartHttpOptions {
+  readonly system: TroupeSystem;
+  readonly config: Pick<Config, "http">;
+  readonly log: HttpLog;
+}
+export interface HttpServer {
+  /** `http://host:port`, with the port that was really taken. */
+  readonly url: string;
+  /** Stops in order (H2). Connections that are not done after `deadlineMs` are cut. May be called twice; both wait for the same end. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+const HEADERS_MS_MAX = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+/** An id has up to 200 bytes, each of which may be written `%xx`. */
+const PARAM_CHARS_MAX = 600;
+const BULK: RouteKey = "POST /v1/transfers/bulk";
+
+/** Listens as the configuration says. Does not own the system. @throws what `listen` throws, for example when the port is taken. */
+export async function startHttp({ system, config, log }: StartHttpOptions): Promise<HttpServer> {
+  const { http } = config;
+  const answers = new Answers(http);
+  const slowBodies = new SlowBodies({ msMax: http.requestTimeoutMs, onSlow: (request) => answerSlow(request, http.requestTimeoutMs) });
+  const bulks = new Set<Bulk>();
+  const server = createServer({
+    requestTimeout: 0,
+    headersTimeout: Math.min(HEADERS_MS_MAX, http.requestTimeoutMs),
+    connectionsCheckingInterval: 1000,
+  });
+  server.maxConnections = http.connectionsMax;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const app = fastify({
+    serverFactory: (handle) =>
+      server.on("request", (request, response) => {
+        if (request.method === "POST") slowBodies.add(request);
+        handle(request, response);
+      }),
+    logger: false,
+    bodyLimit: http.bodyBytesMax,
+    return503OnClosing: false,
+    genReqId: requestIds(),
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: answerError,
+  });
+  const handlers = handlersOf({ system, config, log, answers, slowBodies, bulks });
+  app.removeAllContentTypeParsers();
+  // Bodies are taken as bytes: the door parses them. Any other content type is refused by the framework.
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    slowBodies.remove(request.raw);
+    done(null, body);
+  });
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler((request, reply) => {
+    slowBodies.remove(request.raw);
+    answers.refusal(request, reply, notFound(request), { isLast: isBodyUnread(request.raw) });
+  });
+  for (const { key, method, path } of routes) if (key !== BULK) app.route({ method, url: path, handler: handlers[key] });
+  app.register(async (scope) => {
+    // Here alone the body is a stream that the handler reads, of any length.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("application/x-ndjson", (_request, _payload, done) => done(null));
+    scope.post("/v1/transfers/bulk", handlers[BULK]);
+  });
+
+  function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+    slowBodies.remove(request.raw);
+    const refusal = refusalOf(error, http.bodyBytesMax);
+    if (refusal.code === "INTERNAL_ERROR") log.error({ err: error, requestId: request.id, url: request.url }, "a request met a defect");
+    // A body that was refused half-way is not read to its end.
+    answers.refusal(request, reply, refusal, { isLast: isBodyUnread(request.raw) });
+  }
+
+  await app.listen({ host: http.host, port: http.port });
+  let closed: Promise<void> | null = null;
+
+  async function closeOnce(deadlineMs: number): Promise<void> {
+    answers.isClosing = true;
+    const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    for (const bulk of bulks) bulk.stop();
+    try {
+      await app.close(); // Ends the listener and idle connections, then waits for the others: each ends with its answer.
+    } finally {
+      clearTimeout(cut);
+      slowBodies.close();
+    }
+  }
+  return {
+    url: urlOf(server.address()),
+    close: (deadlineMs) => {
+      closed ??= closeOnce(deadlineMs);
+      return closed;
+    },
+  };
+}
+
+/** Ids that do not repeat across restarts; short, because every answer carries one. */
+function requestIds(): () => string {
+  const prefix = `${Date.now().toString(36)}-${Math.floor(Math.random() * 0xfffff).toString(36)}-`;
+  let count = 0;
+  return () => prefix + (++count).toString(36);
+}
+
+function urlOf(address: AddressInfo | string | null): string {
+  if (address === null || typeof address === "string") throw new Error("the server listens on no port");
+  return `http://${isIPv6(address.address) ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+/** What the framework refuses, in the words of the table. Its own texts are for developers and stay inside. */
+function refusalOf(error: FastifyError, bodyBytesMax: number): Refusal {
+  switch (error.code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return refuse(
+        "payload_too_large",
+        `the body is larger than ${bodyBytesMax} bytes; send less, or many movements to /v1/transfers/bulk`,
+      );
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+    case "FST_ERR_CTP_INVALID_CONTENT_TYPE":
+      return refuse(
+        "validation_failed",
+        "the content type is not taken here; send application/json, or application/x-ndjson to /v1/transfers/bulk",
+      );
+    case "FST_ERR_BAD_URL":
+      return refuse("validation_failed", "the path is not a well-formed URL; write other characters as %xx of UTF-8");
+    case "FST_ERR_MAX_PARAM_LENGTH":
+      return refuse("validation_failed", "the id in the path is too long; an id has at most 200 bytes of UTF-8");
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+      return refuse("validation_failed", "the body is not as long as its Content-Length says; send the true length");
+  }
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+    return refuse("validation_failed", "the request broke off or is not well-formed HTTP; send it again in full");
+  return refuse("INTERNAL_ERROR", "the service met a defect and logged it with the request's id; a repeat with the same key is safe");
+}
+
+function notFound(request: FastifyRequest): Refusal {
+  const path = instanceOf(request.url);
+  const others = routes.filter(({ pattern, method }) => method !== request.method && pattern.test(path)).map(({ method }) => method);
+  const there = others.length > 0 ? `there is ${others.join(", ")}` : "see /docs for what there is";
+  return refuse("not_found", `there is no ${request.method} ${path.slice(0, 200)} here; ${there}`);
+}
+
+/** HTTP that the parser could not read: there is no request to answer, only a connection. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const detail =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? "the headers are larger than 16 KiB; send fewer or shorter ones"
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? "the headers did not arrive in time; send the request in one go"
+        : "the request is not well-formed HTTP/1.1; nothing of it was done";
+  answerRaw(socket, detail);
+}
+
+function answerSlow(request: IncomingMessage, msMax: number): void {
+  answerRaw(
+    request.socket,
+    `the body did not arrive within ${msMax} ms and nothing was done; send it faster, or many movements as a bulk stream`,
+  );
+}
+
+function answerRaw(socket: Socket, detail: string): void {
+  const code = "validation_failed";
+  const body = problemBody({ code, detail, instance: "/", at: Date.now() });
+  const head = `HTTP/1.1 ${STATUS_OF_CODE[code]} Bad Request\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  socket.end(head + body, () => socket.destroy());
+}

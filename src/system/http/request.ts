@@ -1,0 +1,69 @@
+/** Reading one HTTP request: key, body, query, trace. What is malformed is a refusal, never a throw. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyRequest } from "fastify";
+import type { Refusal } from "../../runtime/index.ts";
+import { KEY_DUPLICATED, type KeyResult, keyOfHeader } from "../ingress/idempotency-key.ts";
+import type { JsonObject } from "../ingress/json-body.ts";
+import { refuse } from "../ingress/ledger-door.ts";
+
+/** The key of the request. Node joins equal headers with ", " (TRAPS 44), so the list as it came is read. */
+export function keyOf(request: IncomingMessage): KeyResult {
+  const { rawHeaders } = request;
+  let value: string | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    if (name.length !== 15 || name.toLowerCase() !== "idempotency-key") continue;
+    if (value !== undefined) return KEY_DUPLICATED;
+    value = rawHeaders[at + 1] ?? "";
+  }
+  return keyOfHeader(value);
+}
+
+/** Why the headers are refused, or null: of two Content-Types Node keeps one, and nobody can say which was meant. */
+export function duplicateHeader(request: IncomingMessage): Refusal | null {
+  const { rawHeaders } = request;
+  let hasType = false;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    if (name.length !== 12 || name.toLowerCase() !== "content-type") continue;
+    if (hasType) return refuse("validation_failed", "the request has more than one Content-Type header; send exactly one");
+    hasType = true;
+  }
+  return null;
+}
+
+/** The request has a body that is not read to its end: the connection cannot carry another request. */
+export function isBodyUnread(request: IncomingMessage): boolean {
+  const { headers } = request;
+  return !request.complete && (headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined);
+}
+
+const TRACE = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** Options of the asks that this request causes. A traceparent that is malformed is as if it were not there (W3C says so). */
+export function askOptionsOf(request: FastifyRequest, timeoutMs: number): { readonly timeoutMs: number; readonly trace?: string } {
+  const trace = request.headers.traceparent;
+  return typeof trace === "string" && TRACE.test(trace) ? { timeoutMs, trace } : { timeoutMs };
+}
+
+export type Page = { readonly ok: true; readonly after: number; readonly limit: number } | Refusal;
+const LIMIT_MAX = 200;
+const LIMIT_DEFAULT = 50;
+
+/** `after` is the cursor of the page before (a sequence), `limit` 1 to 200. */
+export function pageOf(query: JsonObject): Page {
+  for (const name in query)
+    if (name !== "after" && name !== "limit")
+      return refuse("validation_failed", `the query has ${name.slice(0, 60)}; expected only after and limit`);
+  const after = query.after === undefined ? 0 : wholeNumber(query.after);
+  const limit = query.limit === undefined ? LIMIT_DEFAULT : wholeNumber(query.limit);
+  if (after === null)
+    return refuse("validation_failed", "after is no cursor; send the `next` of the page before, or leave it out to begin");
+  if (limit === null || limit < 1 || limit > LIMIT_MAX)
+    return refuse("validation_failed", `limit is refused; expected a whole number from 1 to ${LIMIT_MAX}`);
+  return { ok: true, after, limit };
+}
+
+function wholeNumber(text: unknown): number | null {
+  return typeof text === "string" && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}

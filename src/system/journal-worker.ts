@@ -1,0 +1,68 @@
+/** Composition root of the journal thread: the only one that writes `journal.db`. */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { SqliteJournalOptions } from "./sqlite/journal-store.ts";
+import { SqliteJournal } from "./sqlite/journal-store.ts";
+import { exposeControl } from "./threads/control.ts";
+import { JournalThread } from "./threads/journal-thread.ts";
+
+export interface JournalWorkerData {
+  readonly store: SqliteJournalOptions;
+  /** Of Int64: the sequence of the last committed record. */
+  readonly committed: SharedArrayBuffer;
+  /** Gets `{state, reason}` when the disk stops or begins again to take writes. */
+  readonly statePort: MessagePort;
+}
+
+export type JournalControl = ReturnType<typeof controlOfJournal>;
+
+if (parentPort === null) throw new Error("journal-worker.ts runs as a worker thread");
+exposeControl(parentPort, controlOfJournal(workerData as JournalWorkerData));
+
+function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
+  let open: { readonly journal: SqliteJournal; readonly thread: JournalThread } | null = null;
+  let idleTimer: NodeJS.Timeout | null = null;
+  const running = () => {
+    if (open === null) throw new Error("the journal is not open");
+    return open;
+  };
+  const rest = (): void => {
+    // Moving pages takes about 5 ms a thousand: done while nothing commits, and before the log grows without limit under load.
+    if (open !== null && open.journal.walPages > store.walPagesMax * 4) open.journal.walCheckpoint();
+    if (idleTimer === null) idleTimer = setTimeout(whenQuiet, QUIET_MS);
+    else idleTimer.refresh();
+  };
+  const whenQuiet = (): void => {
+    idleTimer = null;
+    if (open !== null && open.thread.downReason === null) open.journal.walCheckpoint(Math.min(1_000, store.walPagesMax));
+  };
+  return {
+    /** @throws Fault as SqliteJournal says. */
+    open() {
+      const journal = new SqliteJournal(store);
+      const thread = new JournalThread({
+        store: journal,
+        committed: new BigInt64Array(committed),
+        probeMsMax: 1_000,
+        whenIdle: rest,
+        onState: (state, reason) => statePort.postMessage({ state, reason }),
+      });
+      open = { journal, thread };
+      return { meta: journal.meta, position: journal.lastSeq, synchronous: journal.synchronous };
+    },
+    register(domain: number, dataPort: MessagePort) {
+      return running().thread.register(domain, dataPort);
+    },
+    figures() {
+      const { journal } = running();
+      return { synchronous: journal.synchronous, position: journal.lastSeq, ...journal.counters };
+    },
+    close(): void {
+      if (idleTimer !== null) clearTimeout(idleTimer);
+      open?.journal.close();
+      open = null;
+      statePort.close();
+    },
+  };
+}
+
+const QUIET_MS = 100;

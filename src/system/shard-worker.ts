@@ -1,0 +1,102 @@
+/** Composition root of a shard thread: recovers its shards, then runs them. */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type AnyDefinition, type DomainLimits, type PlantedBug, Recovery } from "../runtime/index.ts";
+import { openJournalReader } from "./sqlite/journal-file.ts";
+import { storePaths } from "./sqlite/open-stores.ts";
+import { SqliteSnapshotReader } from "./sqlite/snapshot-reader.ts";
+import { exposeControl } from "./threads/control.ts";
+import { ShardThread, type ShardThreadSettings } from "./threads/shard-thread.ts";
+
+export interface ShardWorkerData {
+  readonly thread: number;
+  readonly threadCount: number;
+  readonly shardCount: number;
+  readonly dir: string;
+  readonly busyTimeoutMs: number;
+  readonly cacheKiB: number;
+  /** Module whose `registry` lists the definitions: functions never cross a thread. */
+  readonly registryUrl: string;
+  readonly committed: SharedArrayBuffer;
+  readonly limits: DomainLimits;
+  readonly settings: ShardThreadSettings;
+  readonly plantedBug: PlantedBug | null;
+  readonly ports: {
+    readonly ingress: MessagePort;
+    readonly journal: MessagePort;
+    readonly checkpoint: MessagePort;
+    readonly peers: ReadonlyArray<readonly [thread: number, port: MessagePort]>;
+    /** Gets `{address, doing, error}` of every crash and `{refused: true}`. */
+    readonly report: MessagePort;
+  };
+}
+export type ShardReport =
+  | { readonly kind: "crashed"; readonly address: string; readonly doing: string; readonly error: string }
+  | { readonly kind: "refused" };
+
+export type ShardControl = ReturnType<typeof controlOfShard>;
+
+if (parentPort === null) throw new Error("shard-worker.ts runs as a worker thread");
+exposeControl(parentPort, controlOfShard(workerData as ShardWorkerData));
+
+function controlOfShard(data: ShardWorkerData) {
+  const { ports, thread } = data;
+  const threadOf = (shard: number): number => shard % data.threadCount;
+  const report = (message: ShardReport): void => ports.report.postMessage(message);
+  const reading = { synchronous: "normal" as const, busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
+  const paths = storePaths(data.dir);
+  const snapshots = new SqliteSnapshotReader({ path: paths.state, ...reading });
+  let running: ShardThread | null = null;
+  const shell = () => {
+    if (running === null) throw new Error("the shard thread has not started");
+    return running;
+  };
+  return {
+    /** Recovers from the checkpoint and the journal up to `position`, then takes messages. Answers how many records were read. */
+    async start(incarnation: number, position: number): Promise<{ readonly records: number }> {
+      const { registry } = (await import(data.registryUrl)) as { readonly registry: readonly AnyDefinition[] };
+      const recovery = new Recovery(snapshots.head(), (shard) => threadOf(shard) === thread);
+      const from = recovery.position;
+      const journal = openJournalReader({ path: paths.journal, ...reading });
+      try {
+        while (recovery.position < position) {
+          const records = journal.read(recovery.position, Math.min(RECORDS_READ_MAX, position - recovery.position));
+          if (records.length === 0) throw new Error(`the journal ends at ${recovery.position}, before ${position}`);
+          for (const record of records) recovery.add(record);
+        }
+      } finally {
+        journal.close();
+      }
+      running = new ShardThread({
+        thread,
+        incarnation,
+        shardCount: data.shardCount,
+        threadOf,
+        definitions: new Map(registry.map((definition) => [definition.type, definition])),
+        limits: data.limits,
+        recovered: recovery.finish(),
+        snapshots,
+        ports: { ...ports, peers: new Map(ports.peers) },
+        committed: new BigInt64Array(data.committed),
+        settings: data.settings,
+        plantedBug: data.plantedBug,
+        onCrash: (address, doing, cause) =>
+          report({ kind: "crashed", address, doing, error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
+        onRefused: () => report({ kind: "refused" }),
+      });
+      running.start();
+      return { records: position - from };
+    },
+    peerGone: (peer: number) => shell().peerGone(peer),
+    peerBack: (peer: number, peerPort: MessagePort): void => shell().peerBack(peer, peerPort),
+    figures: () => shell().figures(),
+    idle: () => shell().idle(),
+    checkpointNow: () => shell().checkpointNow(),
+    close(): void {
+      running?.close();
+      snapshots.close();
+      ports.report.close();
+    },
+  };
+}
+
+const RECORDS_READ_MAX = 64;

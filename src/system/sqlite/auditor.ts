@@ -1,0 +1,167 @@
+/**
+ * The auditor adds the books up again from the journal, record by record. Pure: what it knows comes in, what it found goes out.
+ *
+ * A1. The balance that an event names = the account's balance before it + the amount.
+ * A2. The entries of an account count 1, 2, 3 ... without a gap or repeat.
+ * A3. The balances of all accounts of a currency and the money in transit add up to 0 after every record (L8). Balances are taken from
+ *     the events, the money in transit from the opposite legs of the amounts, so that a mistake in either shows.
+ * A4. Money moves only on accounts that were opened, in their currency; world accounts are never opened, their id says what they are.
+ *
+ * After a finding it goes on with what the event says, so that one mistake is told once and not again by everything after it.
+ */
+import {
+  type AccountKind,
+  account,
+  decodeMinor,
+  type MoneyRow,
+  type OpenedRow,
+  statementRows,
+  worldCurrencyOf,
+} from "../../actors/index.ts";
+import { entriesOfType, type StoredRecord } from "../../runtime/index.ts";
+
+/** What is known of an account: minor units, and the sequence of its last money entry. */
+export interface AccountBooks {
+  readonly kind: AccountKind;
+  readonly currency: string;
+  balance: bigint;
+  sequence: number;
+}
+
+/** What is known of a currency: sums of balances in minor units; accounts that somebody opened, so without world accounts; money entries. */
+export interface CurrencyBooks {
+  customer: bigint;
+  system: bigint;
+  world: bigint;
+  inTransit: bigint;
+  accounts: number;
+  entries: number;
+}
+
+/** An account that records touched, with its new entries in their order. */
+export interface TouchedAccount {
+  readonly books: AccountBooks;
+  readonly entries: MoneyEntry[];
+}
+export interface MoneyEntry extends Omit<MoneyRow, "amount" | "balance"> {
+  readonly amount: bigint;
+  readonly balance: bigint;
+}
+
+/** What the auditor starts from. It changes what it is given. */
+export interface BooksBefore {
+  readonly account: (id: string) => AccountBooks | null;
+  readonly currency: (currency: string) => CurrencyBooks;
+}
+
+/** The audit of some records in a row. A new one for each batch; of no use after `add` threw. */
+export class Audit {
+  readonly accounts = new Map<string, TouchedAccount>();
+  readonly currencies = new Map<string, CurrencyBooks>();
+  /** One sentence each, naming record, currency and account. */
+  readonly findings: string[] = [];
+  readonly #before: BooksBefore;
+  /** What a currency is off by since before: told once. */
+  readonly #off = new Map<string, bigint>();
+  #record = 0;
+
+  constructor(before: BooksBefore) {
+    this.#before = before;
+  }
+
+  add(record: StoredRecord): void {
+    this.#record = record.seq;
+    const moved = new Set<string>();
+    for (const entry of entriesOfType(record.body, account.type)) {
+      const { opened, money } = statementRows(entry);
+      if (opened !== undefined) this.#open(opened);
+      for (const row of money) {
+        this.#move(row);
+        moved.add(row.currency);
+      }
+    }
+    for (const currency of moved) this.#assertBalanced(currency);
+  }
+
+  #open({ account, kind, currency }: OpenedRow): void {
+    if (this.#find(account) !== null) {
+      this.#tell(currency, account, "it was opened twice");
+      return;
+    }
+    this.accounts.set(account, { books: { kind, currency, balance: 0n, sequence: 0 }, entries: [] });
+    this.#currency(currency).accounts++;
+  }
+
+  #move(row: MoneyRow): void {
+    const touched = this.#find(row.account) ?? this.#unheardOf(row);
+    const { books, entries } = touched;
+    const amount = decodeMinor(row.amount);
+    const balance = decodeMinor(row.balance);
+    if (books.currency !== row.currency) this.#tell(row.currency, row.account, `its currency is ${books.currency}`);
+    if (row.sequence !== books.sequence + 1) {
+      this.#tell(row.currency, row.account, `entry ${row.sequence} stands where entry ${books.sequence + 1} belongs`);
+    }
+    if (balance !== books.balance + amount) {
+      this.#tell(
+        row.currency,
+        row.account,
+        `entry ${row.sequence}: ${books.balance} and ${amount} make ${books.balance + amount}, not ${balance}`,
+      );
+    }
+    const total = this.#currency(row.currency);
+    total[books.kind] += balance - books.balance;
+    total.inTransit -= amount;
+    total.entries++;
+    books.balance = balance;
+    books.sequence = row.sequence;
+    entries.push({
+      account: row.account,
+      sequence: row.sequence,
+      transfer: row.transfer,
+      amount,
+      balance,
+      currency: row.currency,
+      at: row.at,
+    });
+  }
+
+  /** A world account is born with its first entry (A4). */
+  #unheardOf(row: MoneyRow): TouchedAccount {
+    const isWorld = worldCurrencyOf(row.account) !== null;
+    if (!isWorld) this.#tell(row.currency, row.account, "money moves on it and it was never opened");
+    const books: AccountBooks = { kind: isWorld ? "world" : "customer", currency: row.currency, balance: 0n, sequence: 0 };
+    const touched = { books, entries: [] };
+    this.accounts.set(row.account, touched);
+    return touched;
+  }
+
+  #assertBalanced(currency: string): void {
+    const { customer, system, world, inTransit } = this.#currency(currency);
+    const off = customer + system + world + inTransit;
+    if (off !== this.#off.get(currency)) this.findings.push(`record ${this.#record}: ${currency} adds up to ${off}, not to 0`);
+    this.#off.set(currency, off);
+  }
+
+  #find(account: string): TouchedAccount | null {
+    const found = this.accounts.get(account);
+    if (found !== undefined) return found;
+    const books = this.#before.account(account);
+    if (books === null) return null;
+    const touched = { books, entries: [] };
+    this.accounts.set(account, touched);
+    return touched;
+  }
+
+  #currency(currency: string): CurrencyBooks {
+    const found = this.currencies.get(currency);
+    if (found !== undefined) return found;
+    const books = this.#before.currency(currency);
+    this.currencies.set(currency, books);
+    this.#off.set(currency, books.customer + books.system + books.world + books.inTransit);
+    return books;
+  }
+
+  #tell(currency: string, account: string, what: string): void {
+    this.findings.push(`record ${this.#record}: ${currency} account ${account}: ${what}`);
+  }
+}

@@ -1,0 +1,35 @@
+import type { CheckpointHead, Snapshot, SnapshotReader } from "../../runtime/index.ts";
+import { type Connection, openConnection, type Statement } from "./connection.ts";
+import { headOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
+import { readMeta } from "./store-meta.ts";
+
+/** Point reads on a connection of its own that cannot write, for a shard's thread. The file must be there: the store is made before threads start. */
+export class SqliteSnapshotReader implements SnapshotReader {
+  readonly #db: Connection;
+  readonly #load: Statement<[number, string], Snapshot>;
+
+  /** @throws Fault `FORMAT_UNSUPPORTED`, `JOURNAL_CORRUPT`; SqliteError when there is no file. */
+  constructor(options: SnapshotFileOptions) {
+    this.#db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
+    try {
+      readMeta(this.#db, SNAPSHOT_FILE);
+      this.#load = this.#db.prepare("SELECT entity, shard, seq, version, definition, body FROM snapshots WHERE hash = ? AND entity = ?");
+    } catch (cause) {
+      this.#db.close();
+      throw cause;
+    }
+  }
+
+  load(entity: string): Snapshot | null {
+    return this.#load.get(snapshotHash(entity), entity) ?? null;
+  }
+
+  /** The head of the last checkpoints, of one moment even while they are written: where recovery starts. */
+  head(): CheckpointHead {
+    return headOf(this.#db);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}

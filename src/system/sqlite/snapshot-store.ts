@@ -1,0 +1,108 @@
+import type { CheckpointEnd, CheckpointHead, Snapshot, SnapshotStore } from "../../runtime/index.ts";
+import { type Connection, checkpointWal, openConnection } from "./connection.ts";
+import { headOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
+import { assertSameStore, assertShardCount, createFile, isBlank, namingCorruption, readMeta, type StoreMeta } from "./store-meta.ts";
+
+/** A larger log than SQLite's 1,000 pages lets one write of a page serve several checkpoints of hot entities. */
+const WAL_PAGES = 10_000;
+
+export interface SqliteSnapshotsOptions extends SnapshotFileOptions {
+  /** Both must be the journal's. */
+  readonly meta: StoreMeta;
+}
+
+/**
+ * Snapshots and the heads of checkpoints in a file of their own. Only the checkpoint thread writes it. synchronous=NORMAL: after a power cut the
+ * last transactions may be missing as a whole, never in part, and recovery then reads a longer tail.
+ */
+export class SqliteSnapshots implements SnapshotStore {
+  readonly shardCount: number;
+  readonly #db: Connection;
+  readonly #end: (end: CheckpointEnd) => void;
+  readonly #write: (snapshots: readonly Snapshot[]) => void;
+
+  /** @throws Fault `CONFIG_INVALID` for another count of shards or another store, `FORMAT_UNSUPPORTED`, `JOURNAL_CORRUPT`. */
+  constructor(options: SqliteSnapshotsOptions) {
+    const { path, meta } = options;
+    this.#db = namingCorruption(path, () => openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: WAL_PAGES }));
+    try {
+      if (namingCorruption(path, () => isBlank(this.#db))) createFile(this.#db, SNAPSHOT_FILE, meta);
+      const found = readMeta(this.#db, SNAPSHOT_FILE);
+      assertSameStore(path, found.storeId, meta.storeId);
+      assertShardCount(path, found.shardCount, meta.shardCount);
+      this.shardCount = found.shardCount;
+      this.#write = preparedWrite(this.#db);
+      this.#end = preparedEnd(this.#db);
+    } catch (cause) {
+      this.#db.close();
+      throw cause;
+    }
+  }
+
+  head(): CheckpointHead {
+    return namingCorruption(this.#db.name, () => headOf(this.#db));
+  }
+
+  write(snapshots: readonly Snapshot[]): void {
+    this.#write(snapshots);
+  }
+
+  end(end: CheckpointEnd): void {
+    this.#end(end);
+  }
+
+  /**
+   * Makes everything written so far survive a power cut, and empties the write-ahead log. For a clean stop, and before records leave the journal.
+   * @throws Error when a reader kept the log in use for the whole busy timeout.
+   */
+  fsync(): void {
+    if (checkpointWal(this.#db, "truncate") === null) throw new Error(`${this.#db.name}: a reader keeps the write-ahead log in use`);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+/** In the order of their hashes, so that a page of the index is touched once for all its rows. */
+function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void {
+  const find = db.prepare<[number, string], { readonly id: number; readonly seq: number }>(
+    "SELECT id, seq FROM snapshots WHERE hash = ? AND entity = ?",
+  );
+  const insert = db.prepare<[number, string, number, number, number, number, string]>(
+    "INSERT INTO snapshots(hash, entity, shard, seq, version, definition, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  );
+  const update = db.prepare<[number, number, number, string, number]>(
+    "UPDATE snapshots SET seq = ?, version = ?, definition = ?, body = ? WHERE id = ?",
+  );
+  return db.transaction((snapshots: readonly Snapshot[]) => {
+    const rows = snapshots.map((snapshot) => ({ hash: snapshotHash(snapshot.entity), snapshot })).sort((a, b) => a.hash - b.hash);
+    for (const { hash, snapshot } of rows) {
+      const { entity, shard, seq, version, definition, body } = snapshot;
+      const found = find.get(hash, entity);
+      if (found === undefined) insert.run(hash, entity, shard, seq, version, definition, body);
+      // A thread that died may have left older rows on their way.
+      else if (found.seq <= seq) update.run(seq, version, definition, body, found.id);
+    }
+  }).immediate;
+}
+
+/** Rows of exactly the shards in `positions` are replaced, so that the domains can end their checkpoints one by one. */
+function preparedEnd(db: Connection): (end: CheckpointEnd) => void {
+  const position = db.prepare<[number, number, number]>("INSERT OR REPLACE INTO positions(shard, seq, position) VALUES (?, ?, ?)");
+  const dropEffects = db.prepare<[number]>("DELETE FROM effects WHERE shard = ?");
+  const dropHandled = db.prepare<[number]>("DELETE FROM handled WHERE shard = ?");
+  const effect = db.prepare<[number, number, string]>("INSERT INTO effects(shard, ordinal, body) VALUES (?, ?, ?)");
+  const tell = db.prepare<[number, string, string]>("INSERT INTO handled(shard, id, answer) VALUES (?, ?, ?)");
+  const clock = db.prepare<[number]>("UPDATE clock SET at = max(at, ?)");
+  return db.transaction((end: CheckpointEnd) => {
+    for (const { shard, seq, position: covered } of end.positions) {
+      position.run(shard, seq, covered);
+      dropEffects.run(shard);
+      dropHandled.run(shard);
+    }
+    for (const [ordinal, { shard, ...body }] of end.effects.entries()) effect.run(shard, ordinal, JSON.stringify(body));
+    for (const { shard, id, answer } of end.handled) tell.run(shard, id, JSON.stringify(answer));
+    clock.run(end.at);
+  }).immediate;
+}

@@ -1,0 +1,286 @@
+import { rmSync } from "node:fs";
+import type { AccountKind } from "../../actors/index.ts";
+import { Fault, type StoredRecord } from "../../runtime/index.ts";
+import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
+import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
+import { type Connection, isCorruption, openConnection, type Statement } from "./connection.ts";
+import { createFile, type FileFormat, isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
+
+/** Amounts and balances fit 64 bits; sums over accounts need not, so they are decimal text. `findings` are the auditor's. */
+const VIEW_FILE: FileFormat = {
+  name: "views",
+  format: 1,
+  schema: `
+    CREATE TABLE entries(account TEXT NOT NULL, sequence INTEGER NOT NULL, transfer TEXT NOT NULL, amount INTEGER NOT NULL,
+      balance INTEGER NOT NULL, currency TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(account, sequence)) STRICT, WITHOUT ROWID;
+    CREATE TABLE accounts(id TEXT PRIMARY KEY, currency TEXT NOT NULL, kind TEXT NOT NULL, balance INTEGER NOT NULL,
+      sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE totals(currency TEXT PRIMARY KEY, in_transit TEXT NOT NULL, customer TEXT NOT NULL, system TEXT NOT NULL,
+      world TEXT NOT NULL, accounts INTEGER NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE findings(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+    CREATE TABLE position(seq INTEGER NOT NULL) STRICT;
+    INSERT INTO position(seq) VALUES (0);
+  `,
+};
+
+const WAL_PAGES = 10_000;
+/** Accounts whose balance is kept at hand; others cost a point read when they move. About 200 bytes each. */
+const ACCOUNTS_AT_HAND_MAX = 100_000;
+/** Findings that are kept; a ledger with one is looked at by a person, and a flood of them must not fill the disk. */
+const FINDINGS_MAX = 1000;
+
+export interface SqliteViewsOptions {
+  readonly path: string;
+  /** The journal's: a view of another store is made anew. */
+  readonly meta: StoreMeta;
+  readonly busyTimeoutMs: number;
+  readonly cacheKiB: number;
+}
+
+type TotalRow = Readonly<Record<"in_transit" | "customer" | "system" | "world", string>> & {
+  readonly accounts: number;
+  readonly entries: number;
+};
+interface AccountRow {
+  readonly currency: string;
+  readonly kind: AccountKind;
+  readonly balance: bigint;
+  readonly sequence: bigint;
+}
+
+/**
+ * Statements and the trial balance, made from the journal and audited on the way. Only the read-model thread holds one. Position and rows
+ * commit together, so a crash loses or repeats nothing; a missing, foreign or unreadable file is made anew and filled from the journal.
+ */
+export class SqliteViews {
+  /** Why the file was made anew at opening; null when it was there and whole. */
+  readonly rebuiltBecause: string | null;
+  readonly #db: Connection;
+  readonly #sql: ReturnType<typeof prepared>;
+  readonly #books = new Map<string, AccountBooks>();
+  #position: number;
+  #findingCount: number;
+
+  constructor(options: SqliteViewsOptions) {
+    const { db, rebuiltBecause } = openOrMake(options);
+    this.#db = db;
+    this.rebuiltBecause = rebuiltBecause;
+    this.#sql = prepared(db);
+    this.#position = this.#sql.position.get() ?? 0;
+    this.#findingCount = this.#sql.findingCount.get() ?? 0;
+  }
+
+  /** Sequence of the last record that is in the view. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Takes records that follow the position; those at or below it are skipped. One transaction, rows in the order of their keys.
+   * @returns what the auditor found in them, which `findings` keeps.
+   * @throws Error at a gap; nothing of the batch is kept then.
+   */
+  apply(records: readonly StoredRecord[]): readonly string[] {
+    const audit = new Audit({ account: (id) => this.#account(id), currency: (currency) => this.#currency(currency) });
+    let position = this.#position;
+    try {
+      for (const record of records) {
+        if (record.seq <= position) continue;
+        if (record.seq !== position + 1) throw new Error(`the view stands at record ${position} and was given ${record.seq}`);
+        audit.add(record);
+        position = record.seq;
+      }
+      if (position === this.#position) return [];
+      this.#commit(audit, position);
+    } catch (cause) {
+      this.#books.clear(); // They ran ahead of the file.
+      throw cause;
+    }
+    this.#position = position;
+    this.#remember(audit.accounts);
+    return audit.findings;
+  }
+
+  /** Entries of an account above `after`, oldest first; an unknown account has none. */
+  statement(account: string, { after, limit }: { readonly after: number; readonly limit: number }): StatementPage {
+    const rows = this.#sql.statement.all(account, after, limit + 1);
+    const entries = rows.slice(0, limit).map(({ sequence, transfer, amount, balance, currency, at }) => ({
+      sequence: Number(sequence),
+      transferId: transfer,
+      amount: String(amount),
+      balance: String(balance),
+      currency,
+      at: Number(at),
+    }));
+    return { entries, hasMore: rows.length > limit };
+  }
+
+  trialBalance(): TrialBalance {
+    const lines = this.#sql.totals.all().map(({ currency, ...row }): TrialLine => {
+      const { customer, system, world, inTransit, accounts, entries } = booksOf(row);
+      const total = String(customer + system + world + inTransit);
+      const sums = { customer: row.customer, system: row.system, world: row.world, inTransit: row.in_transit };
+      return { currency, ...sums, total, accounts, entries };
+    });
+    return { position: this.#position, lines };
+  }
+
+  /** What the auditor found since the view was made, oldest first; the first thousand are kept. */
+  findings(): readonly string[] {
+    return this.#sql.findings.all();
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #account(id: string): AccountBooks | null {
+    const atHand = this.#books.get(id);
+    if (atHand !== undefined) return atHand;
+    const row = this.#sql.account.get(id);
+    return row === undefined ? null : { ...row, sequence: Number(row.sequence) };
+  }
+
+  #currency(currency: string): CurrencyBooks {
+    const row = this.#sql.total.get(currency);
+    return row === undefined ? { customer: 0n, system: 0n, world: 0n, inTransit: 0n, accounts: 0, entries: 0 } : booksOf(row);
+  }
+
+  #commit(audit: Audit, position: number): void {
+    const findings = audit.findings.slice(0, Math.max(FINDINGS_MAX - this.#findingCount, 0));
+    const sql = this.#sql;
+    const touched = [...audit.accounts].sort(([left], [right]) => (left < right ? -1 : 1));
+    this.#db
+      .transaction(() => {
+        for (const [id, { books, entries }] of touched) {
+          sql.putAccount.run(id, books.currency, books.kind, books.balance, books.sequence);
+          for (const entry of entries) {
+            sql.putEntry.run(id, entry.sequence, entry.transfer, entry.amount, entry.balance, entry.currency, entry.at);
+          }
+        }
+        for (const [currency, { customer, system, world, inTransit, accounts, entries }] of audit.currencies) {
+          sql.putTotal.run(currency, String(inTransit), String(customer), String(system), String(world), accounts, entries);
+        }
+        for (const text of findings) sql.putFinding.run(text);
+        sql.putPosition.run(position);
+      })
+      .immediate();
+    this.#findingCount += findings.length;
+  }
+
+  /** Keeps the books that moved last, so that a hot account needs no read. */
+  #remember(touched: ReadonlyMap<string, TouchedAccount>): void {
+    for (const [id, { books }] of touched) {
+      this.#books.delete(id);
+      this.#books.set(id, books);
+    }
+    for (const id of this.#books.keys()) {
+      if (this.#books.size <= ACCOUNTS_AT_HAND_MAX) return;
+      this.#books.delete(id);
+    }
+  }
+}
+
+/** How far a view has come, or null when there is none of this store: a journal that ends before it has lost its end. */
+export function viewPositionOf(options: SqliteViewsOptions): number | null {
+  try {
+    const db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
+    try {
+      if (isBlank(db) || readMeta(db, VIEW_FILE).storeId !== options.meta.storeId) return null;
+      return db.prepare<[], number>("SELECT seq FROM position").pluck().get() ?? null;
+    } finally {
+      db.close();
+    }
+  } catch (cause) {
+    if (isUnreadable(cause)) return null; // It will be made anew from the journal.
+    throw cause;
+  }
+}
+
+function openOrMake(options: SqliteViewsOptions): { readonly db: Connection; readonly rebuiltBecause: string | null } {
+  try {
+    const db = open(options);
+    try {
+      const found = readMeta(db, VIEW_FILE);
+      if (found.storeId === options.meta.storeId) return { db, rebuiltBecause: null };
+    } catch (cause) {
+      db.close();
+      throw cause;
+    }
+    db.close();
+    return { db: makeAnew(options), rebuiltBecause: "it belonged to another store" };
+  } catch (cause) {
+    if (!isUnreadable(cause)) throw cause;
+    return { db: makeAnew(options), rebuiltBecause: cause instanceof Error ? cause.message : String(cause) };
+  }
+}
+
+/** Nothing is lost with the file: all of it comes from the journal. */
+function makeAnew(options: SqliteViewsOptions): Connection {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(options.path + suffix, { force: true });
+  return open(options);
+}
+
+function open(options: SqliteViewsOptions): Connection {
+  const db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: WAL_PAGES });
+  try {
+    if (isBlank(db)) createFile(db, VIEW_FILE, options.meta);
+    return db;
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+}
+
+function isUnreadable(cause: unknown): boolean {
+  return isCorruption(cause) || (cause instanceof Fault && (cause.code === "FORMAT_UNSUPPORTED" || cause.code === "JOURNAL_CORRUPT"));
+}
+
+const booksOf = (row: TotalRow): CurrencyBooks => ({
+  customer: BigInt(row.customer),
+  system: BigInt(row.system),
+  world: BigInt(row.world),
+  inTransit: BigInt(row.in_transit),
+  accounts: row.accounts,
+  entries: row.entries,
+});
+
+interface EntryRow {
+  readonly sequence: bigint;
+  readonly transfer: string;
+  readonly amount: bigint;
+  readonly balance: bigint;
+  readonly currency: string;
+  readonly at: bigint;
+}
+
+/** Statements on amounts answer bigint: a balance may have 18 digits, a double holds 15. */
+function prepared(db: Connection) {
+  const totals = "in_transit, customer, system, world, accounts, entries";
+  const entry: Statement<[string, number, string, bigint, bigint, string, number], unknown> = db.prepare(
+    "INSERT INTO entries(account, sequence, transfer, amount, balance, currency, at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+  );
+  return {
+    position: db.prepare<[], number>("SELECT seq FROM position").pluck(),
+    putPosition: db.prepare<[number]>("UPDATE position SET seq = ?"),
+    account: db.prepare<[string], AccountRow>("SELECT currency, kind, balance, sequence FROM accounts WHERE id = ?").safeIntegers(),
+    putAccount: db.prepare<[string, string, string, bigint, number]>(
+      `INSERT INTO accounts(id, currency, kind, balance, sequence) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT(id) DO UPDATE SET balance = excluded.balance, sequence = excluded.sequence`,
+    ),
+    putEntry: entry,
+    statement: db
+      .prepare<[string, number, number], EntryRow>(
+        "SELECT sequence, transfer, amount, balance, currency, at FROM entries WHERE account = ? AND sequence > ? ORDER BY sequence LIMIT ?",
+      )
+      .safeIntegers(),
+    total: db.prepare<[string], TotalRow>(`SELECT ${totals} FROM totals WHERE currency = ?`),
+    totals: db.prepare<[], TotalRow & { readonly currency: string }>(`SELECT currency, ${totals} FROM totals ORDER BY currency`),
+    putTotal: db.prepare<[string, string, string, string, string, number, number]>(
+      `INSERT OR REPLACE INTO totals(currency, ${totals}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    findings: db.prepare<[], string>("SELECT text FROM findings ORDER BY id").pluck(),
+    findingCount: db.prepare<[], number>("SELECT count(*) FROM findings").pluck(),
+    putFinding: db.prepare<[string]>("INSERT INTO findings(text) VALUES (?)"),
+  };
+}

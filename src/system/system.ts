@@ -1,0 +1,84 @@
+import type { Answer, AnyDefinition, AskOf, AskOptions, Json } from "../runtime/index.ts";
+
+/**
+ * A running node, as ingress (HTTP, command line), benches, tests and embedders see it. Every `ask` answers a value: a reply, or a refusal
+ * whose code stands in the one table (`STATUS_OF_CODE`); it rejects only for a programmer's error. An answer is given after the commit
+ * it depends on is durable (L2).
+ */
+export interface TroupeSystem extends AsyncDisposable {
+  /** A typed reference: `system.entity(account, "alice").ask.get({})`. */
+  entity<Definition>(definition: Definition & Pick<AnyDefinition, "type">, id: string): { readonly ask: AskOf<Definition> };
+  /** The same without types, for doors that have parsed and checked the body themselves. */
+  ask(address: string, command: string, body: Json, options?: AskOptions): Promise<Answer<Json>>;
+  /** Entries of an account above `after`, oldest first, at most `limit`; sees every commit up to the call, else `VIEW_BEHIND`. */
+  statement(accountId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<StatementPage>>;
+  /** Sums by currency at one position of the journal; sees every commit up to the call, else `VIEW_BEHIND`. */
+  trialBalance(): Promise<Answer<TrialBalance>>;
+  readiness(): Promise<Readiness>;
+  /** Figures for checks and benches: read, never wakes an entity. */
+  figures(): Promise<SystemFigures>;
+  /** Commands accepted and not yet answered. */
+  readonly inFlight: number;
+}
+
+/** Amounts are minor units as decimal strings; `amount` is signed: negative for money that left the account. */
+export interface StatementEntry {
+  readonly sequence: number;
+  readonly transferId: string;
+  readonly amount: string;
+  readonly balance: string;
+  readonly currency: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+export interface StatementPage {
+  readonly entries: readonly StatementEntry[];
+  /** There are entries after the last one of this page. */
+  readonly hasMore: boolean;
+}
+export interface TrialBalance {
+  /** Sequence of the journal record up to which everything is counted. */
+  readonly position: number;
+  readonly lines: readonly TrialLine[];
+}
+/** Minor units as decimal strings. `total` = customer + system + world + inTransit, 0 when the books are right. */
+export interface TrialLine {
+  readonly currency: string;
+  readonly customer: string;
+  readonly system: string;
+  readonly world: string;
+  readonly inTransit: string;
+  readonly total: string;
+  readonly accounts: number;
+  readonly entries: number;
+}
+export interface Readiness {
+  readonly isReady: boolean;
+  /** What is wrong, one sentence each; empty when ready. */
+  readonly reasons: readonly string[];
+  /** Durability in force, e.g. "SQLite, synchronous=FULL". */
+  readonly durability: string;
+  readonly position: number;
+}
+export interface ShardThreadFigures {
+  readonly thread: number;
+  readonly shards: number;
+  readonly messagesHandled: number;
+  readonly entitiesInMemory: number;
+  readonly openEffects: number;
+  readonly checkpoints: number;
+  readonly passivations: number;
+}
+export interface SystemFigures {
+  readonly shardThreads: readonly ShardThreadFigures[];
+  readonly journal: {
+    readonly synchronous: string;
+    readonly commits: number;
+    readonly groups: number;
+    readonly entries: number;
+    readonly bytes: number;
+    readonly fsyncs: number;
+    readonly position: number;
+  };
+  readonly views: { readonly position: number; readonly findings: readonly string[] };
+}

@@ -1,0 +1,172 @@
+import type { MessagePort } from "node:worker_threads";
+import { CommitError, CommitFence, type FromJournal, type Group, type JournalStore } from "../../runtime/index.ts";
+
+export interface JournalThreadOptions {
+  readonly store: JournalStore;
+  /** Shared with all threads: the sequence of the last committed record. */
+  readonly committed: BigInt64Array;
+  /** Longest rest between two looks at a disk that takes no writes. */
+  readonly probeMsMax: number;
+  /** Called when nothing waits: a chance for work off the commit path. */
+  readonly whenIdle: () => void;
+  readonly onState: (state: "up" | "down", reason: string) => void;
+}
+
+interface Waiting {
+  readonly group: Group;
+  readonly port: MessagePort;
+}
+
+/**
+ * Group commit for all shard threads: takes every group that waits, writes them in one transaction with one sync, and answers each;
+ * the next groups gather meanwhile. At low load it commits at once.
+ *
+ * T1. A group is answered `committed` only after the transaction that holds it is durable.
+ * T2. After an error at the commit itself nothing is answered until the file was opened anew and says what it holds.
+ * T3. While the disk takes no writes groups are refused at once, and a probe, not a caller's data, finds out when it does again.
+ */
+export class JournalThread {
+  readonly #options: JournalThreadOptions;
+  readonly #fence: CommitFence;
+  readonly #ports = new Map<number, MessagePort>();
+  #waiting: Waiting[] = [];
+  #isScheduled = false;
+  #isDown = false;
+  /** The outcome of a commit is not known yet: later groups wait, because an answer to them would speak of it. */
+  #isOutcomeOpen = false;
+  #probeMs = PROBE_MS_MIN;
+  #downSince = 0;
+  #reason = "";
+
+  constructor(options: JournalThreadOptions) {
+    this.#options = options;
+    this.#fence = new CommitFence(options.store.incarnationHigh);
+    this.#publish();
+  }
+
+  get downReason(): string | null {
+    return this.#isDown ? this.#reason : null;
+  }
+
+  /** Gives the domain a new incarnation and takes its groups from the port; older incarnations are refused from now on. */
+  register(domain: number, port: MessagePort): { readonly incarnation: number; readonly position: number } {
+    this.#ports.get(domain)?.close();
+    this.#ports.set(domain, port);
+    port.on("message", (group: Group) => {
+      this.#waiting.push({ group, port });
+      if (!this.#isScheduled) {
+        this.#isScheduled = true;
+        setImmediate(this.#commit);
+      }
+    });
+    if (this.#isDown) post(port, { kind: "down" });
+    return { incarnation: this.#fence.register(domain), position: this.#options.store.lastSeq };
+  }
+
+  readonly #commit = (): void => {
+    this.#isScheduled = false;
+    if (this.#isOutcomeOpen) return;
+    const batch: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      if (this.#isDown) this.#refuse(waiting);
+      else if (this.#fence.admit(waiting.group)) batch.push(waiting);
+      else post(waiting.port, { kind: "refused" });
+    }
+    this.#waiting = [];
+    if (batch.length > 0) this.#append(batch);
+    if (!this.#isDown) this.#options.whenIdle();
+  };
+
+  #append(batch: readonly Waiting[]): void {
+    const { store } = this.#options;
+    const before = store.lastSeq;
+    try {
+      const first = store.append(
+        batch.map(({ group }) => group),
+        this.#fence.incarnationHigh,
+      );
+      this.#publish();
+      for (const [i, { group, port }] of batch.entries()) post(port, { kind: "committed", number: group.number, seq: first + i });
+    } catch (cause) {
+      if (!(cause instanceof CommitError)) throw cause; // What we cannot name is a defect: the thread must end, not go on.
+      this.#goDown(cause);
+      if (cause.isOutcomeOpen) {
+        this.#isOutcomeOpen = true;
+        this.#reopen(batch, before);
+      } else {
+        for (const waiting of batch) this.#refuse(waiting);
+        this.#probeLater();
+      }
+    }
+  }
+
+  /** T2: opens the file anew until the disk lets it, then tells each group whether it is there. */
+  #reopen(batch: readonly Waiting[], before: number): void {
+    const { store } = this.#options;
+    try {
+      store.reopen();
+    } catch (cause) {
+      this.#reason = textOf(cause);
+      setTimeout(() => this.#reopen(batch, before), this.#nextProbeMs());
+      return;
+    }
+    const found = store.read(before, batch.length);
+    for (const [i, waiting] of batch.entries()) {
+      const { domain, incarnation, number } = waiting.group;
+      const record = found[i];
+      if (record !== undefined && record.domain === domain && record.incarnation === incarnation && record.number === number) {
+        post(waiting.port, { kind: "committed", number, seq: record.seq });
+      } else this.#refuse(waiting);
+    }
+    this.#publish();
+    this.#isOutcomeOpen = false;
+    this.#commit();
+    this.#probeLater();
+  }
+
+  #refuse({ group, port }: Waiting): void {
+    this.#fence.refuse(group);
+    post(port, { kind: "refused" });
+  }
+
+  #goDown(cause: CommitError): void {
+    this.#reason = cause.message;
+    if (this.#isDown) return;
+    this.#isDown = true;
+    this.#downSince = performance.now();
+    this.#probeMs = PROBE_MS_MIN;
+    for (const port of this.#ports.values()) post(port, { kind: "down" });
+    this.#options.onState("down", this.#reason);
+  }
+
+  #probeLater(): void {
+    setTimeout(() => {
+      try {
+        this.#options.store.probe();
+      } catch (cause) {
+        this.#reason = textOf(cause);
+        this.#probeLater();
+        return;
+      }
+      this.#isDown = false;
+      for (const port of this.#ports.values()) post(port, { kind: "up" });
+      this.#options.onState("up", `writes were refused for ${Math.round(performance.now() - this.#downSince)} ms: ${this.#reason}`);
+    }, this.#nextProbeMs());
+  }
+
+  #nextProbeMs(): number {
+    const now = this.#probeMs;
+    this.#probeMs = Math.min(this.#probeMs * 2, this.#options.probeMsMax);
+    return now;
+  }
+
+  #publish(): void {
+    Atomics.store(this.#options.committed, 0, BigInt(this.#options.store.lastSeq));
+  }
+}
+
+const PROBE_MS_MIN = 50;
+
+const post = (port: MessagePort, message: FromJournal): void => port.postMessage(message);
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

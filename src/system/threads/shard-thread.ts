@@ -1,0 +1,337 @@
+import type { MessagePort } from "node:worker_threads";
+import {
+  type AnyDefinition,
+  type Checkpoint,
+  Domain,
+  type DomainLimits,
+  type DomainMessage,
+  type FromCheckpoint,
+  type FromJournal,
+  type PackedAnswer,
+  type PackedSnapshots,
+  type PlantedBug,
+  packAnswers,
+  packMessages,
+  packSnapshots,
+  type Recovered,
+  type SnapshotReader,
+  type ToCheckpoint,
+  unpackCommands,
+  unpackMessages,
+} from "../../runtime/index.ts";
+
+export interface ShardThreadOptions {
+  readonly thread: number;
+  readonly incarnation: number;
+  readonly shardCount: number;
+  readonly threadOf: (shard: number) => number;
+  readonly definitions: ReadonlyMap<string, AnyDefinition>;
+  readonly limits: DomainLimits;
+  readonly recovered: Recovered;
+  readonly snapshots: SnapshotReader;
+  readonly ports: {
+    readonly ingress: MessagePort;
+    readonly journal: MessagePort;
+    readonly checkpoint: MessagePort;
+    /** By thread number. */
+    readonly peers: ReadonlyMap<number, MessagePort>;
+  };
+  /** Shared: the sequence of the last committed record of the whole journal. */
+  readonly committed: BigInt64Array;
+  readonly settings: ShardThreadSettings;
+  readonly plantedBug: PlantedBug | null;
+  readonly onCrash: (address: string, doing: string, cause: unknown) => void;
+  /** A group was refused: this thread's work is over, its successor recovers. */
+  readonly onRefused: () => void;
+}
+
+export interface ShardThreadSettings {
+  readonly runMessagesMax: number;
+  readonly runMsMax: number;
+  readonly checkpointEveryMs: number;
+  readonly checkpointEveryEntities: number;
+  readonly entitiesIdleMs: number;
+  readonly entitiesMax: number;
+}
+
+/**
+ * The shell around a domain: moves batches between ports and the synchronous core, and gives the event loop its turn. One JSON string a
+ * flush and port; a flush after every run, so that what waits together travels together.
+ */
+export class ShardThread {
+  readonly #options: ShardThreadOptions;
+  readonly #domain: Domain;
+  readonly #peers: Map<number, MessagePort>;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #loads: string[] = [];
+  #answers: PackedAnswer[] = [];
+  #messages = new Map<number, DomainMessage[]>();
+  #isScheduled = false;
+  #checkpoint: Checkpoint | null = null;
+  #checkpointAt = performance.now();
+  #checkpointPosition = 0;
+  #checkpoints = 0;
+  #checkpointFailure: string | null = null;
+  #isEndSent = false;
+  #waiting: Array<{ readonly isDone: () => boolean; readonly resolve: () => void }> = [];
+
+  constructor(options: ShardThreadOptions) {
+    this.#options = options;
+    this.#peers = new Map(options.ports.peers);
+    this.#domain = new Domain({
+      domain: options.thread,
+      incarnation: options.incarnation,
+      shardCount: options.shardCount,
+      isOwned: (shard) => options.threadOf(shard) === options.thread,
+      definitions: options.definitions,
+      limits: options.limits,
+      recovered: options.recovered,
+      plantedBug: options.plantedBug,
+      ports: {
+        nowMs: Date.now,
+        load: (address) => this.#loads.push(address),
+        submit: (group) =>
+          options.ports.journal.postMessage(group, typeof group.body === "string" ? [] : [group.body.buffer as ArrayBuffer]),
+        answer: (caller, answer) => this.#answers.push([caller, answer]),
+        send: (shard, message) => this.#queueMessage(options.threadOf(shard), message),
+        crashed: options.onCrash,
+      },
+    });
+    this.#checkpointPosition = options.recovered.position;
+  }
+
+  /** Begins to take messages, and offers again what was open. */
+  start(): void {
+    const { ports, settings } = this.#options;
+    ports.journal.on("message", (message: FromJournal) => this.#fromJournal(message));
+    ports.checkpoint.on("message", (message: FromCheckpoint) => this.#fromCheckpoint(message));
+    for (const [thread, port] of this.#peers) this.#listenToPeer(thread, port);
+    this.#domain.resume();
+    this.#schedule();
+    ports.ingress.on("message", (text: string) => {
+      for (const command of unpackCommands(text)) this.#domain.command(command);
+      this.#schedule();
+    });
+    this.#timers.push(
+      setInterval(() => this.#checkpointWhenDue(), Math.min(settings.checkpointEveryMs, 200)),
+      setInterval(() => this.#passivate(), PASSIVATE_EVERY_MS),
+    );
+  }
+
+  figures() {
+    const { messagesHandled, entities, openEffects, passivations, deadLetters } = this.#domain.figures();
+    return {
+      thread: this.#options.thread,
+      messagesHandled,
+      entitiesInMemory: entities,
+      openEffects,
+      passivations,
+      deadLetters,
+      checkpoints: this.#checkpoints,
+      checkpointFailure: this.#checkpointFailure,
+    };
+  }
+
+  /** A peer has a new incarnation: closes the old port, and answers when all that was handled here is committed (DESIGN 4.3, step 3). */
+  async peerGone(thread: number): Promise<void> {
+    this.#peers.get(thread)?.close();
+    this.#peers.delete(thread);
+    this.#messages.delete(thread);
+    const group = this.#domain.peerChanged((shard) => this.#options.threadOf(shard) === thread);
+    this.#schedule();
+    await this.#until(() => this.#domain.isCommitted(group));
+  }
+
+  /** The successor is there: sends it what is open. */
+  peerBack(thread: number, port: MessagePort): void {
+    this.#peers.set(thread, port);
+    this.#listenToPeer(thread, port);
+    this.#domain.resend((shard) => this.#options.threadOf(shard) === thread);
+    this.#schedule();
+  }
+
+  /** Nothing waits, nothing is open, everything is committed. */
+  async idle(): Promise<void> {
+    await this.#until(() => this.#domain.isIdle && this.#domain.effectsOpen === 0);
+  }
+
+  /** Everything handled so far is in a checkpoint when it resolves. @throws Error when the checkpoint could not be written. */
+  async checkpointNow(): Promise<void> {
+    await this.#until(() => this.#checkpoint === null);
+    const before = this.#checkpoints;
+    this.#checkpointFailure = null;
+    this.#beginCheckpoint();
+    this.#schedule();
+    await this.#until(() => this.#checkpoints > before || this.#checkpointFailure !== null);
+    if (this.#checkpointFailure !== null) throw new Error(this.#checkpointFailure);
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    const { ports } = this.#options;
+    for (const port of [ports.ingress, ports.journal, ports.checkpoint, ...this.#peers.values()]) port.close();
+  }
+
+  readonly #run = (): void => {
+    this.#isScheduled = false;
+    const { settings } = this.#options;
+    const until = performance.now() + settings.runMsMax;
+    let hasMore = false;
+    do {
+      hasMore = this.#domain.run(settings.runMessagesMax);
+      if (this.#load()) hasMore = this.#domain.hasReady;
+    } while (hasMore && performance.now() < until);
+    this.#stepCheckpoint();
+    this.#flush();
+    if (hasMore) this.#schedule();
+    if (this.#waiting.length > 0) this.#wake();
+  };
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#run);
+  }
+
+  /** Point reads of what the domain wants to wake. True when there was any. */
+  #load(): boolean {
+    if (this.#loads.length === 0) return false;
+    const loads = this.#loads;
+    this.#loads = [];
+    for (const address of loads) {
+      try {
+        this.#domain.loaded(address, this.#options.snapshots.load(address));
+      } catch (cause) {
+        this.#domain.loaded(address, null, cause);
+      }
+    }
+    return true;
+  }
+
+  #flush(): void {
+    if (this.#answers.length > 0) {
+      this.#options.ports.ingress.postMessage(packAnswers(this.#answers));
+      this.#answers = [];
+    }
+    for (const [thread, messages] of this.#messages) {
+      const port = this.#peers.get(thread);
+      // Without a port the peer is being recovered: its successor gets what is open by `resend`.
+      if (port !== undefined && messages.length > 0) port.postMessage(packMessages(messages));
+    }
+    if (this.#messages.size > 0) this.#messages = new Map();
+  }
+
+  #queueMessage(thread: number, message: DomainMessage): void {
+    const messages = this.#messages.get(thread);
+    if (messages === undefined) this.#messages.set(thread, [message]);
+    else messages.push(message);
+  }
+
+  #listenToPeer(thread: number, port: MessagePort): void {
+    port.on("message", (text: string) => {
+      if (this.#peers.get(thread) !== port) return; // From an older incarnation.
+      for (const message of unpackMessages(text)) this.#domain.receive(message);
+      this.#schedule();
+    });
+  }
+
+  #fromJournal(message: FromJournal): void {
+    if (message.kind === "committed") this.#domain.committed(message.number, message.seq);
+    else if (message.kind === "refused") {
+      this.#domain.refused();
+      this.#flush();
+      this.#options.onRefused();
+      return;
+    } else this.#domain.journalDown(message.kind === "down");
+    this.#schedule();
+  }
+
+  // Checkpoints --------------------------------------------------------------------------------------------------------------------
+
+  #checkpointWhenDue(): void {
+    const { settings } = this.#options;
+    const isTime = performance.now() - this.#checkpointAt >= settings.checkpointEveryMs;
+    // A domain that writes nothing must move its position too, or a start would read what the others wrote meanwhile.
+    const isBehind = this.#domain.dirtyCount > 0 || this.#journalSeq() > this.#checkpointPosition;
+    if (this.#domain.dirtyCount >= settings.checkpointEveryEntities || (isTime && isBehind)) this.#beginCheckpoint();
+  }
+
+  #beginCheckpoint(): void {
+    if (this.#checkpoint !== null) return;
+    this.#checkpoint = this.#domain.beginCheckpoint(this.#journalSeq());
+    if (this.#checkpoint === null) return;
+    this.#checkpointAt = performance.now();
+    this.#isEndSent = false;
+    this.#schedule();
+  }
+
+  /** A slice a run: encoding thousands of states at once would make a turn long. */
+  #stepCheckpoint(): void {
+    if (this.#checkpoint === null) {
+      if (this.#domain.dirtyCount >= this.#options.settings.checkpointEveryEntities) this.#beginCheckpoint();
+      return;
+    }
+    const checkpoint = this.#checkpoint;
+    if (this.#isEndSent || checkpoint.position === null) return;
+    const port = this.#options.ports.checkpoint;
+    if (!checkpoint.isEncoded) {
+      const rows = packSnapshots(checkpoint.encode(ENCODE_ROWS_MAX));
+      port.postMessage({ kind: "rows", rows } satisfies ToCheckpoint<PackedSnapshots>);
+    }
+    if (checkpoint.isEncoded) {
+      this.#isEndSent = true;
+      this.#checkpointPosition = checkpoint.position;
+      const end = this.#domain.isPinned ? null : checkpoint.end();
+      port.postMessage({ kind: "end", end } satisfies ToCheckpoint<PackedSnapshots>);
+    } else this.#schedule();
+  }
+
+  #fromCheckpoint(message: FromCheckpoint): void {
+    this.#checkpoint = null;
+    if (message.kind === "ended") {
+      this.#checkpoints++;
+      this.#checkpointFailure = null;
+      this.#domain.endCheckpoint();
+    } else {
+      this.#checkpointFailure = message.reason;
+      this.#domain.abandonCheckpoint();
+    }
+    this.#schedule();
+  }
+
+  #journalSeq(): number {
+    return Number(Atomics.load(this.#options.committed, 0));
+  }
+
+  #passivate(): void {
+    const { settings } = this.#options;
+    const isCrowded = this.#domain.entitiesCount > settings.entitiesMax;
+    this.#domain.passivate({
+      idleSince: isCrowded ? Number.POSITIVE_INFINITY : Date.now() - settings.entitiesIdleMs,
+      stepsMax: PASSIVATE_STEPS_MAX,
+    });
+  }
+
+  // Waiting ------------------------------------------------------------------------------------------------------------------------
+
+  #until(isDone: () => boolean): Promise<void> {
+    if (isDone()) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push({ isDone, resolve });
+    });
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wait of waiting) {
+      if (wait.isDone()) wait.resolve();
+      else this.#waiting.push(wait);
+    }
+  }
+}
+
+/** Rows encoded in one run: about 1 ms. */
+const ENCODE_ROWS_MAX = 250;
+const PASSIVATE_EVERY_MS = 1_000;
+const PASSIVATE_STEPS_MAX = 20_000;

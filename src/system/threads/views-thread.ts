@@ -1,0 +1,84 @@
+import type { Answer, Code, Refusal } from "../../runtime/index.ts";
+import type { JournalReader } from "../sqlite/journal-file.ts";
+import type { SqliteViews } from "../sqlite/view-store.ts";
+
+export interface ViewsThreadOptions {
+  readonly journal: JournalReader;
+  readonly views: SqliteViews;
+  /** Shared: the sequence of the last committed record. */
+  readonly committed: BigInt64Array;
+  readonly recordsMax: number;
+}
+
+/**
+ * Follows the journal into the read model. It pulls: what it has not read yet lies in the journal, so its memory is bounded however far
+ * behind it is, and catching up, following and rebuilding are one path. Small batches when idle, large ones when behind.
+ */
+export class ViewsThread {
+  readonly #options: ViewsThreadOptions;
+  #timer: NodeJS.Timeout | null = null;
+  #failure: string | null = null;
+  #isClosed = false;
+
+  constructor(options: ViewsThreadOptions) {
+    this.#options = options;
+  }
+
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  start(): void {
+    this.#timer = setTimeout(this.#follow, FOLLOW_EVERY_MS);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** Runs the query once the view holds everything up to `seq`; `VIEW_BEHIND` when it is not there in time. */
+  async read<Value>(seq: number, waitMsMax: number, query: () => Value): Promise<Answer<Value>> {
+    const until = performance.now() + waitMsMax;
+    while (this.#options.views.position < seq) {
+      if (this.#isClosed || this.#failure !== null || performance.now() > until) {
+        const why = this.#failure ?? `it stands at record ${this.#options.views.position}, the journal at ${seq}`;
+        return refusal("VIEW_BEHIND", `The read model has not caught up with the journal: ${why}. Read again later.`);
+      }
+      this.#step();
+      await new Promise((resolve) => setImmediate(resolve)); // Queries for which it is enough are answered between two batches.
+    }
+    return { ok: true, value: query() };
+  }
+
+  readonly #follow = (): void => {
+    if (this.#isClosed) return;
+    const from = this.#options.views.position;
+    const isBehind = this.#step();
+    const records = this.#options.views.position - from;
+    this.#timer = setTimeout(this.#follow, isBehind ? 0 : records < LOADED_RECORDS_MIN ? FOLLOW_EVERY_MS : FOLLOW_LOADED_EVERY_MS);
+  };
+
+  /** One batch. True when there is more. */
+  #step(): boolean {
+    const { journal, views, committed, recordsMax } = this.#options;
+    const target = Number(Atomics.load(committed, 0));
+    if (views.position >= target) return false;
+    try {
+      views.apply(journal.readBytes(views.position, recordsMax));
+      this.#failure = null;
+    } catch (cause) {
+      this.#failure = String(cause instanceof Error ? cause.message : cause);
+      return false;
+    }
+    return views.position < target;
+  }
+}
+
+/** A read that wants more than this has brings the view up to date itself. */
+const FOLLOW_EVERY_MS = 25;
+/** Under load rows are cheaper in large batches, sorted by key: 325 k rows/s against 135 k (measured), on cores that commits need too. */
+const FOLLOW_LOADED_EVERY_MS = 400;
+const LOADED_RECORDS_MIN = 8;
+
+const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });

@@ -1,0 +1,72 @@
+import { type TransferListItem, Worker } from "node:worker_threads";
+import { Fault } from "../../runtime/index.ts";
+import { type Control, controlOf } from "./control.ts";
+
+/**
+ * One worker thread with its control calls. `exited` resolves when it has ended, with the reason; a call to a thread that ends
+ * is refused instead of waiting for ever.
+ */
+export class WorkerThread<Api extends Readonly<Record<string, (...args: never[]) => unknown>>> {
+  readonly name: string;
+  readonly exited: Promise<string>;
+  readonly call: Control<Api>;
+  readonly #worker: Worker;
+  #isGone = false;
+
+  constructor(options: {
+    readonly name: string;
+    readonly url: URL;
+    readonly data: unknown;
+    readonly transfer?: readonly TransferListItem[];
+  }) {
+    this.name = options.name;
+    this.#worker = new Worker(options.url, {
+      name: options.name,
+      workerData: options.data,
+      transferList: [...(options.transfer ?? [])],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+    });
+    let reason = "";
+    this.#worker.on("error", (error) => {
+      reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    });
+    this.#worker.on("messageerror", (error) => {
+      reason = `a message could not be read: ${String(error)}`;
+      void this.#worker.terminate();
+    });
+    this.exited = new Promise((resolve) => {
+      this.#worker.on("exit", (code) => {
+        this.#isGone = true;
+        resolve(reason === "" ? `exit with code ${code}` : reason);
+      });
+    });
+    const remote = controlOf<Api>(this.#worker);
+    this.call = new Proxy({} as Control<Api>, {
+      get: (_, name) => {
+        if (name === "then") return undefined;
+        return (...args: never[]) => {
+          if (this.#isGone) return Promise.reject(this.#gone("it has ended"));
+          const answer = (remote as unknown as Record<PropertyKey, (...args: never[]) => Promise<unknown>>)[name]?.(...args);
+          return Promise.race([answer, this.exited.then((why) => Promise.reject(this.#gone(why)))]);
+        };
+      },
+    });
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Ends the thread wherever it is and waits until it has ended. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+    await this.exited;
+  }
+
+  #gone(why: string): Fault {
+    return new Fault("INTERNAL_ERROR", `the ${this.name} thread did not answer: ${why}`);
+  }
+}
+
+/** V8's default (48 MiB in three parts a thread) multiplies with the threads; batches here are short-lived and small. */
+const YOUNG_GENERATION_MIB = 64;

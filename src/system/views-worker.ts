@@ -1,0 +1,42 @@
+/** Composition root of the read-model thread: the only one that writes `views.db`. */
+import { parentPort, workerData } from "node:worker_threads";
+import { openJournalReader } from "./sqlite/journal-file.ts";
+import { storePaths } from "./sqlite/open-stores.ts";
+import { SqliteViews } from "./sqlite/view-store.ts";
+import { exposeControl } from "./threads/control.ts";
+import { ViewsThread } from "./threads/views-thread.ts";
+
+export interface ViewsWorkerData {
+  readonly dir: string;
+  readonly shardCount: number;
+  readonly busyTimeoutMs: number;
+  readonly cacheKiB: number;
+  readonly recordsMax: number;
+  readonly waitMsMax: number;
+  readonly committed: SharedArrayBuffer;
+}
+export type ViewsControl = ReturnType<typeof controlOfViews>;
+
+if (parentPort === null) throw new Error("views-worker.ts runs as a worker thread");
+exposeControl(parentPort, controlOfViews(workerData as ViewsWorkerData));
+
+function controlOfViews(data: ViewsWorkerData) {
+  const paths = storePaths(data.dir);
+  const files = { busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
+  const journal = openJournalReader({ path: paths.journal, synchronous: "normal", ...files });
+  const views = new SqliteViews({ path: paths.views, meta: journal.meta, ...files });
+  const thread = new ViewsThread({ journal, views, committed: new BigInt64Array(data.committed), recordsMax: data.recordsMax });
+  thread.start();
+  return {
+    /** `seq`: the journal's sequence when the reader came. */
+    statement: (seq: number, accountId: string, after: number, limit: number) =>
+      thread.read(seq, data.waitMsMax, () => views.statement(accountId, { after, limit })),
+    trialBalance: (seq: number) => thread.read(seq, data.waitMsMax, () => views.trialBalance()),
+    figures: () => ({ position: views.position, findings: views.findings(), failure: thread.failure }),
+    close(): void {
+      thread.close();
+      views.close();
+      journal.close();
+    },
+  };
+}

@@ -1,0 +1,113 @@
+/** One suite for every SnapshotStore and its reader: SQLite with a real file and a second connection, and the twin in memory. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  type CheckpointEnd,
+  MemorySnapshots,
+  type OpenEffect,
+  type Snapshot,
+  type SnapshotReader,
+  type SnapshotStore,
+} from "../../src/runtime/index.ts";
+import { SqliteSnapshotReader } from "../../src/system/sqlite/snapshot-reader.ts";
+import { SqliteSnapshots } from "../../src/system/sqlite/snapshot-store.ts";
+
+interface Bench {
+  readonly store: SnapshotStore;
+  readonly reader: SnapshotReader;
+  remove(): void;
+}
+const benches: Readonly<Record<string, () => Bench>> = {
+  "in memory": () => {
+    const store = new MemorySnapshots({ shardCount: 4 });
+    return { store, reader: store, remove: () => {} };
+  },
+  "in SQLite": () => {
+    const dir = mkdtempSync(join(tmpdir(), "troupe-state-"));
+    const file = { path: join(dir, "state.db"), busyTimeoutMs: 100, cacheKiB: 1024 };
+    const store = new SqliteSnapshots({ ...file, meta: { storeId: "s", shardCount: 4 } });
+    const reader = new SqliteSnapshotReader(file);
+    const remove = () => {
+      reader.close();
+      store.close();
+      rmSync(dir, { recursive: true });
+    };
+    return { store, reader, remove };
+  },
+};
+
+const snapshotOf = (entity: string, version: number): Snapshot => ({
+  entity,
+  shard: 1,
+  seq: version * 10,
+  version,
+  definition: 1,
+  body: `{"v":"ž${version}"}`,
+});
+const effectOf = (id: string, shard: number): OpenEffect => ({
+  id,
+  shard,
+  from: "a/1",
+  kind: "tell",
+  to: "b/2",
+  command: "go",
+  body: { amount: "1" },
+  hops: 1,
+});
+const endOf = (more: Partial<CheckpointEnd>): CheckpointEnd => ({ positions: [], effects: [], handled: [], at: 0, ...more });
+
+describe.each(Object.entries(benches))("snapshots %s", (_, make) => {
+  let bench: Bench;
+  beforeEach(() => {
+    bench = make();
+  });
+  afterEach(() => bench.remove());
+
+  it("a new store covers nothing, and says so of every shard", () => {
+    const positions = [0, 1, 2, 3].map((shard) => ({ shard, seq: 0, position: 0 }));
+    expect(bench.store.head()).toEqual({ positions, effects: [], handled: [], at: 0 });
+    expect(bench.store.shardCount).toBe(4);
+  });
+
+  it("a reader sees what was written last, and null for a key that never was", () => {
+    const { store, reader } = bench;
+    store.write([snapshotOf("a/1", 1), snapshotOf("a/2", 1)]);
+    store.write([snapshotOf("a/1", 2)]);
+    expect(reader.load("a/1")).toEqual(snapshotOf("a/1", 2));
+    expect(reader.load("a/2")).toEqual(snapshotOf("a/2", 1));
+    expect(reader.load("a/3")).toBeNull();
+  });
+
+  it("the end of a checkpoint replaces the lists of exactly the shards that it names", () => {
+    const { store } = bench;
+    const answer = { ok: true, value: { balance: "5" } } as const;
+    store.end(
+      endOf({
+        positions: [
+          { shard: 0, seq: 3, position: 9 },
+          { shard: 1, seq: 4, position: 9 },
+        ],
+        effects: [effectOf("0.1.10.0", 0), effectOf("0.1.9.0", 0), { ...effectOf("1.1.1.0", 1), answer, answerTo: "done" }],
+        handled: [{ id: "2.1.1.0", shard: 1, answer }],
+        at: 50,
+      }),
+    );
+    store.end(endOf({ positions: [{ shard: 0, seq: 8, position: 12 }], effects: [effectOf("0.1.11.0", 0)], at: 40 }));
+    const head = store.head();
+    expect(head.positions.slice(0, 2)).toEqual([
+      { shard: 0, seq: 8, position: 12 },
+      { shard: 1, seq: 4, position: 9 },
+    ]);
+    expect(head.effects).toEqual([effectOf("0.1.11.0", 0), { ...effectOf("1.1.1.0", 1), answer, answerTo: "done" }]);
+    expect(head.handled).toEqual([{ id: "2.1.1.0", shard: 1, answer }]);
+    expect(head.at).toBe(50); // Time never goes back, whichever domain ends its checkpoint last.
+  });
+
+  it("effects keep the order in which they were named, not that of their ids as text", () => {
+    const ids = ["0.1.9.0", "0.1.10.0", "0.1.10.1", "0.2.1.0"];
+    bench.store.end(endOf({ positions: [{ shard: 0, seq: 10, position: 1 }], effects: ids.map((id) => effectOf(id, 0)) }));
+    expect(bench.store.head().effects.map(({ id }) => id)).toEqual(ids);
+  });
+});

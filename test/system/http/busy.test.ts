@@ -1,0 +1,176 @@
+/** What a client sees of a system that is slow, busy or stopping. Over the fake, which can be told to be so. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { transferIdOf } from "../../../src/actors/index.ts";
+import { type Code, STATUS_OF_CODE } from "../../../src/runtime/index.ts";
+import { FakeLedger } from "../../support/fake-ledger.ts";
+import { fieldsOf, get, type HttpAnswer, post } from "../../support/http-client.ts";
+import { type OpenLedger, serve } from "../../support/open-ledger.ts";
+
+let ledger: OpenLedger & { readonly system: FakeLedger };
+let url: string;
+beforeEach(async () => {
+  ledger = await serve(new FakeLedger(), ["--http.answer-ms-max", "100"]);
+  url = ledger.url;
+  await post(url, "/v1/accounts", { id: "a", currency: "CZK" });
+});
+afterEach(async () => {
+  await ledger[Symbol.asyncDispose]();
+});
+
+const deposit = (key: string): Promise<HttpAnswer> => post(url, "/v1/deposits", { accountId: "a", amount: "1", currency: "CZK" }, key);
+
+describe("a slow system", () => {
+  it("a transfer that is durable and not finished in time answers 202 with Location and the pending transfer, then its outcome", async () => {
+    ledger.system.hold();
+    const answer = await deposit("k");
+    expect(answer.status).toBe(202);
+    expect(answer.headers.location).toBe(`/v1/transfers/${transferIdOf("local", "k")}`);
+    expect(fieldsOf(answer)).toMatchObject({ status: "PENDING", legs: [] });
+    expect((await get(url, answer.headers.location ?? "")).text).toBe(answer.text);
+    ledger.system.release();
+    const done = await deposit("k");
+    expect([done.status, done.headers["idempotency-replayed"]]).toEqual([201, "true"]);
+    expect((await get(url, answer.headers.location ?? "")).text).toBe(done.text);
+  });
+
+  it("R-LED-2: the same key while the first is running is key_in_progress with Retry-After", async () => {
+    ledger.system.hold();
+    const [first, second] = await Promise.all([deposit("k"), deposit("k")]);
+    const refused = first.status === 409 ? first : second;
+    expect([refused.status, fieldsOf(refused).code, refused.headers["retry-after"]]).toEqual([409, "key_in_progress", "1"]);
+    ledger.system.release();
+    expect(fieldsOf(await get(url, "/v1/accounts/a")).balance).toBe("1.00");
+  });
+
+  it("OUTCOME_UNKNOWN of a transfer that is not there stays 504; of one that finished it is the outcome", async () => {
+    ledger.system.refuseNext("OUTCOME_UNKNOWN");
+    const unknown = await deposit("k");
+    expect([unknown.status, fieldsOf(unknown).code]).toEqual([504, "OUTCOME_UNKNOWN"]);
+    const done = await deposit("k");
+    expect(done.status).toBe(201);
+    ledger.system.refuseNext("OUTCOME_UNKNOWN");
+    const looked = await deposit("k");
+    expect([looked.status, looked.text]).toEqual([201, done.text]);
+  });
+
+  it("R-API-11: a well-formed traceparent goes with the command, any other is as if not there", async () => {
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const body = { accountId: "a", amount: "1", currency: "CZK" };
+    await post(url, "/v1/deposits", body, "k1", [["traceparent", trace]]);
+    await post(url, "/v1/deposits", body, "k2", [["traceparent", `00-${"0".repeat(32)}-b7ad6b7169203331-01`]]);
+    const traces = ledger.system.asked.filter(({ command }) => command === "request").map(({ options }) => [options.id, options.trace]);
+    expect(traces).toEqual([
+      ["k1", trace],
+      ["k2", undefined],
+    ]);
+  });
+});
+
+describe("R-SYS-1: a busy system", () => {
+  const codes: readonly Code[] = [
+    "MAILBOX_FULL",
+    "OVERLOADED",
+    "JOURNAL_UNAVAILABLE",
+    "NOT_OWNER",
+    "SHUTTING_DOWN",
+    "keys_exhausted",
+    "DEADLINE_EXCEEDED",
+    "ENTITY_FAILED",
+    "INTERNAL_ERROR",
+  ];
+  it.each(codes)("%s is its status, with Retry-After when it passes, and a repeat with the key is the first", async (code) => {
+    ledger.system.refuseNext(code);
+    const refused = await deposit("k");
+    const status = STATUS_OF_CODE[code];
+    expect([refused.status, fieldsOf(refused).code]).toEqual([status, code]);
+    expect(refused.headers["retry-after"]).toBe(status === 503 || status === 429 ? "1" : undefined);
+    expect((await deposit("k")).headers).not.toHaveProperty("idempotency-replayed");
+  });
+
+  it("readyz is red and names the reason", async () => {
+    ledger.system.reasons = ["the disk of the journal is full"];
+    const answer = await get(url, "/readyz");
+    expect([answer.status, fieldsOf(answer).code]).toEqual([503, "JOURNAL_UNAVAILABLE"]);
+    expect(fieldsOf(answer).detail).toContain("the disk of the journal is full");
+    expect((await get(url, "/livez")).status).toBe(200);
+  });
+
+  it("H1: a defect is INTERNAL_ERROR, logged with its cause, and never shown", async () => {
+    ledger.system.ask = async () => {
+      throw new Error("secret stack");
+    };
+    const answer = await deposit("k");
+    expect([answer.status, fieldsOf(answer).code]).toEqual([500, "INTERNAL_ERROR"]);
+    expect(answer.text).not.toContain("secret");
+    expect(ledger.defects).toHaveLength(1);
+  });
+});
+
+describe("H2: stop", () => {
+  /** A keep-alive connection whose answers are read as they come. */
+  async function connection() {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    await once(socket, "connect");
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk.toString();
+    });
+    const until = async (pattern: RegExp): Promise<string> => {
+      while (!pattern.test(text)) await once(socket, "data");
+      const seen = text;
+      text = "";
+      return seen;
+    };
+    return { socket, until };
+  }
+
+  it("finishes what is in flight, refuses new work and readyz on open connections, ends idle ones, then listens no more", async () => {
+    const busy = await connection();
+    const idle = await connection();
+    ledger.system.hold();
+    idle.socket.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
+    await idle.until(/live/);
+    const body = '{"accountId":"a","amount":"1","currency":"CZK"}';
+    busy.socket.write(
+      `POST /v1/deposits HTTP/1.1\r\nhost: x\r\nidempotency-key: k\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    while (!ledger.system.asked.some(({ options }) => options.id === "k")) await get(url, "/livez");
+    const idleEnded = once(idle.socket, "end");
+    const closed = ledger.server.close(5000);
+    await idleEnded;
+    ledger.system.release();
+    const answered = await busy.until(/COMPLETED/);
+    expect(answered).toMatch(/^HTTP\/1.1 201 [\s\S]*connection: close/i);
+    await closed;
+    await expect(get(url, "/livez")).rejects.toThrow();
+  });
+
+  it("a request that comes on an open connection after the stop began is told SHUTTING_DOWN, and so is readyz", async () => {
+    const late = await connection();
+    const probe = await connection();
+    // Half a request keeps the connection in use, so that the stop waits for it.
+    late.socket.write(
+      "POST /v1/deposits HTTP/1.1\r\nhost: x\r\nidempotency-key: k\r\ncontent-type: application/json\r\ncontent-length: 2\r\n",
+    );
+    probe.socket.write("GET /readyz HTTP/1.1\r\nhost: x\r\n");
+    await get(url, "/livez");
+    const closed = ledger.server.close(5000);
+    late.socket.write("\r\n{}");
+    probe.socket.write("\r\n");
+    expect(await late.until(/SHUTTING_DOWN/)).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 1/i);
+    expect(await probe.until(/SHUTTING_DOWN/)).toMatch(/^HTTP\/1.1 503 /);
+    await closed;
+  });
+
+  it("cuts what is not done at the deadline", async () => {
+    const stuck = await connection();
+    stuck.socket.on("error", () => {});
+    stuck.socket.write("POST /v1/deposits HTTP/1.1\r\nhost: x\r\n");
+    await get(url, "/livez");
+    const ended = once(stuck.socket, "close");
+    await ledger.server.close(50);
+    await ended;
+  });
+});
