@@ -54,7 +54,12 @@ function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
     },
     figures() {
       const { journal } = running();
-      return { synchronous: journal.synchronous, position: journal.lastSeq, ...journal.counters };
+      return {
+        synchronous: journal.synchronous,
+        position: journal.lastSeq,
+        ...journal.counters,
+        heapBytes: process.memoryUsage().heapTotal,
+      };
     },
     close(): void {
       if (idleTimer !== null) clearTimeout(idleTimer);

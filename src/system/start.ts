@@ -82,6 +82,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
     new WorkerThread<JournalControl>({
       name: "journal",
       url: moduleUrl("journal-worker", import.meta.url),
+      heapMiBMax: HEAP_MIB_MAX,
       data: { store: { ...store, path: storePaths(dir).journal }, committed, statePort: state.port2 } satisfies JournalWorkerData,
       transfer: [state.port2],
     }),
@@ -91,6 +92,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
     new WorkerThread<CheckpointControl>({
       name: "checkpoint",
       url: moduleUrl("checkpoint-worker", import.meta.url),
+      heapMiBMax: HEAP_MIB_MAX,
       data: {
         store: { ...files, path: storePaths(dir).state, meta },
         batchRows: checkpointConfig.batchRows,
@@ -101,6 +103,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
     new WorkerThread<ViewsControl>({
       name: "views",
       url: moduleUrl("views-worker", import.meta.url),
+      heapMiBMax: HEAP_MIB_MAX,
       data: {
         dir,
         shardCount: shard.count,
@@ -118,6 +121,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
   const shards = new ShardThreads({
     threadCount,
     committed,
+    heapMiBMax: shard.heapMiBMax,
     journal,
     checkpoint,
     router,
@@ -189,6 +193,7 @@ export class Node implements TroupeSystem {
   readonly #committed: BigInt64Array;
   #journalDown: string | null = null;
   #fatal: string | null = null;
+  readonly #failed = Promise.withResolvers<string>();
   #closing: Promise<void> | null = null;
 
   constructor(parts: NodeParts) {
@@ -304,17 +309,18 @@ export class Node implements TroupeSystem {
     if (this.#closing !== null) return;
     this.#fatal = `The ${name} thread ended: ${reason}`;
     this.#parts.log.error({ thread: name, reason }, "a thread ended; the process stops, a restart recovers");
-    process.exitCode = 1;
+    this.#failed.resolve(this.#fatal);
     void this.close();
   }
 
-  /** New work is refused from now on. For doors that must turn clients away before they close. */
-  get isClosing(): boolean {
-    return this.#closing !== null;
+  /** Resolves, with the reason, when the node closes by itself because a part without a successor ended. The process should then end. */
+  get failed(): Promise<string> {
+    return this.#failed.promise;
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** New work is refused from now on; accepted work is finished within `deadlineMs` (default `shutdown.deadlineMs`). */
+  close(deadlineMs: number = this.#parts.config.shutdown.deadlineMs): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
   }
 
@@ -322,10 +328,10 @@ export class Node implements TroupeSystem {
     return this.close();
   }
 
-  async #close(): Promise<void> {
-    const { router, shards, journal, checkpoint, views, config, dataDir, log } = this.#parts;
-    const until = performance.now() + config.shutdown.deadlineMs;
-    const isDrained = await router.drain(config.shutdown.deadlineMs);
+  async #close(deadlineMs: number): Promise<void> {
+    const { router, shards, journal, checkpoint, views, dataDir, log } = this.#parts;
+    const until = performance.now() + deadlineMs;
+    const isDrained = await router.drain(deadlineMs);
     const settle = Promise.all(
       shards.living.map(async (worker) => {
         await worker.call.idle();
@@ -366,6 +372,8 @@ const TURN_MESSAGES_MAX = 64;
 /** Entities with changes that no snapshot holds, in multiples of what starts a checkpoint: beyond, the door waits for the disk. */
 const DIRTY_FACTOR = 10;
 const CLOSE_MS_MAX = 5_000;
+/** Heap of a thread that holds batches only. */
+const HEAP_MIB_MAX = 512;
 
 const rest = (ms: number): Promise<void> =>
   new Promise((resolve) => {

@@ -32,7 +32,12 @@ function controlOfViews(data: ViewsWorkerData) {
     statement: (seq: number, accountId: string, after: number, limit: number) =>
       thread.read(seq, data.waitMsMax, () => views.statement(accountId, { after, limit })),
     trialBalance: (seq: number) => thread.read(seq, data.waitMsMax, () => views.trialBalance()),
-    figures: () => ({ position: views.position, findings: views.findings(), failure: thread.failure }),
+    figures: () => ({
+      position: views.position,
+      findings: views.findings(),
+      failure: thread.failure,
+      heapBytes: process.memoryUsage().heapTotal,
+    }),
     close(): void {
       thread.close();
       views.close();

@@ -29,7 +29,10 @@ export class MemorySnapshots implements SnapshotStore, SnapshotReader {
   }
 
   write(snapshots: readonly Snapshot[]): void {
-    for (const snapshot of snapshots) this.#snapshots.set(snapshot.entity, snapshot);
+    for (const snapshot of snapshots) {
+      // A thread that died may have left older rows on their way.
+      if (snapshot.seq >= (this.#snapshots.get(snapshot.entity)?.seq ?? 0)) this.#snapshots.set(snapshot.entity, snapshot);
+    }
   }
 
   end(end: CheckpointEnd): void {

@@ -22,8 +22,8 @@ export interface Recovered {
  * Recovery of one commit domain: the checkpoint's lists, then the tail of the journal applied idempotently (DESIGN 4.5). Pure.
  *
  * R1. An entry at or below its shard's checkpointed sequence changes nothing here: the lists hold its outcome.
- * R2. An effect is open from the entry that opens it to the entry that closes it; one that wants no answer is closed by the entry it caused.
- * R3. An open effect that some entry names as its cause was handled: it is never handed out again, its answer is.
+ * R2. An effect is open from the entry that opens it to the entry that closes it.
+ * R3. An open effect that some entry names as handled is never handed out again, its answer is.
  *
  * It reads the entries of all shards, not only of its own: the proof that an effect was handled lies at the receiver.
  */
@@ -70,12 +70,8 @@ export class Recovery {
   #addEntry(entry: Entry): void {
     if (entry.seq <= (this.#checkpointed.get(entry.shard) ?? 0)) return;
     if (entry.at > this.#at) this.#at = entry.at;
-    if (entry.cause !== undefined) {
-      this.#answers.set(entry.cause, { shard: entry.shard, answer: entry.answer ?? { ok: true, value: null } });
-      const caused = this.#open.get(entry.cause);
-      if (caused !== undefined && caused.answerTo === undefined) this.#open.delete(entry.cause);
-    }
-    if (entry.closes !== undefined) this.#open.delete(entry.closes);
+    for (const { cause, answer } of entry.handled ?? []) this.#answers.set(cause, { shard: entry.shard, answer });
+    for (const id of entry.closes ?? []) this.#open.delete(id);
     for (const effect of entry.opens ?? []) this.#open.set(effect.id, { ...effect, from: entry.entity, shard: entry.shard });
     if (!this.#isOwned(entry.shard)) return;
     this.#seqs.set(entry.shard, entry.seq);

@@ -18,7 +18,7 @@ export class Mailbox<Message extends object> {
   }
 
   offer(message: Message): boolean {
-    if (this.#ring !== null && this.#ring.count >= this.capacity) return false;
+    if (this.count >= this.capacity) return false;
     this.force(message);
     return true;
   }

@@ -2,6 +2,7 @@ import { type Entry, type Group, packEntries } from "../journal/record.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainMessage } from "./message.ts";
+import type { PendingEntry } from "./pending-entry.ts";
 
 /** Something that may leave the domain only after a commit. `isFinal` on an answer: a lost group surely means "not done". */
 export type Output =
@@ -24,7 +25,8 @@ export class CommitGate {
   readonly #domain: number;
   readonly #incarnation: number;
   readonly #inFlight: HeldGroup[] = [];
-  #entries: Entry[] = [];
+  #entries: PendingEntry[] = [];
+  #weight = 0;
   #outputs: Output[] = [];
   #number = 1;
   #committed = 0;
@@ -41,6 +43,10 @@ export class CommitGate {
   get entriesCount(): number {
     return this.#entries.length;
   }
+  /** Handled messages that the gathering group holds: an entry may hold many. */
+  get weight(): number {
+    return this.#weight;
+  }
   get inFlightCount(): number {
     return this.#inFlight.length;
   }
@@ -52,8 +58,13 @@ export class CommitGate {
     return this.#committed;
   }
 
-  add(entry: Entry): void {
+  add(entry: PendingEntry): void {
     this.#entries.push(entry);
+  }
+
+  /** One more message is in the gathering group. */
+  grow(): void {
+    this.#weight++;
   }
 
   /** Holds the output until the group is committed; `false` when it is already, and the caller lets it go at once. */
@@ -65,18 +76,21 @@ export class CommitGate {
   }
 
   /** Closes the gathering group and gives it to the journal; null when it has no entry. */
-  cut(timeMs: number): Group | null {
+  cut(timeMs: number, toEntry: (pending: PendingEntry) => Entry): Group | null {
     if (this.#entries.length === 0) return null;
+    const entries = this.#entries.map(toEntry);
+    for (const { slot } of this.#entries) slot.entry = null;
     const group = {
       domain: this.#domain,
       incarnation: this.#incarnation,
       number: this.#number,
       time: timeMs,
-      count: this.#entries.length,
-      body: packEntries(this.#entries),
+      count: entries.length,
+      body: packEntries(entries),
     };
     this.#inFlight.push({ number: this.#number, outputs: this.#outputs });
     this.#number++;
+    this.#weight = 0;
     this.#entries = [];
     this.#outputs = [];
     return group;

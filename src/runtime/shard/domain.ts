@@ -2,7 +2,7 @@ import type { Entry, Group, OpenedEffect } from "../journal/record.ts";
 import type { Recovered } from "../journal/recovery.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import { partsOf, shardOf } from "../kernel/address.ts";
-import type { Accept, Answer, Decision, EventBase, Refusal } from "../kernel/decision.ts";
+import type { Accept, Answer, Decision, Effect, EventBase, Refusal } from "../kernel/decision.ts";
 import type { AnyDefinition, Info } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
 import type { Code } from "../kernel/fault.ts";
@@ -12,6 +12,7 @@ import { Checkpoint } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
 import { KeyTable } from "./key-table.ts";
 import type { AnswerMessage, AskMessage, CommandMessage, DomainMessage, Message, TellMessage } from "./message.ts";
+import { PendingEntry } from "./pending-entry.ts";
 import { evolve, rebuild } from "./replay.ts";
 import { Slot } from "./slot.ts";
 
@@ -93,6 +94,8 @@ export interface DomainFigures {
  * S4. A tell of another domain is known by its id from its arrival until its sender closed it: a second copy is not handled.
  * S5. After one refused group nothing leaves any more; the thread ends and its successor recovers (no selective undo).
  * S6. An entity leaves memory only when no message waits, nobody waits for it, and a snapshot holds its last entry.
+ * S7. The answer to an effect of an entity that cannot be rebuilt is not thrown away: the effect stays open with its answer, and a program
+ *     that can rebuild the entity gets it at its start.
  */
 export class Domain {
   readonly #options: DomainOptions;
@@ -112,13 +115,19 @@ export class Domain {
   readonly #effects = new Map<string, OpenEffect>();
   /** Group in which an effect was opened: it was sent when that is committed. Recovered ones were committed before. */
   readonly #openedIn = new Map<string, number>();
+  /** Answered effects of entities that cannot be rebuilt (S7). */
+  readonly #stranded = new Set<string>();
   readonly #seen = new Map<string, SeenTell>();
   readonly #tail: Map<string, readonly Entry[]>;
+  /** Entities with entries after the checkpoint whose snapshot is being read. */
+  #tailsLoading = 0;
   /** Durable messages that wait for the journal. Kept by address: their entity may leave memory meanwhile. */
   #parked: Array<{ readonly address: string; readonly message: Message }> = [];
   #checkpoint: Checkpoint | null = null;
   #committedSeq: number;
+  /** Time of the gathering group: all its entries carry it. */
   #at: number;
+  #nowMs: number;
   #isJournalDown = false;
   #isDropped = false;
   /** An entity with entries after the checkpoint could not be rebuilt: the checkpoint must not move past them. */
@@ -140,6 +149,7 @@ export class Domain {
     }
     this.#committedSeq = recovered.position;
     this.#at = recovered.at;
+    this.#nowMs = options.ports.nowMs();
     this.#tail = new Map(recovered.tail);
     if (options.plantedBug !== "dedup-not-rebuilt") {
       for (const { id, shard, answer } of recovered.handled) {
@@ -159,12 +169,7 @@ export class Domain {
       if (effect.answer !== undefined && this.#options.plantedBug !== "dedup-not-rebuilt") this.#deliverAnswer(effect, effect.answer);
       else this.#offer(effect);
     }
-    const shards = [...this.#seqs.keys()];
-    for (let shard = 0; shard < this.#options.shardCount; shard++) {
-      if (this.#options.isOwned(shard)) continue;
-      const ids = [...this.#effects.values()].filter((effect) => this.#shardOf(effect.to) === shard).map(({ id }) => id);
-      this.#ports.send(shard, { kind: "open", shards, ids });
-    }
+    this.#sendOpen(0, (shard) => !this.#options.isOwned(shard));
   }
 
   // Inputs -------------------------------------------------------------------------------------------------------------------------
@@ -188,6 +193,9 @@ export class Domain {
         message.caller,
         refusal("validation_failed", `There is no command "${message.command}" for ${message.to}.`),
       );
+    }
+    if (!this.#slots.has(message.to) && !this.#options.isOwned(this.#shardOf(message.to))) {
+      return this.#ports.answer(message.caller, refusal("NOT_OWNER", `The shard of ${message.to} is not here; nothing was done.`));
     }
     const slot = this.#slotOf(message.to);
     if (!slot.mailbox.offer(message)) {
@@ -217,8 +225,10 @@ export class Domain {
         return;
       case "open": {
         const open = new Set(message.ids);
-        for (const [id, seen] of this.#seen)
-          if (message.shards.includes(seen.from) && seen.answer !== null && !open.has(id)) this.#seen.delete(id);
+        for (const [id, seen] of this.#seen) {
+          const isMeant = seen.shard === message.to && message.shards.includes(seen.from);
+          if (isMeant && seen.answer !== null && !open.has(id)) this.#seen.delete(id);
+        }
         return;
       }
       default:
@@ -230,16 +240,17 @@ export class Domain {
   loaded(address: string, snapshot: Snapshot | null, failure: unknown = null): void {
     const slot = this.#slots.get(address);
     if (slot === undefined || slot.status !== "loading") return;
+    const hasTail = slot.tail !== null;
+    if (hasTail) this.#tailsLoading--;
     try {
       if (failure !== null) throw failure;
-      const hasTail = slot.tail !== null;
       rebuild(slot, snapshot);
       slot.status = "ready";
       if (hasTail && slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
     } catch (cause) {
       slot.status = "failed";
       slot.failure = cause instanceof Error ? cause.message : String(cause);
-      if (slot.tail !== null) this.#isPinned = true;
+      if (hasTail) this.#isPinned = true;
       this.#ports.crashed(address, "rebuild", cause);
     }
     if (slot.mailbox.count > 0) this.#schedule(slot);
@@ -276,30 +287,41 @@ export class Domain {
   journalDown(isDown: boolean): void {
     this.#isJournalDown = isDown;
     if (isDown) return;
-    const parked = this.#parked;
-    this.#parked = [];
-    for (const { address, message } of parked) {
+    const parkedOf = new Map<Slot, Message[]>();
+    for (const { address, message } of this.#parked) {
       const slot = this.#slotOf(address);
-      slot.mailbox.force(message);
+      const parked = parkedOf.get(slot);
+      if (parked === undefined) parkedOf.set(slot, [message]);
+      else parked.push(message);
+    }
+    this.#parked = [];
+    for (const [slot, messages] of parkedOf) {
+      // What came later and still waits stands behind what was parked: the order of a pair of entities is kept.
+      for (let later = slot.mailbox.take(); later !== undefined; later = slot.mailbox.take()) messages.push(later);
+      for (const message of messages) slot.mailbox.force(message);
       this.#schedule(slot);
     }
   }
 
   /**
-   * Another domain has a new incarnation: what its old one sent and was not handled here is forgotten (its successor sends it again),
-   * and what is open from here to its shards is sent to the successor. Returns the last group that holds something handled so far:
-   * once that is committed, the successor may read the journal.
+   * Another domain has a new incarnation: what its old one sent and was not handled here is forgotten (its successor sends it again).
+   * Returns the last group that holds something handled so far: once that is committed, the successor may read the journal.
    */
   peerChanged(isPeerShard: (shard: number) => boolean): number {
     for (const [id, seen] of this.#seen) if (isPeerShard(seen.from) && seen.waiting !== null) this.#seen.delete(id);
-    return this.#gate.entriesCount > 0 ? this.#gate.gathering : this.#gate.cutLast;
+    return this.#lastGroup;
   }
+  /** The successor is there: what is open from here to its shards is sent to it, and then what is open at all. */
   resend(isPeerShard: (shard: number) => boolean): void {
+    if (this.#isDropped) return;
     for (const effect of this.#effects.values()) {
       if (effect.answer !== undefined || (this.#openedIn.get(effect.id) ?? 0) > this.#gate.committedLast) continue;
       const shard = this.#shardOf(effect.to);
       if (isPeerShard(shard)) this.#ports.send(shard, { kind: effect.kind, effect });
     }
+    // What was closed here since the successor read the journal was told to nobody. An effect leaves the table before its closing entry is
+    // committed, so the list waits for the last group that may hold one: the receiver must not forget what a crash here would open again.
+    this.#sendOpen(this.#lastGroup, isPeerShard);
   }
   isCommitted(group: number): boolean {
     return group <= this.#gate.committedLast;
@@ -308,15 +330,18 @@ export class Domain {
   /** Handles waiting messages, about `messagesMax` of them, and hands out a group. True when ready entities are left. */
   run(messagesMax: number): boolean {
     if (this.#isDropped) return false;
-    this.#at = Math.max(this.#at, this.#ports.nowMs());
+    this.#nowMs = this.#ports.nowMs();
+    if (this.#gate.entriesCount === 0) this.#at = Math.max(this.#at, this.#nowMs);
     let left = messagesMax;
-    while (left > 0) {
-      if (this.#gate.entriesCount >= this.#limits.groupEntriesMax && !this.flush()) return false; // `committed` makes room again.
+    // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
+    while (left > 0 || (this.#continuing.count > 0 && left > -CONTINUED_IN_A_ROW_MAX)) {
+      const isFull = this.#gate.weight >= this.#limits.groupEntriesMax;
+      if (isFull && !this.flush()) return false; // `committed` makes room again.
       const slot = this.#nextReady();
       if (slot === undefined) break;
       left -= this.#turn(slot);
       // An idle journal gets the first entries at once: it commits them while the next ones are decided.
-      if (this.#gate.inFlightCount === 0 && this.#gate.entriesCount >= FIRST_GROUP_ENTRIES) this.flush();
+      if (this.#gate.inFlightCount === 0 && this.#continuing.count === 0 && this.#gate.weight >= FIRST_GROUP_MESSAGES) this.flush();
     }
     this.flush();
     return this.hasReady;
@@ -338,19 +363,24 @@ export class Domain {
   /** Hands the gathering group to the journal. False when as many are in flight as may be. */
   flush(): boolean {
     if (this.#gate.inFlightCount >= this.#limits.groupsInFlightMax) return false;
-    const group = this.#gate.cut(this.#at);
+    const group = this.#gate.cut(this.#at, this.#toEntry);
     if (group !== null) this.#ports.submit(group);
     return true;
   }
 
+  readonly #toEntry = (pending: PendingEntry): Entry => pending.toEntry(this.#isOpen, this.#isForeign);
+  readonly #isOpen = (id: string): boolean => this.#effects.has(id);
+  readonly #isForeign = (id: string): boolean => !this.#options.isOwned(Number(id.slice(0, id.indexOf("."))));
+
   // Checkpoint, passivation, inspection --------------------------------------------------------------------------------------------
 
   /**
-   * Takes a checkpoint of what changed. Null when one is under way, or a group gathers and cannot be handed out now. `journalSeq` is what
-   * the whole journal had committed before the call: with nothing in flight, all groups of this domain to come lie above it.
+   * Takes a checkpoint of what changed. Null when one is under way, when a group gathers and cannot be handed out now, and while entities with
+   * entries after the last checkpoint are still being read: the positions must not move past what no snapshot holds. `journalSeq` is what the
+   * whole journal had committed before the call: with nothing in flight, all groups of this domain to come lie above it.
    */
   beginCheckpoint(journalSeq: number): Checkpoint | null {
-    if (this.#isDropped || this.#checkpoint !== null) return null;
+    if (this.#isDropped || this.#checkpoint !== null || this.#tailsLoading > 0 || this.#tail.size > 0) return null;
     if (this.#gate.entriesCount > 0 && !this.flush()) return null;
     this.#checkpoint = new Checkpoint({
       group: this.#gate.cutLast,
@@ -417,8 +447,9 @@ export class Domain {
   get committedSeq(): number {
     return this.#committedSeq;
   }
+  /** Effects that something is still to come of; without those whose entity cannot be rebuilt. */
   get effectsOpen(): number {
-    return this.#effects.size;
+    return this.#effects.size - this.#stranded.size;
   }
   /** Tells of other domains that arrived and whose sender has not said that it closed them. */
   get tellsSeen(): number {
@@ -447,7 +478,7 @@ export class Domain {
       this.#handle(slot, message);
     }
     this.#messagesHandled += handled;
-    slot.touchedAt = this.#at;
+    slot.touchedAt = this.#nowMs;
     if (slot.mailbox.count > 0) this.#schedule(slot);
     else {
       slot.mailbox.release();
@@ -475,7 +506,7 @@ export class Domain {
 
   #handleCommand(slot: Slot, message: CommandMessage): void {
     const { caller, id } = message;
-    if (message.deadlineAt < this.#at) {
+    if (message.deadlineAt < this.#nowMs) {
       return this.#ports.answer(caller, refusal("DEADLINE_EXCEEDED", "The command waited longer than its deadline; it was not run."));
     }
     if (slot.status === "failed") return this.#ports.answer(caller, entityFailed(slot));
@@ -508,21 +539,20 @@ export class Domain {
       );
     }
     const answer = answerOf(decision);
-    const record = isRecorded ? { id, print, answer } : id === null ? {} : { id };
-    if (
-      writes &&
-      !this.#write(
-        slot,
-        decision,
-        { ...record, ...(message.trace === null ? {} : { trace: message.trace }) },
-        { hops: 0, trace: message.trace },
-      )
-    ) {
-      return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
-    }
-    if (isRecorded) {
-      slot.keys ??= new KeyTable();
-      slot.keys.keep({ id, print, at: this.#at, answer });
+    if (writes) {
+      const entry = this.#write(slot, decision, { hops: 0, trace: message.trace });
+      if (entry === null) {
+        return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
+      }
+      if (isRecorded) {
+        entry.keys ??= [];
+        entry.keys.push({ id, print, answer });
+        slot.keys ??= new KeyTable();
+        slot.keys.keep({ id, print, at: this.#at, answer });
+      } else if (id !== null) {
+        entry.ids ??= [];
+        entry.ids.push(id);
+      }
     }
     if (decision.kind === "accept" && decision.isAnsweredLater === true) {
       slot.waiters ??= [];
@@ -536,24 +566,48 @@ export class Domain {
   #handleTell(slot: Slot, message: TellMessage): void {
     const seen = message.isForeign ? this.#seen.get(message.id) : undefined;
     if (message.isForeign && seen?.waiting !== message) return; // Its sender's successor sent it again.
-    const trace = message.trace === null ? {} : { trace: message.trace };
     let answer: Answer<Json>;
     if (slot.status === "failed") answer = entityFailed(slot);
     else if (message.hops > this.#limits.hopsMax) {
       answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
     } else {
       const decision = this.#decide(slot, message.command, message.body, message.id);
-      answer = decision === null ? refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.") : answerOf(decision);
-      if (decision !== null && this.#write(slot, decision, { cause: message.id, answer, ...trace }, message)) {
+      const entry = decision === null ? null : this.#write(slot, decision, message);
+      if (decision !== null && entry !== null) {
+        answer = answerOf(decision);
+        this.#noteHandled(entry, message, answer);
         if (decision.kind === "accept") this.#settle(slot, decision);
         return this.#tellHandled(slot, message, answer, seen);
       }
-      if (decision !== null) answer = refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.");
+      answer = refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.");
     }
-    // Not handled by the entity: a dead letter, which is an entry like any other, so that it is not offered again (S3).
+    // Not taken by the entity: a dead letter, which stands in the journal like any other message, so that it is not offered again (S3).
     this.#deadLetters++;
-    this.#append(slot, { cause: message.id, answer, ...trace }, []);
+    const entry = this.#entryOf(slot, message.trace);
+    entry.handled ??= [];
+    entry.handled.push({ cause: message.id, answer, isDeadLetter: true });
+    this.#closeUnanswered(entry, message);
     this.#tellHandled(slot, message, answer, seen);
+  }
+
+  #noteHandled(entry: PendingEntry, message: TellMessage, answer: Answer<Json>): void {
+    if (this.#closeUnanswered(entry, message)) return;
+    entry.handled ??= [];
+    entry.handled.push({ cause: message.id, answer });
+  }
+
+  /** A tell from inside that wants no answer is closed by its receiver's entry. True when this is one. */
+  #closeUnanswered(entry: PendingEntry, message: TellMessage): boolean {
+    if (message.isForeign || this.#effects.get(message.id)?.answerTo !== undefined) return false;
+    this.#noteClosed(entry, message.id);
+    return true;
+  }
+
+  /** E2: what was opened in the same group leaves no trace. */
+  #noteClosed(entry: PendingEntry, id: string): void {
+    if (this.#openedIn.get(id) === this.#gate.gathering) return;
+    entry.closes ??= [];
+    entry.closes.push(id);
   }
 
   #tellHandled(slot: Slot, message: TellMessage, answer: Answer<Json>, seen: SeenTell | undefined): void {
@@ -585,12 +639,15 @@ export class Domain {
   #handleAnswer(slot: Slot, message: AnswerMessage): void {
     const { effect, answer } = message;
     if (!this.#effects.has(effect.id)) return; // Closed already.
+    if (slot.status === "failed") {
+      this.#stranded.add(effect.id);
+      return;
+    }
     const origin = { hops: effect.hops, trace: effect.trace ?? null };
-    const trace = effect.trace === undefined ? {} : { trace: effect.trace };
     const name = effect.answerTo;
     const handler = name === undefined ? undefined : slot.definition.answers?.[name];
     let decision: Decision<EventBase, never> | null = null;
-    if (name !== undefined && slot.status === "ready") {
+    if (name !== undefined) {
       try {
         if (handler === undefined) throw new Error(`${slot.definition.type} has no handler "${name}" in answers`);
         decision = handler(slot.state as never, answer, this.#info(slot, effect.id));
@@ -598,16 +655,14 @@ export class Domain {
         this.#ports.crashed(slot.address, `answers.${name}`, cause);
       }
     }
+    const written = decision === null ? null : this.#write(slot, decision, origin);
+    if (written === null && name !== undefined) this.#deadLetters++;
+    this.#noteClosed(written ?? this.#entryOf(slot, origin.trace), effect.id);
     this.#effects.delete(effect.id);
     this.#openedIn.delete(effect.id);
-    const isWritten = decision !== null && this.#write(slot, decision, { closes: effect.id, ...trace }, origin);
-    if (!isWritten) {
-      if (name !== undefined) this.#deadLetters++;
-      this.#append(slot, { closes: effect.id, ...trace }, []);
-    }
     const shard = this.#shardOf(effect.to);
     if (effect.kind === "tell" && !this.#options.isOwned(shard)) this.#sendAfter(slot.changedIn, shard, { kind: "closed", id: effect.id });
-    if (isWritten && decision?.kind === "accept") this.#settle(slot, decision);
+    if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
   }
 
   /** The handler's decision; null when it threw (logged): the state is as it was. */
@@ -627,60 +682,84 @@ export class Domain {
     return { id, key: slot.key, shard: slot.shard, shardCount: this.#options.shardCount, at: this.#at };
   }
 
-  /** Applies the decision and gathers its entry. False when `evolve` threw (logged): the state is as it was and nothing is written. */
+  /**
+   * Applies the decision and notes it in the entity's entry of the gathering group, which it returns. Null when `evolve` threw (logged): the
+   * state is as it was and nothing is written.
+   */
   #write(
     slot: Slot,
     decision: Decision<EventBase, Json>,
-    record: Partial<Entry>,
     origin: { readonly hops: number; readonly trace: string | null },
-  ): boolean {
-    if (decision.kind !== "accept") {
-      this.#append(slot, record, []);
-      return true;
-    }
+  ): PendingEntry | null {
+    if (decision.kind !== "accept") return this.#entryOf(slot, origin.trace);
     let state = slot.state;
     try {
       for (const event of decision.events) state = evolve(slot.definition, state, event);
+      for (const effect of decision.effects ?? []) this.#assertOpens(slot, effect, origin.hops);
     } catch (cause) {
       this.#ports.crashed(slot.address, "evolve", cause);
-      return false;
+      return null;
     }
     slot.state = state;
     slot.version += decision.events.length;
-    const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
-    const opens = decision.effects?.map((effect, i): OpenedEffect => {
-      const id = `${slot.shard}.${this.#options.incarnation}.${seq}.${i}`;
-      const opened = { id, kind: effect.kind, to: effect.to, command: effect.command, body: effect.body, hops: origin.hops + 1 };
-      if (origin.trace !== null) Object.assign(opened, { trace: origin.trace });
-      return effect.answerTo === undefined ? opened : { ...opened, answerTo: effect.answerTo };
-    });
-    this.#append(slot, opens === undefined || opens.length === 0 ? record : { ...record, opens }, decision.events);
-    for (const opened of opens ?? []) {
-      const effect: OpenEffect = { ...opened, from: slot.address, shard: slot.shard };
-      this.#effects.set(effect.id, effect);
-      if (this.#options.isOwned(this.#shardOf(effect.to))) this.#offer(effect);
-      else {
-        this.#openedIn.set(effect.id, this.#gate.gathering);
-        this.#offer(effect);
-      }
-    }
-    return true;
+    const entry = this.#entryOf(slot, origin.trace);
+    for (const event of decision.events) entry.events.push(event);
+    for (const effect of decision.effects ?? []) this.#open(slot, entry, effect, origin);
+    return entry;
   }
 
-  #append(slot: Slot, record: Partial<Entry>, events: readonly EventBase[]): void {
-    const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
-    this.#seqs.set(slot.shard, seq);
-    slot.seq = seq;
-    slot.changedIn = this.#gate.gathering;
-    if (slot.status === "ready") this.#dirty.add(slot); // What cannot be rebuilt has no state to keep; its entry changes none.
-    const entry: Entry = { shard: slot.shard, seq, entity: slot.address, version: slot.version, at: this.#at, ...record };
-    this.#gate.add(events.length === 0 ? entry : { ...entry, events: events as unknown as readonly Json[] });
+  #open(slot: Slot, entry: PendingEntry, effect: Effect, origin: { readonly hops: number; readonly trace: string | null }): void {
+    const { kind, to, command, body, answerTo } = effect;
+    const id = `${slot.shard}.${this.#options.incarnation}.${entry.seq}.${entry.opened++}`;
+    const opened: { -readonly [Key in keyof OpenedEffect]: OpenedEffect[Key] } = { id, kind, to, command, body, hops: origin.hops + 1 };
+    if (answerTo !== undefined) opened.answerTo = answerTo;
+    if (origin.trace !== null) opened.trace = origin.trace;
+    entry.opens ??= [];
+    entry.opens.push(opened);
+    const open: OpenEffect = { ...opened, from: slot.address, shard: slot.shard };
+    this.#effects.set(id, open);
+    this.#openedIn.set(id, this.#gate.gathering);
+    this.#offer(open);
+  }
+
+  /** A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells. @throws Error. */
+  #assertOpens(slot: Slot, effect: Effect, hops: number): void {
+    const definition = this.#options.definitions.get(partsOf(effect.to).type);
+    if (definition === undefined || !Object.hasOwn(definition.commands, effect.command)) {
+      throw new Error(`there is no command "${effect.command}" for ${effect.to}`);
+    }
+    if (effect.answerTo !== undefined && !Object.hasOwn(slot.definition.answers ?? {}, effect.answerTo)) {
+      throw new Error(`${slot.definition.type} has no handler "${effect.answerTo}" in answers`);
+    }
+    if (hops > this.#limits.hopsMax) throw new Error(`the chain without an outside input is longer than ${this.#limits.hopsMax}`);
+  }
+
+  /** The entity's entry in the gathering group (E1), with one more message in it. */
+  #entryOf(slot: Slot, trace: string | null): PendingEntry {
+    let entry = slot.entry;
+    if (entry === null) {
+      const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
+      this.#seqs.set(slot.shard, seq);
+      entry = new PendingEntry(slot, seq, this.#at);
+      slot.entry = entry;
+      slot.seq = seq;
+      slot.changedIn = this.#gate.gathering;
+      if (slot.status === "ready") this.#dirty.add(slot); // What cannot be rebuilt has no state to keep; its entry changes none.
+      this.#gate.add(entry);
+    }
+    this.#gate.grow();
+    if (trace !== null && entry.traces?.at(-1) !== trace) {
+      entry.traces ??= [];
+      entry.traces.push(trace);
+    }
+    return entry;
   }
 
   #settle(slot: Slot, decision: Accept<EventBase, Json>): void {
     if (decision.settle === undefined || slot.waiters === null) return;
     const answer: Answer<Json> = { ok: true, value: decision.settle };
-    for (const { caller } of slot.waiters) this.#answerAfter(slot.changedIn, caller, answer, false);
+    // Lost together with its acceptance it is surely not done; accepted in an earlier group it goes on after the recovery.
+    for (const { caller, group } of slot.waiters) this.#answerAfter(slot.changedIn, caller, answer, group === slot.changedIn);
     slot.waiters = null;
   }
 
@@ -712,11 +791,26 @@ export class Domain {
   #deliverAnswer(effect: OpenEffect, answer: Answer<Json>): void {
     if (effect.answerTo === undefined && this.#options.isOwned(this.#shardOf(effect.to))) {
       this.#effects.delete(effect.id); // The receiver's entry closed it.
+      this.#openedIn.delete(effect.id);
       return;
     }
     const slot = this.#slotOf(effect.from);
     slot.mailbox.force({ kind: "answer", effect, answer });
     this.#schedule(slot, true);
+  }
+
+  /** Tells the shards, after the group, which effects are open from here to them: they may forget all others that they handled. */
+  #sendOpen(group: number, isMeant: (shard: number) => boolean): void {
+    const shards = [...this.#seqs.keys()];
+    const idsOf = new Map<number, string[]>();
+    for (let shard = 0; shard < this.#options.shardCount; shard++) if (isMeant(shard)) idsOf.set(shard, []);
+    for (const { id, to } of this.#effects.values()) idsOf.get(this.#shardOf(to))?.push(id);
+    for (const [to, ids] of idsOf) this.#sendAfter(group, to, { kind: "open", to, shards, ids });
+  }
+
+  /** The last group that holds, or will hold, something handled so far. */
+  get #lastGroup(): number {
+    return this.#gate.entriesCount > 0 ? this.#gate.gathering : this.#gate.cutLast;
   }
 
   *#handledTells(): Iterable<HandledTell> {
@@ -731,10 +825,11 @@ export class Domain {
     const definition = this.#options.definitions.get(partsOf(address).type);
     if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
     const slot = new Slot({ address, shard: this.#shardOf(address), definition, mailboxMax: this.#limits.mailboxMax });
-    slot.touchedAt = this.#at;
+    slot.touchedAt = this.#nowMs;
     const tail = this.#tail.get(address);
     if (tail !== undefined) {
       slot.tail = tail;
+      this.#tailsLoading++;
       this.#tail.delete(address);
     }
     this.#slots.set(address, slot);
@@ -779,7 +874,7 @@ export class Domain {
 }
 
 const CONTINUED_IN_A_ROW_MAX = 256;
-const FIRST_GROUP_ENTRIES = 24;
+const FIRST_GROUP_MESSAGES = 24;
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
 

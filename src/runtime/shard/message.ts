@@ -57,5 +57,5 @@ export type DomainMessage =
   | { readonly kind: "answer"; readonly id: string; readonly answer: Answer<Json> }
   /** The sender's closing entry is committed: the receiver may forget that it handled this tell. */
   | { readonly kind: "closed"; readonly id: string }
-  /** Sent after a recovery, when everything open was sent again: what is not named here was closed. */
-  | { readonly kind: "open"; readonly shards: readonly number[]; readonly ids: readonly string[] };
+  /** Sent after a recovery at either end, when everything open was sent again: of what `shards` told shard `to`, the rest was closed. */
+  | { readonly kind: "open"; readonly to: number; readonly shards: readonly number[]; readonly ids: readonly string[] };

@@ -25,11 +25,12 @@ export function rebuild(slot: Slot, snapshot: Snapshot | null): void {
 
 function replayEntry(slot: Slot, entry: Entry): void {
   for (const event of entry.events ?? []) slot.state = evolve(slot.definition, slot.state, upcastEvent(slot.definition, event));
-  if (entry.id !== undefined && entry.print !== undefined && entry.answer !== undefined) {
+  for (const key of entry.keys ?? []) {
     slot.keys ??= new KeyTable();
-    slot.keys.keep({ id: entry.id, print: entry.print, at: entry.at, answer: entry.answer });
+    slot.keys.keep({ ...key, at: entry.at });
   }
-  slot.version = entry.version;
+  // An entry without events changes no version: it may be of a time when the entity could not be rebuilt and its version was not known.
+  if (entry.events !== undefined) slot.version = entry.version;
   slot.seq = entry.seq;
 }
 

@@ -3,6 +3,7 @@ import type { AnyDefinition } from "../kernel/definition.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 import type { KeyTable } from "./key-table.ts";
 import type { Message } from "./message.ts";
+import type { PendingEntry } from "./pending-entry.ts";
 
 /** A client that waits for the entity to settle. `group` is the commit group in which its command was accepted. */
 export interface Waiter {
@@ -33,6 +34,8 @@ export class Slot {
   keys: KeyTable | null = null;
   /** Entries after the checkpoint, to be applied on top of the snapshot when it is loaded. */
   tail: readonly Entry[] | null = null;
+  /** Its entry in the group that gathers; null when it has none there. */
+  entry: PendingEntry | null = null;
   /** Why it is `failed`. */
   failure = "";
 

@@ -104,6 +104,11 @@ export const configSchema = z.strictObject({
       min: 1,
       max: 10_000_000,
     }),
+    heapMiBMax: count("JavaScript heap of one shard thread; beyond, the thread ends and its successor recovers.", 2048, {
+      unit: "MiB",
+      min: 64,
+      max: 65_536,
+    }),
     hopsMax: count("Messages caused one by the other without outside input; the next becomes a dead letter.", 100, {
       unit: "messages",
       min: 1,
@@ -129,7 +134,7 @@ export const configSchema = z.strictObject({
   }),
   checkpoint: z.strictObject({
     everyMs: milliseconds("Longest time between the starts of two checkpoints while something changes.", 5000),
-    everyEntities: count("Changed entities that start a checkpoint early.", 20_000, { unit: "entities", min: 1, max: 10_000_000 }),
+    everyEntities: count("Changed entities that start a checkpoint early.", 5_000, { unit: "entities", min: 1, max: 10_000_000 }),
     batchRows: count("Snapshots written in one transaction, in the order of their keys.", 20_000, { unit: "rows", min: 1, max: 100_000 }),
   }),
   views: z.strictObject({

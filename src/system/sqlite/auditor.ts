@@ -26,6 +26,14 @@ export interface AccountBooks {
   readonly currency: string;
   balance: bigint;
   sequence: number;
+  /** Where its keeper filed it; the auditor neither reads nor sets it. */
+  filed?: FiledAccount;
+}
+
+/** Row numbers: of the account, and of its newest money entry (0 = it has none). */
+export interface FiledAccount {
+  readonly id: number;
+  readonly newest: number;
 }
 
 /** What is known of a currency: sums of balances in minor units; accounts that somebody opened, so without world accounts; money entries. */

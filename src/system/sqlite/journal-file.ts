@@ -74,12 +74,21 @@ export class JournalRows {
     return this.#records(after, this.rows(after, recordsMax));
   }
 
-  /** The same with bodies as bytes: half the time for readers that parse few of the entries. */
-  readBytes(after: number, recordsMax: number): readonly StoredRecord[] {
-    return this.#records(
-      after,
-      namingCorruption(this.#path, () => this.#bytesAfter.all(after, recordsMax)),
-    );
+  /**
+   * The same with bodies as bytes, half the time for readers that parse few of the entries; ends with the record that makes `bytesMax`
+   * full, so that who follows the journal needs the same memory however large its records are.
+   */
+  readBytes(after: number, recordsMax: number, bytesMax: number): readonly StoredRecord[] {
+    const rows: RecordRow[] = [];
+    let bytes = 0;
+    namingCorruption(this.#path, () => {
+      for (const row of this.#bytesAfter.iterate(after, recordsMax)) {
+        rows.push(row);
+        bytes += row.body.length;
+        if (bytes >= bytesMax) break;
+      }
+    });
+    return this.#records(after, rows);
   }
 
   #records(after: number, rows: readonly Omit<RecordRow, "hash">[]): readonly StoredRecord[] {
@@ -170,8 +179,8 @@ export interface JournalReader extends Disposable {
   lastSeq(): number;
   /** @throws Fault `JOURNAL_CORRUPT`, `FORMAT_UNSUPPORTED`. */
   read(after: number, recordsMax: number): readonly StoredRecord[];
-  /** The same with bodies as bytes. */
-  readBytes(after: number, recordsMax: number): readonly StoredRecord[];
+  /** The same with bodies as bytes; ends with the record that makes `bytesMax` full. */
+  readBytes(after: number, recordsMax: number, bytesMax: number): readonly StoredRecord[];
   close(): void;
 }
 
@@ -185,7 +194,7 @@ export function openJournalReader(options: JournalReaderOptions): JournalReader 
       meta: rows.meta,
       lastSeq: () => rows.lastSeq(),
       read: (after, recordsMax) => rows.read(after, recordsMax),
-      readBytes: (after, recordsMax) => rows.readBytes(after, recordsMax),
+      readBytes: (after, recordsMax, bytesMax) => rows.readBytes(after, recordsMax, bytesMax),
       close,
       [Symbol.dispose]: close,
     };

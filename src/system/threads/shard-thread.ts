@@ -129,6 +129,7 @@ export class ShardThread {
       deadLetters,
       checkpoints: this.#checkpoints,
       checkpointFailure: this.#checkpointFailure,
+      heapBytes: process.memoryUsage().heapTotal,
     };
   }
 

@@ -11,6 +11,7 @@ export interface ShardThreadsOptions {
   readonly threadCount: number;
   readonly workerData: Omit<ShardWorkerData, "thread" | "threadCount" | "ports" | "committed">;
   readonly committed: SharedArrayBuffer;
+  readonly heapMiBMax: number;
   readonly journal: WorkerThread<JournalControl>;
   readonly checkpoint: WorkerThread<CheckpointControl>;
   readonly router: CommandRouter;
@@ -95,6 +96,7 @@ export class ShardThreads {
     const worker: ShardWorker = new WorkerThread({
       name: `shard-${thread}`,
       url: moduleUrl("../shard-worker", import.meta.url),
+      heapMiBMax: this.#options.heapMiBMax,
       data: { ...workerData, thread, threadCount, committed, ports } satisfies ShardWorkerData,
       transfer: [ports.ingress, ports.journal, ports.checkpoint, ports.report, ...peers.map(([, port]) => port)],
     });

@@ -65,7 +65,7 @@ export class ViewsThread {
     const target = Number(Atomics.load(committed, 0));
     if (views.position >= target) return false;
     try {
-      views.apply(journal.readBytes(views.position, recordsMax));
+      views.apply(journal.readBytes(views.position, recordsMax, READ_BYTES_MAX));
       this.#failure = null;
     } catch (cause) {
       this.#failure = String(cause instanceof Error ? cause.message : cause);
@@ -80,5 +80,6 @@ const FOLLOW_EVERY_MS = 25;
 /** Under load rows are cheaper in large batches, sorted by key: 325 k rows/s against 135 k (measured), on cores that commits need too. */
 const FOLLOW_LOADED_EVERY_MS = 400;
 const LOADED_RECORDS_MIN = 8;
+const READ_BYTES_MAX = 16 * 1024 * 1024;
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });

@@ -72,6 +72,31 @@ describe("views", () => {
     views.close();
   });
 
+  it("R-LED-7: pages of a long statement join without a gap or repeat, wherever they begin, also after a restart", () => {
+    using dir = folder();
+    let views = openViews(dir.path);
+    views.apply([recordOf(1, ["alice", opened()], ["bob", opened()])]);
+    for (let seq = 2; seq <= 301; seq++) {
+      const credit = money("credited", "1", String(seq - 1), seq - 1);
+      expect(views.apply([recordOf(seq, ["alice", credit], ["bob", credit])]).filter((text) => !text.includes("adds up"))).toEqual([]);
+    }
+    views.close();
+    views = openViews(dir.path);
+    for (const limit of [1, 7, 64, 200]) {
+      const seen: number[] = [];
+      for (let hasMore = true; hasMore; ) {
+        const page = views.statement("alice", { after: seen.at(-1) ?? 0, limit });
+        expect(page.entries.map(({ balance }) => balance)).toEqual(page.entries.map(({ sequence }) => String(sequence)));
+        expect(page.entries.length).toBeLessThanOrEqual(limit);
+        seen.push(...page.entries.map(({ sequence }) => sequence));
+        hasMore = page.hasMore;
+      }
+      expect(seen).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
+    }
+    expect(views.statement("alice", { after: 300, limit: 10 })).toEqual({ entries: [], hasMore: false });
+    views.close();
+  });
+
   it("L8: the trial balance is 0 after every record, with what is in transit", () => {
     using dir = folder();
     const views = openViews(dir.path);

@@ -1,0 +1,62 @@
+import type { Entry, HandledCause, OpenedEffect, RecordedKey } from "../journal/record.ts";
+import type { EventBase } from "../kernel/decision.ts";
+import type { Json } from "../kernel/json.ts";
+
+/** What an entry needs of the slot of its entity. */
+interface EntryOwner {
+  readonly shard: number;
+  readonly address: string;
+  readonly version: number;
+  entry: PendingEntry | null;
+}
+
+/** The entry of one entity in the group that gathers: it grows with every message that the entity handles until the group is cut. */
+export class PendingEntry {
+  readonly slot: EntryOwner;
+  readonly seq: number;
+  readonly at: number;
+  readonly events: EventBase[] = [];
+  ids: string[] | null = null;
+  keys: RecordedKey[] | null = null;
+  handled: HandledCause[] | null = null;
+  opens: OpenedEffect[] | null = null;
+  /** Effects opened so far: the index of the next one. */
+  opened = 0;
+  closes: string[] | null = null;
+  traces: string[] | null = null;
+
+  constructor(slot: EntryOwner, seq: number, at: number) {
+    this.slot = slot;
+    this.seq = seq;
+    this.at = at;
+  }
+
+  /**
+   * As it goes into the journal. `isOpen` says which effects of this domain are still open (E2); what another domain told, and dead
+   * letters, are written in any case.
+   */
+  toEntry(isOpen: (id: string) => boolean, isForeign: (id: string) => boolean): Entry {
+    const { slot, seq, at, events, ids, keys, closes, traces } = this;
+    const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {
+      shard: slot.shard,
+      seq,
+      entity: slot.address,
+      version: slot.version,
+      at,
+    };
+    if (events.length > 0) entry.events = events as unknown as readonly Json[];
+    if (ids !== null) entry.ids = ids;
+    if (keys !== null) entry.keys = keys;
+    if (this.handled !== null) {
+      const handled = this.handled.filter(({ cause, isDeadLetter }) => isDeadLetter === true || isOpen(cause) || isForeign(cause));
+      if (handled.length > 0) entry.handled = handled;
+    }
+    if (this.opens !== null) {
+      const opens = this.opens.filter(({ id }) => isOpen(id));
+      if (opens.length > 0) entry.opens = opens;
+    }
+    if (closes !== null) entry.closes = closes;
+    if (traces !== null) entry.traces = traces;
+    return entry;
+  }
+}

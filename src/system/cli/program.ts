@@ -1,0 +1,180 @@
+/** The commands, their options and examples, and what all of them share: how errors are told and what `--json` means. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { PlantedBug } from "../../runtime/index.ts";
+import { describeConfig, splitArgv } from "../config/config.ts";
+import { told } from "./cli-error.ts";
+import { configOf, type Result, type Run } from "./command.ts";
+
+const JSON_TEXT = 'the last line of standard output is one JSON object with "ok" and the figures';
+const DATA_DIR_TEXT = "folder of the store; the same as --data.dir";
+const SETTINGS_TEXT = `
+Settings: every key of docs/configuration.md is a flag (--data.dir DIR) and an environment variable (TROUPE_DATA_DIR=DIR);
+--config FILE names a file of settings.`;
+
+const example = (...lines: readonly string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  npm run -s troupe -- ${line}`).join("\n")}\n`;
+
+/**
+ * Runs one command line (without the program's name). Never rejects.
+ * @returns the exit code: 0 only when the command's result is ok.
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const { config: flags, rest } = splitArgv(argv);
+  const run: Run = { flags, isJson: rest.includes("--json") };
+  let result: Result = { ok: true };
+  const program = programOf(run, (found) => {
+    result = found;
+  });
+  try {
+    // First: the value of a misspelled setting would else be told as one argument too many.
+    if (flags.length > 0) configOf(run);
+    await program.parseAsync(rest, { from: "user" });
+  } catch (error) {
+    result = failure(error);
+  }
+  if (run.isJson) await written(`${JSON.stringify(result)}\n`);
+  return result.ok ? 0 : 1;
+}
+
+function failure(error: unknown): Result {
+  // Help and version end by this too; commander has written what there is to say.
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? { ok: true } : { ok: false, code: "USAGE", message: error.message.replace(/^error: /, "") };
+  }
+  const { code, message, isDefect } = told(error);
+  process.stderr.write(`troupe: ${code}: ${message}\n`);
+  if (isDefect) process.stderr.write("This is a defect of Troupe, not of what you did. Please report it with the lines above.\n");
+  return { ok: false, code, message };
+}
+
+/** Standard output may be a pipe, and the process ends right after: what was written must have left. */
+function written(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write(text, () => resolve());
+  });
+}
+
+function programOf(run: Run, keep: (result: Result) => void): Command {
+  const program = new Command("troupe");
+  program
+    .description("Troupe: a durable actor runtime and the ledger service on it.")
+    .exitOverride()
+    .showHelpAfterError("Run it with --help to see what there is.")
+    .configureHelp({ helpWidth: 120 })
+    .helpCommand(false)
+    .addHelpText("after", SETTINGS_TEXT)
+    .addHelpText("after", example("start", "demo", "import --help"));
+  const command = (parent: Command, usage: string, text: string): Command =>
+    parent.command(usage).description(text).allowExcessArguments(false).option("--json", JSON_TEXT);
+
+  command(program, "start", "Start the node and its HTTP server; SIGTERM or Ctrl-C stops them in order.")
+    .addOption(
+      new Option("--planted-bug <name>", "for checks only; breaks a promise on purpose").choices([
+        "reply-before-commit",
+        "dedup-not-rebuilt",
+      ] satisfies PlantedBug[]),
+    )
+    .addHelpText("after", () => settingsHelp())
+    .addHelpText("after", example("start", "start --http.port 0 --data.dir /tmp/ledger", "start --shard.threads 2 --log.level warn"))
+    .action(async ({ plantedBug = null }: { readonly plantedBug?: PlantedBug | null }) => {
+      const { runStart } = await import("./start-command.ts");
+      keep(await runStart(run, { plantedBug }));
+    });
+
+  command(program, "import <csv>", "Load a CSV file (also gzipped) into the ledger, each row once however often it is run.")
+    .requiredOption("--map <file>", "JSON file that says what the columns mean; config/import/berka.json is one")
+    .option("--url <url>", "import through this running server instead of opening the store here")
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .option("--verify", "read the entries back and compare each balance with the file's")
+    .option("--in-flight <count>", "movements under way at once", count(1, 4096), 64)
+    .addHelpText(
+      "after",
+      `
+A row becomes a deposit or a withdrawal whose idempotency key is the row's id; its adjustment, if not 0, has the key "<id>:adj".
+The date column is only checked to be there: the ledger dates an entry when it is made. The file is read and checked once before
+anything is written. Run it again after any interruption: what is done is answered from the journal and not done twice.`,
+    )
+    .addHelpText("after", SETTINGS_TEXT)
+    .addHelpText(
+      "after",
+      example(
+        "import transactions.csv.gz --map config/import/berka.json --verify",
+        "import transactions.csv.gz --map config/import/berka.json --url http://127.0.0.1:7070 --json",
+      ),
+    )
+    .action(async (csv: string, options: ImportFlags) => {
+      const { runImport } = await import("./import-command.ts");
+      keep(await runImport(run, { csv, ...options }));
+    });
+
+  const journal = program.command("journal").description("Look into a store's journal; works while a node runs on it, and writes nothing.");
+  journal.addHelpText("after", example("journal verify", "journal tail --limit 5"));
+  command(journal, "tail", "Print the last records, one line for each entry.")
+    .option("--after <seq>", "begin after this record instead of near the end", count(0, Number.MAX_SAFE_INTEGER))
+    .option("--limit <count>", "at most this many records", count(1, Number.MAX_SAFE_INTEGER), 20)
+    .option("--follow", "go on with new records until Ctrl-C")
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText("after", example("journal tail", "journal tail --after 0 --limit 100", "journal tail --follow"))
+    .action(async (options: TailFlags) => {
+      const { runTail } = await import("./journal-command.ts");
+      keep(await runTail(run, options));
+    });
+  command(journal, "verify", "Walk the whole journal: sequence, hash chain, groups, shards. Repairs nothing.")
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText("after", example("journal verify", "journal verify --data-dir /srv/ledger --json"))
+    .action(async ({ dataDir }: { readonly dataDir?: string }) => {
+      const { runVerify } = await import("./journal-command.ts");
+      keep(await runVerify(run, dataDir));
+    });
+
+  command(program, "account <id>", "Show one account: through the server that runs on the store, else from the store itself.")
+    .option("--url <url>", "ask this server")
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText("after", example("account alice", "account berka-25 --url http://127.0.0.1:7070"))
+    .action(async (id: string, options: AccountFlags) => {
+      const { runAccount } = await import("./account-command.ts");
+      keep(await runAccount(run, { id, ...options }));
+    });
+
+  command(program, "demo", "Load a small shop's ledger into a store of its own, show what happened, and throw the store away.")
+    .addHelpText("after", example("demo"))
+    .action(async () => {
+      const { runDemo } = await import("./demo-command.ts");
+      keep(await runDemo(run));
+    });
+  return program;
+}
+
+export interface ImportFlags {
+  readonly map: string;
+  readonly url?: string;
+  readonly dataDir?: string;
+  readonly verify?: boolean;
+  readonly inFlight: number;
+}
+export interface TailFlags {
+  readonly after?: number;
+  readonly limit: number;
+  readonly follow?: boolean;
+  readonly dataDir?: string;
+}
+export interface AccountFlags {
+  readonly url?: string;
+  readonly dataDir?: string;
+}
+
+const count =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+  };
+
+function settingsHelp(): string {
+  const lines = describeConfig().map(({ flag, env, default: byDefault, description }) => {
+    const [sentence = ""] = description.split(/[.;]\s/, 1);
+    return `  ${flag.padEnd(30)} ${env.padEnd(34)} ${JSON.stringify(byDefault).padEnd(14)} ${sentence}`;
+  });
+  return `\nSettings (flag, environment variable, default; details in docs/configuration.md; --config FILE names a file of them):\n${lines.join("\n")}`;
+}
