@@ -33,6 +33,13 @@ export type ShardReport =
   | { readonly kind: "crashed"; readonly address: string; readonly doing: string; readonly error: string }
   | { readonly kind: "refused" };
 
+export interface ShardStart {
+  readonly incarnation: number;
+  /** The journal is read up to this record. */
+  readonly position: number;
+  readonly isJournalDown: boolean;
+}
+
 export type ShardControl = ReturnType<typeof controlOfShard>;
 
 if (parentPort === null) throw new Error("shard-worker.ts runs as a worker thread");
@@ -52,7 +59,7 @@ function controlOfShard(data: ShardWorkerData) {
   };
   return {
     /** Recovers from the checkpoint and the journal up to `position`, then takes messages. Answers how many records were read. */
-    async start(incarnation: number, position: number): Promise<{ readonly records: number }> {
+    async start({ incarnation, position, isJournalDown }: ShardStart): Promise<{ readonly records: number }> {
       const { registry } = (await import(data.registryUrl)) as { readonly registry: readonly AnyDefinition[] };
       const recovery = new Recovery(snapshots.head(), (shard) => threadOf(shard) === thread);
       const from = recovery.position;
@@ -83,7 +90,7 @@ function controlOfShard(data: ShardWorkerData) {
           report({ kind: "crashed", address, doing, error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
         onRefused: () => report({ kind: "refused" }),
       });
-      running.start();
+      running.start(isJournalDown);
       return { records: position - from };
     },
     peerGone: (peer: number) => shell().peerGone(peer),

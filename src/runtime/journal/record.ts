@@ -88,7 +88,8 @@ export function entriesOfType(text: string | Uint8Array, type: string): readonly
     const from = Math.max(body.lastIndexOf(NEWLINE, at) + 1, 1); // The first line begins after "[".
     const newline = body.indexOf(NEWLINE, at);
     const to = (newline < 0 ? body.length : newline) - 1; // A line ends with ",", the last one with "]".
-    entries.push(JSON.parse(body.toString("utf8", from, to)) as Entry);
+    const entry = JSON.parse(body.toString("utf8", from, to)) as Entry;
+    if (entry.entity.startsWith(`${type}/`)) entries.push(entry); // An event's own field may be called "entity".
     at = body.indexOf(mark, to);
   }
   return entries;

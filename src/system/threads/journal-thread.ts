@@ -23,6 +23,7 @@ interface Waiting {
  *
  * T1. A group is answered `committed` only after the transaction that holds it is durable.
  * T2. After an error at the commit itself nothing is answered until the file was opened anew and says what it holds.
+ *     Until then no incarnation is given out either: its owner would read the journal without what the reopened file may show.
  * T3. While the disk takes no writes groups are refused at once, and a probe, not a caller's data, finds out when it does again.
  */
 export class JournalThread {
@@ -34,6 +35,7 @@ export class JournalThread {
   #isDown = false;
   /** The outcome of a commit is not known yet: later groups wait, because an answer to them would speak of it. */
   #isOutcomeOpen = false;
+  readonly #whenKnown: Array<() => void> = [];
   #probeMs = PROBE_MS_MIN;
   #downSince = 0;
   #reason = "";
@@ -48,8 +50,12 @@ export class JournalThread {
     return this.#isDown ? this.#reason : null;
   }
 
-  /** Gives the domain a new incarnation and takes its groups from the port; older incarnations are refused from now on. */
-  register(domain: number, port: MessagePort): { readonly incarnation: number; readonly position: number } {
+  /**
+   * Gives the domain a new incarnation and takes its groups from the port; older incarnations are refused from now on. Waits while the
+   * outcome of a commit is open (T2). `isDown`: the domain must begin by refusing writes.
+   */
+  async register(domain: number, port: MessagePort): Promise<{ readonly incarnation: number; readonly isDown: boolean }> {
+    while (this.#isOutcomeOpen) await new Promise<void>((resolve) => this.#whenKnown.push(resolve));
     this.#ports.get(domain)?.close();
     this.#ports.set(domain, port);
     port.on("message", (group: Group) => {
@@ -59,8 +65,7 @@ export class JournalThread {
         setImmediate(this.#commit);
       }
     });
-    if (this.#isDown) post(port, { kind: "down" });
-    return { incarnation: this.#fence.register(domain), position: this.#options.store.lastSeq };
+    return { incarnation: this.#fence.register(domain), isDown: this.#isDown };
   }
 
   readonly #commit = (): void => {
@@ -120,6 +125,7 @@ export class JournalThread {
     }
     this.#publish();
     this.#isOutcomeOpen = false;
+    for (const resolve of this.#whenKnown.splice(0)) resolve();
     this.#commit();
     this.#probeLater();
   }

@@ -28,7 +28,8 @@ export interface ShardThreadOptions {
   readonly definitions: ReadonlyMap<string, AnyDefinition>;
   readonly limits: DomainLimits;
   readonly recovered: Recovered;
-  readonly snapshots: SnapshotReader;
+  /** `atOnce` makes many loads in a row cheap. */
+  readonly snapshots: SnapshotReader & { readonly atOnce: (read: () => void) => void };
   readonly ports: {
     readonly ingress: MessagePort;
     readonly journal: MessagePort;
@@ -101,11 +102,12 @@ export class ShardThread {
   }
 
   /** Begins to take messages, and offers again what was open. */
-  start(): void {
+  start(isJournalDown: boolean): void {
     const { ports, settings } = this.#options;
     ports.journal.on("message", (message: FromJournal) => this.#fromJournal(message));
     ports.checkpoint.on("message", (message: FromCheckpoint) => this.#fromCheckpoint(message));
     for (const [thread, port] of this.#peers) this.#listenToPeer(thread, port);
+    if (isJournalDown) this.#domain.journalDown(true);
     this.#domain.resume();
     this.#schedule();
     ports.ingress.on("message", (text: string) => {
@@ -199,14 +201,18 @@ export class ShardThread {
     if (this.#loads.length === 0) return false;
     const loads = this.#loads;
     this.#loads = [];
-    for (const address of loads) {
-      try {
-        this.#domain.loaded(address, this.#options.snapshots.load(address));
-      } catch (cause) {
-        this.#domain.loaded(address, null, cause);
-      }
-    }
+    this.#options.snapshots.atOnce(() => {
+      for (const address of loads) this.#loadOne(address);
+    });
     return true;
+  }
+
+  #loadOne(address: string): void {
+    try {
+      this.#domain.loaded(address, this.#options.snapshots.load(address));
+    } catch (cause) {
+      this.#domain.loaded(address, null, cause);
+    }
   }
 
   #flush(): void {

@@ -106,14 +106,14 @@ export class ShardThreads {
       else void worker.terminate(); // Its successor recovers; it has answered what it could.
     });
     report.port1.unref();
-    const [{ incarnation }] = await Promise.all([
+    const [{ incarnation, isDown }] = await Promise.all([
       journal.call.register(thread, handOver(toJournal.port1)),
       checkpoint.call.register(thread, handOver(toCheckpoint.port1)),
     ]);
     await barrier?.();
     // Read after the registration and the barrier: whatever was handled before is below it.
     const position = Number(Atomics.load(new BigInt64Array(committed), 0));
-    await worker.call.start(incarnation, position);
+    await worker.call.start({ incarnation, position, isJournalDown: isDown });
     router.attach(thread, ingress.port1);
   }
 

@@ -1,0 +1,275 @@
+import type { MemoryJournal } from "../journal/memory-journal.ts";
+import { Recovery } from "../journal/recovery.ts";
+import type { Snapshot } from "../journal/snapshots.ts";
+import type { Answer } from "../kernel/decision.ts";
+import type { AnyDefinition } from "../kernel/definition.ts";
+import type { Json } from "../kernel/json.ts";
+import type { DomainLimits, PlantedBug } from "../shard/domain.ts";
+import type { CommandMessage, DomainMessage } from "../shard/message.ts";
+import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";
+import { Channel } from "./channel.ts";
+import type { LossySnapshots } from "./lossy-snapshots.ts";
+import type { Random } from "./random.ts";
+import { SimulatedIngress } from "./simulated-ingress.ts";
+import { SimulatedJournal } from "./simulated-journal.ts";
+import { type Peer, SimulatedShard } from "./simulated-shard.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+
+/** Rules that a run breaks on purpose, to prove that its checks notice. The first two are switches of the domain itself. */
+export type SimulatedBug = PlantedBug | "fence-ignored" | "snapshot-before-commit" | "read-before-register";
+
+export interface SimulatedProcessOptions {
+  readonly threadCount: number;
+  readonly shardCount: number;
+  readonly definitions: ReadonlyMap<string, AnyDefinition>;
+  readonly limits: DomainLimits;
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly journal: MemoryJournal;
+  readonly snapshots: LossySnapshots;
+  readonly bug: SimulatedBug | null;
+  readonly commitMsMax: () => number;
+  readonly onCommit: () => void;
+  readonly onAnswer: (thread: number, caller: number, answer: Answer<Json>) => void;
+  readonly onViolation: (what: string) => void;
+  readonly onSubmit: (thread: number) => void;
+}
+
+/** One life of the process: a journal, threads and a door in one virtual time. `kill` ends it; what it left is in the stores alone. */
+export class SimulatedProcess {
+  readonly ingress: SimulatedIngress;
+  readonly #options: SimulatedProcessOptions;
+  readonly #journal: SimulatedJournal;
+  readonly #shards: Array<SimulatedShard | null>;
+  readonly #dead: number[] = [];
+  /** Between a thread and the checkpoint thread, by thread: closed when a new incarnation is registered. */
+  readonly #toCheckpoint = new Map<number, Channel<ToCheckpoint>>();
+  readonly #controlMsMax: number;
+  #isRecovering = false;
+  #startsLeft: number;
+  #isGone = false;
+
+  constructor(options: SimulatedProcessOptions) {
+    this.#options = options;
+    this.#shards = new Array(options.threadCount).fill(null);
+    this.#startsLeft = options.threadCount;
+    this.#controlMsMax = options.random.pick([0.5, 4, 12]);
+    this.ingress = new SimulatedIngress({
+      threadCount: options.threadCount,
+      after: this.#after,
+      wallMs: () => options.clock.wallMs(),
+      onStray: (caller) => options.onViolation(`caller ${caller} was answered twice`),
+    });
+    this.#journal = new SimulatedJournal({
+      store: options.journal,
+      random: options.random.fork(),
+      after: this.#after,
+      commitMsMax: options.commitMsMax,
+      isFenceIgnored: options.bug === "fence-ignored",
+      onCommit: options.onCommit,
+    });
+    const threads = Array.from({ length: options.threadCount }, (_, thread) => this.#newShard(thread));
+    for (const { shard: a } of threads) {
+      for (const { shard: b } of threads) if (a.thread < b.thread) this.#link(a, b, (peer) => b.connect(a.thread, peer));
+      this.#shards[a.thread] = a;
+    }
+    // Each starts in its own time: one may run already while another still reads the journal.
+    const started = (): void => {
+      this.#startsLeft--;
+      this.#recoverNext();
+    };
+    for (const born of threads) this.#after(this.#delay(), () => this.#register(born, (run) => run(), started));
+  }
+
+  get shards(): readonly SimulatedShard[] {
+    return this.#shards.filter((shard): shard is SimulatedShard => shard !== null);
+  }
+  /** Every thread runs and none is being replaced. */
+  get isWhole(): boolean {
+    return !this.#isRecovering && this.#dead.length === 0 && this.shards.every((shard) => !shard.isGone && shard.domain !== null);
+  }
+
+  /** Ends a thread. False when it is not running. */
+  crashShard(thread: number): boolean {
+    const shard = this.#shards[thread];
+    if (shard === null || shard === undefined || shard.isGone || shard.domain === null) return false;
+    shard.crash();
+    // The exit is noticed a little later, and only then the four steps begin.
+    this.#after(this.#delay(), () => {
+      this.ingress.detach(thread);
+      this.#dead.push(thread);
+      this.#recoverNext();
+    });
+    return true;
+  }
+
+  kill(): void {
+    this.#isGone = true;
+    for (const shard of this.shards) shard.isGone = true;
+    this.ingress.lose();
+  }
+
+  readonly #after = (delayMs: number, run: () => void): void => {
+    this.#options.clock.after(delayMs, () => {
+      if (!this.#isGone) run();
+    });
+  };
+
+  #delay(): number {
+    return this.#options.random.next() * this.#controlMsMax;
+  }
+
+  #channel<Message>(deliver: (message: Message) => void): Channel<Message> {
+    const { clock, random } = this.#options;
+    return new Channel({
+      clock,
+      random: random.fork(),
+      delayMsMax: random.next() * CHANNEL_MS_MAX,
+      deliver: (message: Message) => {
+        if (!this.#isGone) deliver(message);
+      },
+    });
+  }
+
+  #newShard(thread: number): Born {
+    const { options, ports } = this.#portsOf(thread, () => shard);
+    const shard = new SimulatedShard(options);
+    return { shard, ...ports };
+  }
+
+  #portsOf(thread: number, shardOf: () => SimulatedShard) {
+    const { bug, clock, definitions, journal, limits, random, shardCount, snapshots, threadCount } = this.#options;
+    const fromJournal = this.#channel<FromJournal>((message) => shardOf().fromJournal(message));
+    const toJournal = this.#channel<ToJournal>((group) => this.#journal.receive(group, fromJournal));
+    const fromCheckpoint = this.#channel<FromCheckpoint>((message) => shardOf().fromCheckpoint(message));
+    const toCheckpoint = this.#channel(this.#checkpointWriter(fromCheckpoint));
+    const toIngress = this.#channel<{ caller: number; answer: Answer<Json> }>(({ caller, answer }) =>
+      this.ingress.answered(caller, answer),
+    );
+    const fromIngress = this.#channel<CommandMessage>((message) => shardOf().command(message));
+    toIngress.listen();
+    const options = {
+      thread,
+      shardCount,
+      threadOf: (shard: number) => shard % threadCount,
+      definitions,
+      limits,
+      snapshots,
+      random: random.fork(),
+      after: this.#after,
+      wallMs: () => clock.wallMs(),
+      journalSeq: () => journal.lastSeq,
+      toJournal,
+      toCheckpoint,
+      toIngress,
+      plantedBug: bug === "reply-before-commit" || bug === "dedup-not-rebuilt" ? bug : null,
+      isCheckpointEarly: bug === "snapshot-before-commit",
+      onAnswer: (caller: number, answer: Answer<Json>) => this.#options.onAnswer(thread, caller, answer),
+      onCrash: (address: string, doing: string, cause: unknown) =>
+        this.#options.onViolation(`${address} crashed in ${doing}: ${cause instanceof Error ? cause.stack : String(cause)}`),
+      onSubmit: () => this.#options.onSubmit(thread),
+      onRefused: () => this.crashShard(thread),
+    };
+    return { options, ports: { fromJournal, toJournal, fromCheckpoint, toCheckpoint, fromIngress } };
+  }
+
+  /** The checkpoint thread's end of a port: gathers rows, writes them and the end when it comes. */
+  #checkpointWriter(answers: Channel<FromCheckpoint>): (message: ToCheckpoint) => void {
+    const { snapshots } = this.#options;
+    let rows: Snapshot[] = [];
+    return (message) => {
+      if (message.kind === "rows") {
+        rows.push(...message.rows);
+        return;
+      }
+      let answer: FromCheckpoint = { kind: "ended" };
+      try {
+        rows.sort((a, b) => (a.entity < b.entity ? -1 : 1));
+        for (let at = 0; at < rows.length; at += BATCH_ROWS) snapshots.write(rows.slice(at, at + BATCH_ROWS));
+        if (message.end !== null) snapshots.end(message.end);
+      } catch (cause) {
+        answer = { kind: "failed", reason: String(cause) };
+      }
+      rows = [];
+      answers.send(answer);
+    };
+  }
+
+  /** Both directions between two threads; `b` is given its end by `hand`, now or when it may have it. */
+  #link(a: SimulatedShard, b: SimulatedShard, hand: (peer: Peer) => void): void {
+    const there: Channel<DomainMessage> = this.#channel((message) => b.fromPeer(a.thread, there, message));
+    const back: Channel<DomainMessage> = this.#channel((message) => a.fromPeer(b.thread, back, message));
+    a.connect(b.thread, { out: there, in: back });
+    hand({ out: back, in: there });
+  }
+
+  /** Steps 2 to 4 of a start or recovery; `barrier` is step 3. */
+  #register(born: Born, barrier: (run: () => void) => void, started: () => void): void {
+    const { thread } = born.shard;
+    const { bug, journal, snapshots, threadCount } = this.#options;
+    const before = journal.lastSeq;
+    this.#journal.register(thread, born.fromJournal, (incarnation) => {
+      this.#toCheckpoint.get(thread)?.close();
+      this.#toCheckpoint.set(thread, born.toCheckpoint);
+      const begin = (): void => {
+        const position = bug === "read-before-register" ? before : journal.lastSeq;
+        const recovery = new Recovery(snapshots.head(), (shard) => shard % threadCount === thread);
+        this.#after(this.#delay(), () => {
+          for (const record of journal.read(recovery.position, position - recovery.position)) recovery.add(record);
+          born.toJournal.listen();
+          born.toCheckpoint.listen();
+          born.shard.start(incarnation, recovery.finish());
+          born.fromJournal.listen();
+          born.fromCheckpoint.listen();
+          born.fromIngress.listen();
+          this.ingress.attach(thread, born.fromIngress);
+          started();
+        });
+      };
+      this.#after(this.#delay(), () => barrier(begin));
+    });
+  }
+
+  /** One recovery at a time, as DESIGN 4.3 says. */
+  #recoverNext(): void {
+    const thread = this.#dead[0];
+    if (thread === undefined || this.#isRecovering || this.#startsLeft > 0) return;
+    this.#isRecovering = true;
+    this.#dead.shift();
+    const born = this.#newShard(thread);
+    this.#shards[thread] = born.shard;
+    const living = this.shards.filter((shard) => shard !== born.shard && !shard.isGone && shard.domain !== null);
+    const handOver: Array<() => void> = [];
+    for (const peer of living) {
+      this.#link(born.shard, peer, (end) => {
+        handOver.push(() => this.#after(this.#delay(), () => (peer.isGone ? undefined : peer.peerBack(thread, end))));
+      });
+    }
+    const barrier = (run: () => void): void => {
+      let waiting = living.length;
+      const done = (): void => {
+        if (--waiting === 0) run();
+      };
+      if (waiting === 0) return run();
+      for (const peer of living)
+        this.#after(this.#delay(), () => (peer.isGone ? done() : peer.peerGone(thread, () => this.#after(this.#delay(), done))));
+    };
+    this.#register(born, barrier, () => {
+      for (const give of handOver) give();
+      this.#isRecovering = false;
+      this.#recoverNext();
+    });
+  }
+}
+
+interface Born {
+  readonly shard: SimulatedShard;
+  readonly fromJournal: Channel<FromJournal>;
+  readonly toJournal: Channel<ToJournal>;
+  readonly fromCheckpoint: Channel<FromCheckpoint>;
+  readonly toCheckpoint: Channel<ToCheckpoint>;
+  readonly fromIngress: Channel<CommandMessage>;
+}
+
+const CHANNEL_MS_MAX = 4;
+const BATCH_ROWS = 8;
