@@ -13,7 +13,7 @@ type Widened<Options> = {
 
 /**
  * Runs a check as a program: options from the command line over their defaults, progress to standard error, figures to standard output.
- * A check that throws could not run, which is not ok either. Ends by setting the exit code.
+ * A check that throws could not run, which is not ok either. Ends the process.
  */
 export async function runCheck<const Options extends CheckOptions>(
   usage: string,
@@ -33,8 +33,11 @@ export async function runCheck<const Options extends CheckOptions>(
     process.stderr.write(`the check could not run: ${error instanceof Error ? error.stack : why}\n`);
     result = { ok: false, why };
   }
-  process.stdout.write(`${isJson ? JSON.stringify(result) : tellingOf(result)}\n`);
-  process.exitCode = result.ok ? 0 : 1;
+  await new Promise<void>((resolve) => {
+    process.stdout.write(`${isJson ? JSON.stringify(result) : tellingOf(result)}\n`, () => resolve());
+  });
+  // A check that failed half-way may have left a node running, which would keep the process for ever.
+  process.exit(result.ok ? 0 : 1);
 }
 
 /** A line about how far a check is. */

@@ -14,6 +14,8 @@ export interface Movement {
   readonly account: string;
   readonly kind: "debited" | "credited" | "refunded";
   readonly amount: bigint;
+  /** Sequence of the record that holds it. */
+  readonly record: number;
 }
 /** All that the journal says of a transfer. */
 export interface TransferStory {
@@ -124,7 +126,7 @@ class Books {
     if (account.balance !== BigInt(balance ?? "0"))
       this.#find(`account ${id} entry ${sequence}: it adds up to ${account.balance}, the entry says ${balance}`);
     if (++account.sequence !== sequence) this.#find(`account ${id}: entry ${sequence} stands where entry ${account.sequence} belongs`);
-    this.#storyOf(transfer ?? "").movements.push({ account: id, kind, amount: minor });
+    this.#storyOf(transfer ?? "").movements.push({ account: id, kind, amount: minor, record: this.#records });
   }
 
   /** A transfer began once, ended once, and kept both legs or none. */
@@ -135,7 +137,9 @@ class Books {
     else if (finish === undefined || finishes.length !== 1) this.#find(`transfer ${id} was finished ${finishes.length} times`);
     else {
       const { from, to, amount } = start;
-      const told = movements.map(({ account, kind, amount: moved }) => `${kind} ${account} ${moved}`).join(", ");
+      const told = inOrder(movements)
+        .map(({ account, kind, amount: moved }) => `${kind} ${account} ${moved}`)
+        .join(", ");
       const both = `debited ${from} ${amount}, credited ${to} ${amount}`;
       const back = `debited ${from} ${amount}, refunded ${from} ${amount}`;
       const allowed = finish.kind === "completed" ? [both] : ["", back];
@@ -155,6 +159,12 @@ class Books {
     this.#findings.push(what);
   }
 }
+
+/** A record is there as a whole or not at all, and inside it the events of one entity stand together: only the order of records counts. */
+function inOrder(movements: readonly Movement[]): readonly Movement[] {
+  return [...movements].sort((a, b) => a.record - b.record || STEPS.indexOf(a.kind) - STEPS.indexOf(b.kind));
+}
+const STEPS: readonly Movement["kind"][] = ["debited", "credited", "refunded"];
 
 /** How often any account was moved more than once in one direction by one transfer, and transfers that ended more than once. */
 export function doubledOf(books: JournalBooks): number {

@@ -13,6 +13,8 @@ export interface Snapshot {
   readonly version: number;
   readonly definition: number;
   readonly body: string;
+  /** No snapshot of the entity is stored as far as its domain knows: the store may add the row without looking for an older one. */
+  readonly isFirst?: boolean;
 }
 
 /** How far a shard is covered: its entries up to `seq` are, and those lie in records up to `position`. */

@@ -10,6 +10,20 @@ interface Item {
   readonly keys: readonly Json[] | null;
 }
 
+/** The snapshot of an entity; `state` and `keys` are of the moment that it is to hold. */
+export function snapshotOf(slot: Slot, state: unknown, keys: readonly unknown[] | null): Snapshot {
+  const encoded = slot.definition.snapshot.encode(state as never);
+  return {
+    entity: slot.address,
+    shard: slot.shard,
+    seq: slot.seq,
+    version: slot.version,
+    definition: slot.definition.version,
+    body: JSON.stringify(keys === null ? { state: encoded } : { state: encoded, keys }),
+    isFirst: slot.snapshotSeq === 0,
+  };
+}
+
 /**
  * One checkpoint of one domain. It takes references at a group boundary (states are immutable values, so that is cheap and exact)
  * and encodes them in slices after the group is committed, so that no turn of the shard thread becomes long.
@@ -20,6 +34,8 @@ interface Item {
  */
 export class Checkpoint {
   readonly group: number;
+  /** Entities that were finished before, encoded already. */
+  readonly retired: readonly Snapshot[];
   readonly #items: readonly Item[];
   readonly #effects: readonly OpenEffect[];
   readonly #handled: readonly HandledTell[];
@@ -33,6 +49,7 @@ export class Checkpoint {
     /** Null while the group is not committed. */
     readonly position: number | null;
     readonly dirty: Iterable<Slot>;
+    readonly retired: readonly Snapshot[];
     readonly effects: Iterable<OpenEffect>;
     readonly handled: Iterable<HandledTell>;
     readonly seqs: ReadonlyMap<number, number>;
@@ -40,6 +57,7 @@ export class Checkpoint {
   }) {
     this.group = options.group;
     this.#position = options.position;
+    this.retired = options.retired;
     const items: Item[] = [];
     for (const slot of options.dirty) {
       const keys = slot.keys === null ? null : (slot.keys.toJson() as unknown as readonly Json[]);
@@ -53,31 +71,19 @@ export class Checkpoint {
   }
 
   get count(): number {
-    return this.#items.length;
+    return this.#items.length + this.retired.length;
   }
   get isEncoded(): boolean {
-    return this.#next === this.#items.length;
+    return this.#next >= this.count;
   }
 
   /** The next snapshots, at most `rowsMax`. */
   encode(rowsMax: number): readonly Snapshot[] {
-    const rows: Snapshot[] = [];
-    const until = Math.min(this.#next + rowsMax, this.#items.length);
-    for (; this.#next < until; this.#next++) {
-      const item = this.#items[this.#next];
-      if (item === undefined) break;
-      const { slot, state, keys } = item;
-      const encoded = slot.definition.snapshot.encode(state as never);
-      rows.push({
-        entity: slot.address,
-        shard: slot.shard,
-        seq: item.seq,
-        version: item.version,
-        definition: slot.definition.version,
-        body: JSON.stringify(keys === null ? { state: encoded } : { state: encoded, keys }),
-      });
-    }
-    return rows;
+    const items = this.#items.slice(this.#next, this.#next + rowsMax);
+    const retired = Math.max(this.#next - this.#items.length, 0);
+    this.#next += rowsMax;
+    if (items.length === 0) return this.retired.slice(retired, retired + rowsMax);
+    return items.map((item) => ({ ...snapshotOf(item.slot, item.state, item.keys), seq: item.seq, version: item.version }));
   }
 
   /** The group is in the journal, at this sequence (C2). */

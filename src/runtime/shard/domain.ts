@@ -8,7 +8,7 @@ import { sha256Base64Url } from "../kernel/digest.ts";
 import type { Code } from "../kernel/fault.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
 import { Ring } from "../mailbox/ring.ts";
-import { Checkpoint } from "./checkpoint.ts";
+import { Checkpoint, snapshotOf } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
 import { KeyTable } from "./key-table.ts";
 import type { AnswerMessage, AskMessage, CommandMessage, DomainMessage, Message, TellMessage } from "./message.ts";
@@ -74,6 +74,12 @@ interface SeenTell {
   group: number;
 }
 
+/** A finished entity as its snapshot. `changedIn`: the commit group that an answer about it waits for. */
+interface Retired {
+  readonly snapshot: Snapshot;
+  readonly changedIn: number;
+}
+
 /** Handled messages, entities, effects: counts since the domain started. */
 export interface DomainFigures {
   readonly messagesHandled: number;
@@ -111,6 +117,11 @@ export class Domain {
   readonly #continuing = new Ring<Slot>(64);
   #continuedInARow = 0;
   readonly #dirty = new Set<Slot>();
+  /**
+   * Finished entities that wait to be stored, encoded already. As objects they would be copied and marked by every collection until the
+   * checkpoint; most of what a ledger changes is transfers that are finished within their first group.
+   */
+  readonly #retired = new Map<string, Retired>();
   readonly #seqs: Map<number, number>;
   readonly #effects = new Map<string, OpenEffect>();
   /** Group in which an effect was opened: it was sent when that is committed. Recovered ones were committed before. */
@@ -181,7 +192,7 @@ export class Domain {
         message.caller,
         refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered; nothing was done. Send the command again."),
       );
-    if (this.#effects.size >= this.#limits.effectsMax || this.#dirty.size >= this.#limits.dirtyMax) {
+    if (this.#effects.size >= this.#limits.effectsMax || this.dirtyCount >= this.#limits.dirtyMax) {
       return this.#ports.answer(
         message.caller,
         refusal("OVERLOADED", "The shard thread has as much open work as it may hold; nothing was done. Send the command again later."),
@@ -340,8 +351,6 @@ export class Domain {
       const slot = this.#nextReady();
       if (slot === undefined) break;
       left -= this.#turn(slot);
-      // An idle journal gets the first entries at once: it commits them while the next ones are decided.
-      if (this.#gate.inFlightCount === 0 && this.#continuing.count === 0 && this.#gate.weight >= FIRST_GROUP_MESSAGES) this.flush();
     }
     this.flush();
     return this.hasReady;
@@ -364,11 +373,18 @@ export class Domain {
   flush(): boolean {
     if (this.#gate.inFlightCount >= this.#limits.groupsInFlightMax) return false;
     const group = this.#gate.cut(this.#at, this.#toEntry);
-    if (group !== null) this.#ports.submit(group);
+    if (group === null) return true;
+    this.#ports.submit(group);
+    for (const address of this.#cutNow) this.#retire(address);
+    this.#cutNow = [];
     return true;
   }
 
-  readonly #toEntry = (pending: PendingEntry): Entry => pending.toEntry(this.#isOpen, this.#isForeign);
+  #cutNow: string[] = [];
+  readonly #toEntry = (pending: PendingEntry): Entry => {
+    this.#cutNow.push(pending.slot.address);
+    return pending.toEntry(this.#isOpen, this.#isForeign);
+  };
   readonly #isOpen = (id: string): boolean => this.#effects.has(id);
   readonly #isForeign = (id: string): boolean => !this.#options.isOwned(Number(id.slice(0, id.indexOf("."))));
 
@@ -386,6 +402,7 @@ export class Domain {
       group: this.#gate.cutLast,
       position: this.#gate.inFlightCount === 0 ? Math.max(this.#committedSeq, journalSeq) : null,
       dirty: this.#dirty,
+      retired: Array.from(this.#retired.values(), ({ snapshot }) => snapshot),
       effects: this.#effects.values(),
       handled: this.#handledTells(),
       seqs: this.#seqs,
@@ -397,7 +414,9 @@ export class Domain {
 
   /** The store could not take it: its entities are to be in the next one. */
   abandonCheckpoint(): void {
-    for (const slot of this.#checkpoint?.slots ?? []) if (slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
+    for (const slot of this.#checkpoint?.slots ?? []) {
+      if (slot.seq > slot.snapshotSeq && this.#slots.get(slot.address) === slot) this.#dirty.add(slot);
+    }
     this.#checkpoint = null;
   }
 
@@ -410,6 +429,9 @@ export class Domain {
   endCheckpoint(): void {
     this.#checkpoint?.confirm();
     for (const slot of this.#checkpoint?.slots ?? []) this.#releaseFinished(slot);
+    for (const snapshot of this.#checkpoint?.retired ?? []) {
+      if (this.#retired.get(snapshot.entity)?.snapshot === snapshot) this.#retired.delete(snapshot.entity);
+    }
     this.#checkpoint = null;
   }
 
@@ -439,7 +461,7 @@ export class Domain {
     return !this.hasReady && this.#gate.entriesCount === 0 && this.#gate.inFlightCount === 0;
   }
   get dirtyCount(): number {
-    return this.#dirty.size;
+    return this.#dirty.size + this.#retired.size;
   }
   get entitiesCount(): number {
     return this.#slots.size;
@@ -462,7 +484,7 @@ export class Domain {
       openEffects: this.#effects.size,
       passivations: this.#passivations,
       deadLetters: this.#deadLetters,
-      dirty: this.#dirty.size,
+      dirty: this.dirtyCount,
     };
   }
 
@@ -826,6 +848,8 @@ export class Domain {
     if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
     const slot = new Slot({ address, shard: this.#shardOf(address), definition, mailboxMax: this.#limits.mailboxMax });
     slot.touchedAt = this.#nowMs;
+    const retired = this.#retired.get(address);
+    if (retired !== undefined) return this.#revive(slot, retired);
     const tail = this.#tail.get(address);
     if (tail !== undefined) {
       slot.tail = tail;
@@ -849,7 +873,29 @@ export class Domain {
 
   #releaseFinished(slot: Slot): void {
     if (!isClean(slot) || slot.definition.isFinished?.(slot.state as never) !== true) return;
-    if (this.#slots.delete(slot.address)) this.#passivations++;
+    if (this.#slots.get(slot.address) === slot && this.#slots.delete(slot.address)) this.#passivations++;
+  }
+
+  /** Its group was handed out: a finished entity that nobody waits for is kept as its snapshot from now on. */
+  #retire(address: string): void {
+    const slot = this.#slots.get(address);
+    if (slot === undefined || !isIdle(slot) || slot.entry !== null) return;
+    if (slot.definition.isFinished?.(slot.state as never) !== true) return;
+    this.#slots.delete(address);
+    this.#dirty.delete(slot);
+    this.#retired.set(address, { snapshot: snapshotOf(slot, slot.state, slot.keys?.toJson() ?? null), changedIn: slot.changedIn });
+    this.#passivations++;
+  }
+
+  #revive(slot: Slot, { snapshot, changedIn }: Retired): Slot {
+    rebuild(slot, snapshot);
+    slot.status = "ready";
+    slot.snapshotSeq = 0; // Not stored yet.
+    slot.changedIn = changedIn;
+    this.#retired.delete(slot.address);
+    this.#slots.set(slot.address, slot);
+    this.#dirty.add(slot);
+    return slot;
   }
 
   #shardOf(address: string): number {
@@ -874,7 +920,6 @@ export class Domain {
 }
 
 const CONTINUED_IN_A_ROW_MAX = 256;
-const FIRST_GROUP_MESSAGES = 24;
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
 
@@ -929,7 +974,10 @@ function askOf(effect: OpenEffect, isForeign: boolean): AskMessage {
   };
 }
 
+/** Nothing waits in it or for it. */
+const isIdle = (slot: Slot): boolean => slot.status === "ready" && slot.mailbox.count === 0 && !slot.isQueued && slot.waiters === null;
+
 /** Nothing waits in it or for it, and the store holds its last entry (S6). */
 function isClean(slot: Slot): boolean {
-  return slot.status === "ready" && slot.mailbox.count === 0 && !slot.isQueued && slot.waiters === null && slot.seq <= slot.snapshotSeq;
+  return isIdle(slot) && slot.seq <= slot.snapshotSeq;
 }

@@ -47,6 +47,7 @@ export interface PackedSnapshots {
   readonly versions: readonly number[];
   readonly definitions: readonly number[];
   readonly bodies: readonly string[];
+  readonly firsts: readonly boolean[];
 }
 export const packSnapshots = (rows: readonly Snapshot[]): PackedSnapshots => ({
   entities: rows.map(({ entity }) => entity),
@@ -55,6 +56,7 @@ export const packSnapshots = (rows: readonly Snapshot[]): PackedSnapshots => ({
   versions: rows.map(({ version }) => version),
   definitions: rows.map(({ definition }) => definition),
   bodies: rows.map(({ body }) => body),
+  firsts: rows.map(({ isFirst }) => isFirst === true),
 });
 export const unpackSnapshots = (packed: PackedSnapshots): readonly Snapshot[] =>
   packed.entities.map((entity, i) => ({
@@ -64,6 +66,7 @@ export const unpackSnapshots = (packed: PackedSnapshots): readonly Snapshot[] =>
     version: packed.versions[i] ?? 0,
     definition: packed.definitions[i] ?? 0,
     body: packed.bodies[i] ?? "",
+    isFirst: packed.firsts[i] === true,
   }));
 
 /** A shard thread to the journal thread. */

@@ -67,7 +67,7 @@ export class SqliteSnapshots implements SnapshotStore {
 /** In the order of their hashes, so that a page of the index is touched once for all its rows. */
 function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void {
   const find = db.prepare<[number, string], { readonly id: number; readonly seq: number }>(
-    "SELECT id, seq FROM snapshots WHERE hash = ? AND entity = ?",
+    "SELECT id, seq FROM snapshots WHERE hash = ? AND entity = ? ORDER BY id DESC LIMIT 1",
   );
   const insert = db.prepare<[number, string, number, number, number, number, string]>(
     "INSERT INTO snapshots(hash, entity, shard, seq, version, definition, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -79,7 +79,7 @@ function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void
     const rows = snapshots.map((snapshot) => ({ hash: snapshotHash(snapshot.entity), snapshot })).sort((a, b) => a.hash - b.hash);
     for (const { hash, snapshot } of rows) {
       const { entity, shard, seq, version, definition, body } = snapshot;
-      const found = find.get(hash, entity);
+      const found = snapshot.isFirst === true ? undefined : find.get(hash, entity);
       if (found === undefined) insert.run(hash, entity, shard, seq, version, definition, body);
       // A thread that died may have left older rows on their way.
       else if (found.seq <= seq) update.run(seq, version, definition, body, found.id);

@@ -1,0 +1,70 @@
+/**
+ * The checks of issue 2, small: the same programs on the same real parts as on the command line, with fewer kills, orders and lines.
+ * Their figures are asserted, their times are not.
+ */
+import { execFile } from "node:child_process";
+import { describe, expect, it } from "vitest";
+
+type Figures = Readonly<Record<string, unknown>>;
+interface Ended {
+  readonly code: number;
+  readonly figures: Figures;
+}
+
+/** Runs a check as its npm script does; the last line of its output are the figures. */
+function check(name: string, ...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [`test/checks/${name}.ts`, "--json", ...args], (error, stdout, stderr) => {
+      const last = stdout.trimEnd().split("\n").at(-1) ?? "";
+      if (!last.startsWith("{")) reject(new Error(`${name} told no figures: ${stderr}`, { cause: error }));
+      else resolve({ code: error === null ? 0 : Number(error.code), figures: JSON.parse(last) as Figures });
+    });
+  });
+}
+
+describe("check:kill", () => {
+  it("L2, L3, R-LED-4: kill -9 of the server loses nothing acknowledged and does nothing twice, with 1 and 2 shard threads", async () => {
+    const { code, figures } = await check("kill", "--kills", "3", "--acks", "100");
+    expect(figures).toMatchObject({ ok: true, kills: 3, killsInFlight: 3, lost: 0, doubled: 0, replaysChanged: 0, defects: [] });
+    expect(code).toBe(0);
+  });
+
+  it("L2: notices a server that acknowledges before the commit", async () => {
+    const { code, figures } = await check("kill", "--kills", "3", "--acks", "50", "--weaken", "reply-before-commit");
+    expect(figures.ok).toBe(false);
+    expect(figures.lost).toBeGreaterThan(0);
+    expect(code).toBe(1);
+  });
+
+  it("DESIGN 4.3: a shard thread that is killed loses nothing acknowledged and does nothing twice, among 3", async () => {
+    const { code, figures } = await check("kill", "--thread", "--threads", "3", "--kills", "3", "--acks", "100");
+    expect(figures).toMatchObject({ ok: true, kills: 3, lost: 0, doubled: 0, replaysChanged: 0, defects: [] });
+    expect(code).toBe(0);
+  });
+});
+
+describe("check:hot", () => {
+  it("R-LED-3, R-LED-6: one key has one effect and one hot account its exact sum, with 1, 2 and 3 shard threads", async () => {
+    const { code, figures } = await check("hot-account", "--orders", "1000");
+    expect(figures).toMatchObject({ ok: true, defects: [] });
+    expect(figures.runs).toMatchObject([1, 2, 3].map((threads) => ({ threads, credits: "650.00" })));
+    expect(code).toBe(0);
+  });
+});
+
+describe("check:start", () => {
+  it("DESIGN 4.4: a start behind a checkpoint loads no entity", async () => {
+    const { code, figures } = await check("start-up", "--accounts", "500", "--entries", "2000", "--starts", "1", "--ready-ms", "30000");
+    expect(figures).toMatchObject({ ok: true, entitiesAtReady: 0 });
+    expect(code).toBe(0);
+  });
+});
+
+describe("check:bulk", () => {
+  it("R-LED-10, L6: a bulk stream is answered in order, line by line, before it ends", async () => {
+    // What the compiler takes while it warms up says nothing about the stream, so memory is bounded loosely here.
+    const { code, figures } = await check("bulk", "--lines", "5000", "--warm", "1000", "--growth-mib", "256");
+    expect(figures).toMatchObject({ ok: true, lines: 5_000, answers: 5_000, defects: [] });
+    expect(code).toBe(0);
+  });
+});
