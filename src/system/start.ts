@@ -370,7 +370,7 @@ export class Node implements TroupeSystem {
 /** Messages of one entity in a row, while others are ready too. */
 const TURN_MESSAGES_MAX = 64;
 /** Entities with changes that no snapshot holds, in multiples of what starts a checkpoint: beyond, the door waits for the disk. */
-const DIRTY_FACTOR = 10;
+const DIRTY_FACTOR = 4;
 const CLOSE_MS_MAX = 5_000;
 /** Heap of a thread that holds batches only. */
 const HEAP_MIB_MAX = 512;

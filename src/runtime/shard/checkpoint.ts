@@ -79,11 +79,12 @@ export class Checkpoint {
 
   /** The next snapshots, at most `rowsMax`. */
   encode(rowsMax: number): readonly Snapshot[] {
-    const items = this.#items.slice(this.#next, this.#next + rowsMax);
-    const retired = Math.max(this.#next - this.#items.length, 0);
-    this.#next += rowsMax;
-    if (items.length === 0) return this.retired.slice(retired, retired + rowsMax);
-    return items.map((item) => ({ ...snapshotOf(item.slot, item.state, item.keys), seq: item.seq, version: item.version }));
+    const from = this.#next;
+    this.#next = Math.min(from + rowsMax, this.count);
+    if (from >= this.#items.length) return this.retired.slice(from - this.#items.length, this.#next - this.#items.length);
+    const items = this.#items.slice(from, this.#next);
+    this.#next = from + items.length;
+    return items.map(({ slot, state, keys, seq, version }) => ({ ...snapshotOf(slot, state, keys), seq, version }));
   }
 
   /** The group is in the journal, at this sequence (C2). */

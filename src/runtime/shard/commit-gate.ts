@@ -1,4 +1,4 @@
-import { type Entry, type Group, packEntries } from "../journal/record.ts";
+import { type Group, packEntries } from "../journal/record.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainMessage } from "./message.ts";
@@ -40,6 +40,9 @@ export class CommitGate {
   get gathering(): number {
     return this.#number;
   }
+  get entries(): readonly PendingEntry[] {
+    return this.#entries;
+  }
   get entriesCount(): number {
     return this.#entries.length;
   }
@@ -76,9 +79,9 @@ export class CommitGate {
   }
 
   /** Closes the gathering group and gives it to the journal; null when it has no entry. */
-  cut(timeMs: number, toEntry: (pending: PendingEntry) => Entry): Group | null {
+  cut(timeMs: number): Group | null {
     if (this.#entries.length === 0) return null;
-    const entries = this.#entries.map(toEntry);
+    const entries = this.#entries.map((pending) => pending.toEntry());
     for (const { slot } of this.#entries) slot.entry = null;
     const group = {
       domain: this.#domain,

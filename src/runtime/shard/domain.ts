@@ -1,4 +1,4 @@
-import type { Entry, Group, OpenedEffect } from "../journal/record.ts";
+import type { Entry, Group } from "../journal/record.ts";
 import type { Recovered } from "../journal/recovery.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import { partsOf, shardOf } from "../kernel/address.ts";
@@ -10,6 +10,7 @@ import { type Json, unreachable } from "../kernel/json.ts";
 import { Ring } from "../mailbox/ring.ts";
 import { Checkpoint, snapshotOf } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
+import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { KeyTable } from "./key-table.ts";
 import type { AnswerMessage, AskMessage, CommandMessage, DomainMessage, Message, TellMessage } from "./message.ts";
 import { PendingEntry } from "./pending-entry.ts";
@@ -123,9 +124,7 @@ export class Domain {
    */
   readonly #retired = new Map<string, Retired>();
   readonly #seqs: Map<number, number>;
-  readonly #effects = new Map<string, OpenEffect>();
-  /** Group in which an effect was opened: it was sent when that is committed. Recovered ones were committed before. */
-  readonly #openedIn = new Map<string, number>();
+  readonly #effects = new EffectTable();
   /** Answered effects of entities that cannot be rebuilt (S7). */
   readonly #stranded = new Set<string>();
   readonly #seen = new Map<string, SeenTell>();
@@ -167,7 +166,9 @@ export class Domain {
         this.#seen.set(id, { shard, from: Number(id.slice(0, id.indexOf("."))), waiting: null, answer, group: 0 });
       }
     }
-    for (const effect of recovered.effects) this.#effects.set(effect.id, effect);
+    for (const effect of recovered.effects) {
+      this.#effects.open(new LiveEffect({ effect, toShard: this.#shardOf(effect.to), openedIn: 0 }));
+    }
   }
 
   /**
@@ -176,9 +177,9 @@ export class Domain {
    */
   resume(): void {
     for (const address of this.#tail.keys()) this.#slotOf(address);
-    for (const effect of this.#effects.values()) {
-      if (effect.answer !== undefined && this.#options.plantedBug !== "dedup-not-rebuilt") this.#deliverAnswer(effect, effect.answer);
-      else this.#offer(effect);
+    for (const live of this.#effects) {
+      if (live.answer !== null && this.#options.plantedBug !== "dedup-not-rebuilt") this.#deliverAnswer(live, live.answer);
+      else this.#offer(live);
     }
     this.#sendOpen(0, (shard) => !this.#options.isOwned(shard));
   }
@@ -192,23 +193,24 @@ export class Domain {
         message.caller,
         refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered; nothing was done. Send the command again."),
       );
-    if (this.#effects.size >= this.#limits.effectsMax || this.dirtyCount >= this.#limits.dirtyMax) {
+    if (this.#effects.count >= this.#limits.effectsMax || this.dirtyCount >= this.#limits.dirtyMax) {
       return this.#ports.answer(
         message.caller,
         refusal("OVERLOADED", "The shard thread has as much open work as it may hold; nothing was done. Send the command again later."),
       );
     }
-    const definition = this.#options.definitions.get(partsOf(message.to).type);
+    const present = this.#slots.get(message.to);
+    const definition = present?.definition ?? this.#options.definitions.get(partsOf(message.to).type);
     if (definition === undefined || !Object.hasOwn(definition.commands, message.command)) {
       return this.#ports.answer(
         message.caller,
         refusal("validation_failed", `There is no command "${message.command}" for ${message.to}.`),
       );
     }
-    if (!this.#slots.has(message.to) && !this.#options.isOwned(this.#shardOf(message.to))) {
+    if (present === undefined && !this.#options.isOwned(this.#shardOf(message.to))) {
       return this.#ports.answer(message.caller, refusal("NOT_OWNER", `The shard of ${message.to} is not here; nothing was done.`));
     }
-    const slot = this.#slotOf(message.to);
+    const slot = present ?? this.#slotOf(message.to);
     if (!slot.mailbox.offer(message)) {
       const detail = `${slot.mailbox.capacity} messages wait for ${message.to}; nothing was done. Send the command again later.`;
       return this.#ports.answer(message.caller, refusal("MAILBOX_FULL", detail));
@@ -223,13 +225,13 @@ export class Domain {
       case "tell":
         return this.#receiveTell(message.effect);
       case "ask":
-        return this.#enqueue(askOf(message.effect, true));
+        return this.#enqueue({ kind: "ask", effect: message.effect, live: null }, false);
       case "answer": {
-        const effect = this.#effects.get(message.id);
+        const live = this.#effects.find(message.id);
         // Already closed: the answer was repeated after a recovery.
-        if (effect === undefined || effect.answer !== undefined) return;
-        effectAnswered(effect, message.answer);
-        return this.#deliverAnswer(effect, message.answer);
+        if (live === undefined || live.answer !== null) return;
+        if (live.opened.kind === "tell") live.answer = message.answer;
+        return this.#deliverAnswer(live, message.answer);
       }
       case "closed":
         this.#seen.delete(message.id);
@@ -325,10 +327,9 @@ export class Domain {
   /** The successor is there: what is open from here to its shards is sent to it, and then what is open at all. */
   resend(isPeerShard: (shard: number) => boolean): void {
     if (this.#isDropped) return;
-    for (const effect of this.#effects.values()) {
-      if (effect.answer !== undefined || (this.#openedIn.get(effect.id) ?? 0) > this.#gate.committedLast) continue;
-      const shard = this.#shardOf(effect.to);
-      if (isPeerShard(shard)) this.#ports.send(shard, { kind: effect.kind, effect });
+    for (const { opened, answer, openedIn, toShard } of this.#effects) {
+      if (answer !== null || openedIn > this.#gate.committedLast || !isPeerShard(toShard)) continue;
+      this.#ports.send(toShard, { kind: opened.kind, effect: opened });
     }
     // What was closed here since the successor read the journal was told to nobody. An effect leaves the table before its closing entry is
     // committed, so the list waits for the last group that may hold one: the receiver must not forget what a crash here would open again.
@@ -372,21 +373,13 @@ export class Domain {
   /** Hands the gathering group to the journal. False when as many are in flight as may be. */
   flush(): boolean {
     if (this.#gate.inFlightCount >= this.#limits.groupsInFlightMax) return false;
-    const group = this.#gate.cut(this.#at, this.#toEntry);
+    const entries = this.#gate.entries;
+    const group = this.#gate.cut(this.#at);
     if (group === null) return true;
     this.#ports.submit(group);
-    for (const address of this.#cutNow) this.#retire(address);
-    this.#cutNow = [];
+    for (const { slot } of entries) this.#retire(slot.address);
     return true;
   }
-
-  #cutNow: string[] = [];
-  readonly #toEntry = (pending: PendingEntry): Entry => {
-    this.#cutNow.push(pending.slot.address);
-    return pending.toEntry(this.#isOpen, this.#isForeign);
-  };
-  readonly #isOpen = (id: string): boolean => this.#effects.has(id);
-  readonly #isForeign = (id: string): boolean => !this.#options.isOwned(Number(id.slice(0, id.indexOf("."))));
 
   // Checkpoint, passivation, inspection --------------------------------------------------------------------------------------------
 
@@ -403,7 +396,7 @@ export class Domain {
       position: this.#gate.inFlightCount === 0 ? Math.max(this.#committedSeq, journalSeq) : null,
       dirty: this.#dirty,
       retired: Array.from(this.#retired.values(), ({ snapshot }) => snapshot),
-      effects: this.#effects.values(),
+      effects: this.#effects.toCheckpoint(),
       handled: this.#handledTells(),
       seqs: this.#seqs,
       at: this.#at,
@@ -415,7 +408,12 @@ export class Domain {
   /** The store could not take it: its entities are to be in the next one. */
   abandonCheckpoint(): void {
     for (const slot of this.#checkpoint?.slots ?? []) {
-      if (slot.seq > slot.snapshotSeq && this.#slots.get(slot.address) === slot) this.#dirty.add(slot);
+      if (slot.seq <= slot.snapshotSeq || this.#slots.get(slot.address) !== slot) continue;
+      if (slot.snapshotSeq === 0) slot.snapshotSeq = UNKNOWN_SEQ; // Some of its rows may be stored.
+      this.#dirty.add(slot);
+    }
+    for (const [address, { snapshot, changedIn }] of this.#retired) {
+      this.#retired.set(address, { snapshot: { ...snapshot, isFirst: false }, changedIn });
     }
     this.#checkpoint = null;
   }
@@ -430,7 +428,7 @@ export class Domain {
     this.#checkpoint?.confirm();
     for (const slot of this.#checkpoint?.slots ?? []) this.#releaseFinished(slot);
     for (const snapshot of this.#checkpoint?.retired ?? []) {
-      if (this.#retired.get(snapshot.entity)?.snapshot === snapshot) this.#retired.delete(snapshot.entity);
+      if (this.#retired.get(snapshot.entity)?.snapshot === snapshot && this.#retired.delete(snapshot.entity)) this.#passivations++;
     }
     this.#checkpoint = null;
   }
@@ -464,14 +462,14 @@ export class Domain {
     return this.#dirty.size + this.#retired.size;
   }
   get entitiesCount(): number {
-    return this.#slots.size;
+    return this.#slots.size + this.#retired.size;
   }
   get committedSeq(): number {
     return this.#committedSeq;
   }
   /** Effects that something is still to come of; without those whose entity cannot be rebuilt. */
   get effectsOpen(): number {
-    return this.#effects.size - this.#stranded.size;
+    return this.#effects.count - this.#stranded.size;
   }
   /** Tells of other domains that arrived and whose sender has not said that it closed them. */
   get tellsSeen(): number {
@@ -480,8 +478,8 @@ export class Domain {
   figures(): DomainFigures {
     return {
       messagesHandled: this.#messagesHandled,
-      entities: this.#slots.size,
-      openEffects: this.#effects.size,
+      entities: this.entitiesCount,
+      openEffects: this.#effects.count,
       passivations: this.#passivations,
       deadLetters: this.#deadLetters,
       dirty: this.dirtyCount,
@@ -562,7 +560,7 @@ export class Domain {
     }
     const answer = answerOf(decision);
     if (writes) {
-      const entry = this.#write(slot, decision, { hops: 0, trace: message.trace });
+      const entry = this.#write(slot, decision, message.trace === null ? NO_ORIGIN : { hops: 0, trace: message.trace });
       if (entry === null) {
         return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
       }
@@ -586,18 +584,22 @@ export class Domain {
   }
 
   #handleTell(slot: Slot, message: TellMessage): void {
-    const seen = message.isForeign ? this.#seen.get(message.id) : undefined;
-    if (message.isForeign && seen?.waiting !== message) return; // Its sender's successor sent it again.
+    const { effect, live } = message;
+    const seen = live === null ? this.#seen.get(effect.id) : undefined;
+    if (live === null ? seen?.waiting !== message : !live.isOpen) return; // Its sender's successor sent it again.
     let answer: Answer<Json>;
     if (slot.status === "failed") answer = entityFailed(slot);
-    else if (message.hops > this.#limits.hopsMax) {
+    else if (effect.hops > this.#limits.hopsMax) {
       answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
     } else {
-      const decision = this.#decide(slot, message.command, message.body, message.id);
-      const entry = decision === null ? null : this.#write(slot, decision, message);
+      const decision = this.#decide(slot, effect.command, effect.body, effect.id);
+      const entry = decision === null ? null : this.#write(slot, decision, effect);
       if (decision !== null && entry !== null) {
         answer = answerOf(decision);
-        this.#noteHandled(entry, message, answer);
+        if (!this.#closeUnanswered(entry, live)) {
+          entry.handled ??= [];
+          entry.handled.push({ written: { cause: effect.id, answer }, live });
+        }
         if (decision.kind === "accept") this.#settle(slot, decision);
         return this.#tellHandled(slot, message, answer, seen);
       }
@@ -605,85 +607,74 @@ export class Domain {
     }
     // Not taken by the entity: a dead letter, which stands in the journal like any other message, so that it is not offered again (S3).
     this.#deadLetters++;
-    const entry = this.#entryOf(slot, message.trace);
+    const entry = this.#entryOf(slot, effect.trace);
     entry.handled ??= [];
-    entry.handled.push({ cause: message.id, answer, isDeadLetter: true });
-    this.#closeUnanswered(entry, message);
+    entry.handled.push({ written: { cause: effect.id, answer, isDeadLetter: true }, live });
+    this.#closeUnanswered(entry, live);
     this.#tellHandled(slot, message, answer, seen);
   }
 
-  #noteHandled(entry: PendingEntry, message: TellMessage, answer: Answer<Json>): void {
-    if (this.#closeUnanswered(entry, message)) return;
-    entry.handled ??= [];
-    entry.handled.push({ cause: message.id, answer });
-  }
-
   /** A tell from inside that wants no answer is closed by its receiver's entry. True when this is one. */
-  #closeUnanswered(entry: PendingEntry, message: TellMessage): boolean {
-    if (message.isForeign || this.#effects.get(message.id)?.answerTo !== undefined) return false;
-    this.#noteClosed(entry, message.id);
+  #closeUnanswered(entry: PendingEntry, live: LiveEffect | null): boolean {
+    if (live === null || live.opened.answerTo !== undefined) return false;
+    this.#close(entry, live);
     return true;
   }
 
-  /** E2: what was opened in the same group leaves no trace. */
-  #noteClosed(entry: PendingEntry, id: string): void {
-    if (this.#openedIn.get(id) === this.#gate.gathering) return;
+  #close(entry: PendingEntry, live: LiveEffect): void {
+    this.#effects.close(live);
+    if (live.openedIn === this.#gate.gathering) return; // E2: what was opened in the same group leaves no trace.
     entry.closes ??= [];
-    entry.closes.push(id);
+    entry.closes.push(live.opened.id);
   }
 
-  #tellHandled(slot: Slot, message: TellMessage, answer: Answer<Json>, seen: SeenTell | undefined): void {
+  #tellHandled(slot: Slot, { effect, live }: TellMessage, answer: Answer<Json>, seen: SeenTell | undefined): void {
     if (seen !== undefined) {
       seen.waiting = null;
       seen.answer = answer;
       seen.group = slot.changedIn;
-      this.#sendAfter(slot.changedIn, message.from, { kind: "answer", id: message.id, answer });
-      return;
+      this.#sendAfter(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
+    } else if (live?.isOpen === true) {
+      live.answer = answer;
+      this.#deliverAnswer(live, answer);
     }
-    const effect = this.#effects.get(message.id);
-    if (effect === undefined) return;
-    effectAnswered(effect, answer);
-    this.#deliverAnswer(effect, answer);
   }
 
-  #handleAsk(slot: Slot, message: AskMessage): void {
-    const decision = slot.status === "failed" ? null : this.#decide(slot, message.command, message.body, message.id);
+  #handleAsk(slot: Slot, { effect, live }: AskMessage): void {
+    const decision = slot.status === "failed" ? null : this.#decide(slot, effect.command, effect.body, effect.id);
     let answer: Answer<Json>;
     if (slot.status === "failed") answer = entityFailed(slot);
     else if (decision === null || decision.kind === "accept") {
-      answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${message.command}" read-only.`);
+      answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${effect.command}" read-only.`);
     } else answer = answerOf(decision);
-    if (message.isForeign) return this.#sendAfter(slot.changedIn, message.from, { kind: "answer", id: message.id, answer });
-    const effect = this.#effects.get(message.id);
-    if (effect !== undefined) this.#deliverAnswer(effect, answer);
+    if (live === null) this.#sendAfter(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
+    else if (live.isOpen) this.#deliverAnswer(live, answer);
   }
 
-  #handleAnswer(slot: Slot, message: AnswerMessage): void {
-    const { effect, answer } = message;
-    if (!this.#effects.has(effect.id)) return; // Closed already.
+  #handleAnswer(slot: Slot, { live, answer }: AnswerMessage): void {
+    if (!live.isOpen) return;
+    const { opened, toShard } = live;
     if (slot.status === "failed") {
-      this.#stranded.add(effect.id);
+      this.#stranded.add(opened.id);
       return;
     }
-    const origin = { hops: effect.hops, trace: effect.trace ?? null };
-    const name = effect.answerTo;
+    const name = opened.answerTo;
     const handler = name === undefined ? undefined : slot.definition.answers?.[name];
     let decision: Decision<EventBase, never> | null = null;
     if (name !== undefined) {
       try {
         if (handler === undefined) throw new Error(`${slot.definition.type} has no handler "${name}" in answers`);
-        decision = handler(slot.state as never, answer, this.#info(slot, effect.id));
+        decision = handler(slot.state as never, answer, this.#info(slot, opened.id));
       } catch (cause) {
         this.#ports.crashed(slot.address, `answers.${name}`, cause);
       }
     }
-    const written = decision === null ? null : this.#write(slot, decision, origin);
+    const written = decision === null ? null : this.#write(slot, decision, opened);
     if (written === null && name !== undefined) this.#deadLetters++;
-    this.#noteClosed(written ?? this.#entryOf(slot, origin.trace), effect.id);
-    this.#effects.delete(effect.id);
-    this.#openedIn.delete(effect.id);
-    const shard = this.#shardOf(effect.to);
-    if (effect.kind === "tell" && !this.#options.isOwned(shard)) this.#sendAfter(slot.changedIn, shard, { kind: "closed", id: effect.id });
+    this.#close(written ?? this.#entryOf(slot, opened.trace), live);
+    if (opened.kind === "tell" && !this.#options.isOwned(toShard)) {
+      this.#sendAfter(slot.changedIn, toShard, { kind: "closed", id: opened.id });
+    }
     if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
   }
 
@@ -708,11 +699,7 @@ export class Domain {
    * Applies the decision and notes it in the entity's entry of the gathering group, which it returns. Null when `evolve` threw (logged): the
    * state is as it was and nothing is written.
    */
-  #write(
-    slot: Slot,
-    decision: Decision<EventBase, Json>,
-    origin: { readonly hops: number; readonly trace: string | null },
-  ): PendingEntry | null {
+  #write(slot: Slot, decision: Decision<EventBase, Json>, origin: Origin): PendingEntry | null {
     if (decision.kind !== "accept") return this.#entryOf(slot, origin.trace);
     let state = slot.state;
     try {
@@ -730,23 +717,30 @@ export class Domain {
     return entry;
   }
 
-  #open(slot: Slot, entry: PendingEntry, effect: Effect, origin: { readonly hops: number; readonly trace: string | null }): void {
-    const { kind, to, command, body, answerTo } = effect;
+  #open(slot: Slot, entry: PendingEntry, { kind, to, command, body, answerTo }: Effect, origin: Origin): void {
     const id = `${slot.shard}.${this.#options.incarnation}.${entry.seq}.${entry.opened++}`;
-    const opened: { -readonly [Key in keyof OpenedEffect]: OpenedEffect[Key] } = { id, kind, to, command, body, hops: origin.hops + 1 };
-    if (answerTo !== undefined) opened.answerTo = answerTo;
-    if (origin.trace !== null) opened.trace = origin.trace;
+    const effect: { -readonly [Key in keyof OpenEffect]: OpenEffect[Key] } = {
+      id,
+      kind,
+      to,
+      command,
+      body,
+      hops: origin.hops + 1,
+      from: slot.address,
+      shard: slot.shard,
+    };
+    if (answerTo !== undefined) effect.answerTo = answerTo;
+    if (origin.trace !== undefined) effect.trace = origin.trace;
+    const live = new LiveEffect({ effect, toShard: this.#slots.get(to)?.shard ?? this.#shardOf(to), openedIn: this.#gate.gathering });
     entry.opens ??= [];
-    entry.opens.push(opened);
-    const open: OpenEffect = { ...opened, from: slot.address, shard: slot.shard };
-    this.#effects.set(id, open);
-    this.#openedIn.set(id, this.#gate.gathering);
-    this.#offer(open);
+    entry.opens.push(live);
+    this.#effects.open(live);
+    this.#offer(live);
   }
 
   /** A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells. @throws Error. */
   #assertOpens(slot: Slot, effect: Effect, hops: number): void {
-    const definition = this.#options.definitions.get(partsOf(effect.to).type);
+    const definition = this.#slots.get(effect.to)?.definition ?? this.#options.definitions.get(partsOf(effect.to).type);
     if (definition === undefined || !Object.hasOwn(definition.commands, effect.command)) {
       throw new Error(`there is no command "${effect.command}" for ${effect.to}`);
     }
@@ -757,7 +751,7 @@ export class Domain {
   }
 
   /** The entity's entry in the gathering group (E1), with one more message in it. */
-  #entryOf(slot: Slot, trace: string | null): PendingEntry {
+  #entryOf(slot: Slot, trace: string | undefined): PendingEntry {
     let entry = slot.entry;
     if (entry === null) {
       const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
@@ -770,7 +764,7 @@ export class Domain {
       this.#gate.add(entry);
     }
     this.#gate.grow();
-    if (trace !== null && entry.traces?.at(-1) !== trace) {
+    if (trace !== undefined && entry.traces?.at(-1) !== trace) {
       entry.traces ??= [];
       entry.traces.push(trace);
     }
@@ -788,36 +782,31 @@ export class Domain {
   // Effects ------------------------------------------------------------------------------------------------------------------------
 
   /** Brings a tell or ask to its entity: at once inside the domain, after the commit across domains. */
-  #offer(effect: OpenEffect): void {
-    const shard = this.#shardOf(effect.to);
-    if (this.#options.isOwned(shard)) return this.#enqueue(effect.kind === "tell" ? tellOf(effect, false) : askOf(effect, false));
-    this.#sendAfter(this.#openedIn.get(effect.id) ?? 0, shard, { kind: effect.kind, effect });
+  #offer(live: LiveEffect): void {
+    const { opened, toShard } = live;
+    if (this.#options.isOwned(toShard)) this.#enqueue({ kind: opened.kind, effect: opened, live }, true);
+    else this.#sendAfter(live.openedIn, toShard, { kind: opened.kind, effect: opened });
   }
 
   #receiveTell(effect: OpenEffect): void {
     const seen = this.#seen.get(effect.id);
     if (seen === undefined) {
-      const message = tellOf(effect, true);
+      const message: TellMessage = { kind: "tell", effect, live: null };
       this.#seen.set(effect.id, { shard: this.#shardOf(effect.to), from: effect.shard, waiting: message, answer: null, group: 0 });
-      return this.#enqueue(message);
+      return this.#enqueue(message, false);
     }
     if (seen.answer !== null) this.#sendAfter(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
   }
 
-  #enqueue(message: TellMessage | AskMessage): void {
-    const slot = this.#slotOf(message.to);
+  #enqueue(message: TellMessage | AskMessage, isContinuing: boolean): void {
+    const slot = this.#slotOf(message.effect.to);
     slot.mailbox.force(message);
-    this.#schedule(slot, !message.isForeign);
+    this.#schedule(slot, isContinuing);
   }
 
-  #deliverAnswer(effect: OpenEffect, answer: Answer<Json>): void {
-    if (effect.answerTo === undefined && this.#options.isOwned(this.#shardOf(effect.to))) {
-      this.#effects.delete(effect.id); // The receiver's entry closed it.
-      this.#openedIn.delete(effect.id);
-      return;
-    }
-    const slot = this.#slotOf(effect.from);
-    slot.mailbox.force({ kind: "answer", effect, answer });
+  #deliverAnswer(live: LiveEffect, answer: Answer<Json>): void {
+    const slot = this.#slotOf(live.opened.from);
+    slot.mailbox.force({ kind: "answer", live, answer });
     this.#schedule(slot, true);
   }
 
@@ -826,7 +815,7 @@ export class Domain {
     const shards = [...this.#seqs.keys()];
     const idsOf = new Map<number, string[]>();
     for (let shard = 0; shard < this.#options.shardCount; shard++) if (isMeant(shard)) idsOf.set(shard, []);
-    for (const { id, to } of this.#effects.values()) idsOf.get(this.#shardOf(to))?.push(id);
+    for (const { opened, toShard } of this.#effects) idsOf.get(toShard)?.push(opened.id);
     for (const [to, ids] of idsOf) this.#sendAfter(group, to, { kind: "open", to, shards, ids });
   }
 
@@ -884,13 +873,12 @@ export class Domain {
     this.#slots.delete(address);
     this.#dirty.delete(slot);
     this.#retired.set(address, { snapshot: snapshotOf(slot, slot.state, slot.keys?.toJson() ?? null), changedIn: slot.changedIn });
-    this.#passivations++;
   }
 
   #revive(slot: Slot, { snapshot, changedIn }: Retired): Slot {
     rebuild(slot, snapshot);
     slot.status = "ready";
-    slot.snapshotSeq = 0; // Not stored yet.
+    slot.snapshotSeq = UNKNOWN_SEQ; // A checkpoint that is under way may be storing it.
     slot.changedIn = changedIn;
     this.#retired.delete(slot.address);
     this.#slots.set(slot.address, slot);
@@ -920,6 +908,15 @@ export class Domain {
 }
 
 const CONTINUED_IN_A_ROW_MAX = 256;
+/** Sequence of a stored snapshot that may be there or not. */
+const UNKNOWN_SEQ = -1;
+
+/** Where a handled message came from: what its effects inherit. */
+interface Origin {
+  readonly hops: number;
+  readonly trace?: string;
+}
+const NO_ORIGIN: Origin = { hops: 0 };
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
 
@@ -939,39 +936,6 @@ function answerOf(decision: Decision<EventBase, Json>): Answer<Json> {
     default:
       return unreachable(decision);
   }
-}
-
-/** The open effect is a value in every list; its answer is noted in place, because a checkpoint must find it there. */
-function effectAnswered(effect: OpenEffect, answer: Answer<Json>): void {
-  (effect as { answer?: Answer<Json> }).answer = answer;
-}
-
-function tellOf(effect: OpenEffect, isForeign: boolean): TellMessage {
-  return {
-    kind: "tell",
-    id: effect.id,
-    from: effect.shard,
-    isForeign,
-    sender: effect.from,
-    to: effect.to,
-    command: effect.command,
-    body: effect.body,
-    hops: effect.hops,
-    trace: effect.trace ?? null,
-  };
-}
-
-function askOf(effect: OpenEffect, isForeign: boolean): AskMessage {
-  return {
-    kind: "ask",
-    id: effect.id,
-    from: effect.shard,
-    isForeign,
-    sender: effect.from,
-    to: effect.to,
-    command: effect.command,
-    body: effect.body,
-  };
 }
 
 /** Nothing waits in it or for it. */

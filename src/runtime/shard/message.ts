@@ -1,6 +1,7 @@
 import type { OpenEffect } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
+import type { LiveEffect } from "./effect-table.ts";
 
 /** What waits in an entity's mailbox. */
 export type Message = CommandMessage | TellMessage | AskMessage | AnswerMessage;
@@ -17,37 +18,24 @@ export interface CommandMessage {
   readonly trace: string | null;
 }
 
-/** A durable command of an entity. `from` is the shard of the sender; `isForeign` when that shard belongs to another domain. */
+/** A durable command of an entity. `live` is the sender's record of it, null when the sender is in another domain. */
 export interface TellMessage {
   readonly kind: "tell";
-  readonly id: string;
-  readonly from: number;
-  readonly isForeign: boolean;
-  /** Address of the sender, which gets the answer. */
-  readonly sender: string;
-  readonly to: string;
-  readonly command: string;
-  readonly body: Json;
-  readonly hops: number;
-  readonly trace: string | null;
+  readonly effect: OpenEffect;
+  readonly live: LiveEffect | null;
 }
 
 /** A read-only question of an entity. */
 export interface AskMessage {
   readonly kind: "ask";
-  readonly id: string;
-  readonly from: number;
-  readonly isForeign: boolean;
-  readonly sender: string;
-  readonly to: string;
-  readonly command: string;
-  readonly body: Json;
+  readonly effect: OpenEffect;
+  readonly live: LiveEffect | null;
 }
 
 /** The answer to an effect of the entity in whose mailbox it lies. */
 export interface AnswerMessage {
   readonly kind: "answer";
-  readonly effect: OpenEffect;
+  readonly live: LiveEffect;
   readonly answer: Answer<Json>;
 }
 

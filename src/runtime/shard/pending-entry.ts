@@ -1,6 +1,13 @@
-import type { Entry, HandledCause, OpenedEffect, RecordedKey } from "../journal/record.ts";
+import type { Entry, HandledCause, RecordedKey } from "../journal/record.ts";
 import type { EventBase } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
+import type { LiveEffect } from "./effect-table.ts";
+
+/** A handled tell. `live` is the record of a sender inside the domain, null of one elsewhere. */
+interface PendingCause {
+  readonly written: HandledCause;
+  readonly live: LiveEffect | null;
+}
 
 /** What an entry needs of the slot of its entity. */
 interface EntryOwner {
@@ -18,8 +25,8 @@ export class PendingEntry {
   readonly events: EventBase[] = [];
   ids: string[] | null = null;
   keys: RecordedKey[] | null = null;
-  handled: HandledCause[] | null = null;
-  opens: OpenedEffect[] | null = null;
+  handled: PendingCause[] | null = null;
+  opens: LiveEffect[] | null = null;
   /** Effects opened so far: the index of the next one. */
   opened = 0;
   closes: string[] | null = null;
@@ -31,11 +38,8 @@ export class PendingEntry {
     this.at = at;
   }
 
-  /**
-   * As it goes into the journal. `isOpen` says which effects of this domain are still open (E2); what another domain told, and dead
-   * letters, are written in any case.
-   */
-  toEntry(isOpen: (id: string) => boolean, isForeign: (id: string) => boolean): Entry {
+  /** As it goes into the journal, without what was opened and closed within the group (E2). */
+  toEntry(): Entry {
     const { slot, seq, at, events, ids, keys, closes, traces } = this;
     const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {
       shard: slot.shard,
@@ -48,12 +52,12 @@ export class PendingEntry {
     if (ids !== null) entry.ids = ids;
     if (keys !== null) entry.keys = keys;
     if (this.handled !== null) {
-      const handled = this.handled.filter(({ cause, isDeadLetter }) => isDeadLetter === true || isOpen(cause) || isForeign(cause));
-      if (handled.length > 0) entry.handled = handled;
+      const handled = this.handled.filter(({ live, written }) => live === null || live.isOpen || written.isDeadLetter === true);
+      if (handled.length > 0) entry.handled = handled.map(({ written }) => written);
     }
     if (this.opens !== null) {
-      const opens = this.opens.filter(({ id }) => isOpen(id));
-      if (opens.length > 0) entry.opens = opens;
+      const opens = this.opens.filter(({ isOpen }) => isOpen);
+      if (opens.length > 0) entry.opens = opens.map(({ opened: { from, shard, ...written } }) => written);
     }
     if (closes !== null) entry.closes = closes;
     if (traces !== null) entry.traces = traces;

@@ -24,7 +24,7 @@ export class Slot {
   version = 0;
   /** Sequence in the shard of the last entry that this state holds. */
   seq = 0;
-  /** The same, of the snapshot in the store. Equal to `seq` = the entity may leave memory. */
+  /** The same, of the snapshot in the store: 0 = there is none, -1 = there may be one. Equal to `seq` = the entity may leave memory. */
   snapshotSeq = 0;
   /** Commit group of this incarnation in which the entity changed last; 0 = not yet. */
   changedIn = 0;

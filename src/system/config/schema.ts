@@ -134,7 +134,7 @@ export const configSchema = z.strictObject({
   }),
   checkpoint: z.strictObject({
     everyMs: milliseconds("Longest time between the starts of two checkpoints while something changes.", 5000),
-    everyEntities: count("Changed entities that start a checkpoint early.", 20_000, { unit: "entities", min: 1, max: 10_000_000 }),
+    everyEntities: count("Changed entities that start a checkpoint early.", 40_000, { unit: "entities", min: 1, max: 10_000_000 }),
     batchRows: count("Snapshots written in one transaction, in the order of their keys.", 20_000, { unit: "rows", min: 1, max: 100_000 }),
   }),
   views: z.strictObject({

@@ -13,7 +13,7 @@ export class SqliteSnapshotReader implements SnapshotReader {
     this.#db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
     try {
       readMeta(this.#db, SNAPSHOT_FILE);
-      this.#load = this.#db.prepare("SELECT entity, shard, seq, version, definition, body FROM snapshots WHERE hash = ? AND entity = ? ORDER BY id DESC LIMIT 1");
+      this.#load = this.#db.prepare("SELECT entity, shard, seq, version, definition, body FROM snapshots WHERE hash = ? AND entity = ?");
     } catch (cause) {
       this.#db.close();
       throw cause;

@@ -67,7 +67,7 @@ export class SqliteSnapshots implements SnapshotStore {
 /** In the order of their hashes, so that a page of the index is touched once for all its rows. */
 function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void {
   const find = db.prepare<[number, string], { readonly id: number; readonly seq: number }>(
-    "SELECT id, seq FROM snapshots WHERE hash = ? AND entity = ? ORDER BY id DESC LIMIT 1",
+    "SELECT id, seq FROM snapshots WHERE hash = ? AND entity = ?",
   );
   const insert = db.prepare<[number, string, number, number, number, number, string]>(
     "INSERT INTO snapshots(hash, entity, shard, seq, version, definition, body) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -1,6 +1,6 @@
 /** G1-G3: what is held, in which order it leaves, and what is dropped. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Entry, unpackEntries } from "../../../src/runtime/index.ts";
+import { unpackEntries } from "../../../src/runtime/index.ts";
 import { CommitGate, type Output } from "../../../src/runtime/shard/commit-gate.ts";
 import { PendingEntry } from "../../../src/runtime/shard/pending-entry.ts";
 import { Slot } from "../../../src/runtime/shard/slot.ts";
@@ -15,7 +15,7 @@ describe("CommitGate", () => {
   let seq = 0;
   const add = (): void =>
     gate.add(new PendingEntry(new Slot({ address: "counter/a", shard: 0, definition: counter, mailboxMax: 1 }), ++seq, 5));
-  const cut = () => gate.cut(9, (pending): Entry => ({ shard: 0, seq: pending.seq, entity: "counter/a", version: 0, at: pending.at }));
+  const cut = () => gate.cut(9);
 
   beforeEach(() => {
     gate = new CommitGate({ domain: 3, incarnation: 7 });
