@@ -1,7 +1,8 @@
 /** A node as it runs in production (all threads, all files, FULL), in a folder of its own, with accounts opened. */
 import { account } from "../../src/actors/index.ts";
 import { loadConfig } from "../../src/system/config/config.ts";
-import { type Node, startSystem } from "../../src/system/start.ts";
+import type { Node } from "../../src/system/node.ts";
+import { startSystem } from "../../src/system/start.ts";
 import { assertResult, type Durable } from "../harness/suite.ts";
 
 export const CURRENCY = "EUR";

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { transferIdOf } from "../../src/actors/index.ts";
-import type { Node } from "../../src/system/start.ts";
+import type { Node } from "../../src/system/node.ts";
 import { closedLoop, type LoopFigures } from "../harness/closed-loop.ts";
 import { benchFolder } from "../harness/folder.ts";
 import { cpuByThread, cpuFigures } from "../harness/machine.ts";

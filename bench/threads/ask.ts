@@ -2,7 +2,7 @@
  * A read-only command through the real path of one node: command router, MessagePort, shard thread, mailbox, handler, output gate and
  * back, with its deadline and promise. The entity exists and is in memory; nothing is written, so no figure here is a durable one.
  */
-import type { Node } from "../../src/system/start.ts";
+import type { Node } from "../../src/system/node.ts";
 import { startSystem } from "../../src/system/start.ts";
 import { closedLoop } from "../harness/closed-loop.ts";
 import { benchFolder } from "../harness/folder.ts";

@@ -1,6 +1,7 @@
-/** Composition root of the checkpoint thread: the only one that writes `state.db`. */
+/** Composition root of the checkpoint thread: the only one that writes `state.db`; it also moves pages out of the journal's log. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type FromCheckpoint, type PackedSnapshots, type Snapshot, type ToCheckpoint, unpackSnapshots } from "../runtime/index.ts";
+import { LogMover } from "./sqlite/log-mover.ts";
 import { SqliteSnapshots, type SqliteSnapshotsOptions } from "./sqlite/snapshot-store.ts";
 import { exposeControl } from "./threads/control.ts";
 
@@ -8,16 +9,30 @@ export interface CheckpointWorkerData {
   readonly store: SqliteSnapshotsOptions;
   /** Snapshots in one transaction. */
   readonly batchRows: number;
+  /** This thread also moves pages out of the journal's log: it has the time that the journal thread lacks. */
+  readonly journalPath: string;
 }
+const MOVE_EVERY_MS = 100;
+
 export type CheckpointControl = ReturnType<typeof controlOfCheckpoint>;
 
 if (parentPort === null) throw new Error("checkpoint-worker.ts runs as a worker thread");
 exposeControl(parentPort, controlOfCheckpoint(workerData as CheckpointWorkerData));
 
-function controlOfCheckpoint({ store, batchRows }: CheckpointWorkerData) {
+function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorkerData) {
   const snapshots = new SqliteSnapshots(store);
+  const mover = new LogMover({ path: journalPath, busyTimeoutMs: store.busyTimeoutMs });
+  const moving = setInterval(() => {
+    try {
+      mover.move();
+    } catch {
+      // The journal thread meets the same disk and says so; the pages stay where they are.
+    }
+  }, MOVE_EVERY_MS);
   const ports = new Map<number, MessagePort>();
   return {
+    /** Answers when the store is open: a thread that could not open it has ended instead. */
+    ready: (): true => true,
     /** Takes the checkpoints of a domain from the port; a port of an older incarnation is closed. */
     register(domain: number, dataPort: MessagePort): void {
       ports.get(domain)?.close();
@@ -40,6 +55,8 @@ function controlOfCheckpoint({ store, batchRows }: CheckpointWorkerData) {
       });
     },
     close(): void {
+      clearInterval(moving);
+      mover.close();
       for (const dataPort of ports.values()) dataPort.close();
       snapshots.fsync();
       snapshots.close();

@@ -26,8 +26,12 @@ function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
     return open;
   };
   const rest = (): void => {
-    // Moving pages takes about 5 ms a thousand: done while nothing commits, and before the log grows without limit under load.
-    if (open !== null && open.journal.walPages > store.walPagesMax * 4) open.journal.walCheckpoint();
+    if (open === null) return;
+    // The checkpoint thread moves the pages meanwhile. When few are left this thread moves those, in a few milliseconds, and the log starts
+    // over; without that it would grow as long as commits follow each other. And when nobody moves them, it does so itself.
+    const { pages, moved } = open.journal.log;
+    const isNearlyMoved = pages > store.walPagesMax && pages - moved < CATCH_UP_PAGES;
+    if (isNearlyMoved || pages - moved > store.walPagesMax * FAR_BEHIND_FACTOR) open.journal.walCheckpoint(0);
     if (idleTimer === null) idleTimer = setTimeout(whenQuiet, QUIET_MS);
     else idleTimer.refresh();
   };
@@ -71,3 +75,5 @@ function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
 }
 
 const QUIET_MS = 100;
+const CATCH_UP_PAGES = 1_000;
+const FAR_BEHIND_FACTOR = 16;

@@ -31,6 +31,8 @@ export interface ShardWorkerData {
 }
 export type ShardReport =
   | { readonly kind: "crashed"; readonly address: string; readonly doing: string; readonly error: string }
+  | { readonly kind: "checkpoint-failed"; readonly reason: string }
+  | { readonly kind: "checkpointed" }
   | { readonly kind: "refused" };
 
 export interface ShardStart {
@@ -88,6 +90,8 @@ function controlOfShard(data: ShardWorkerData) {
         plantedBug: data.plantedBug,
         onCrash: (address, doing, cause) =>
           report({ kind: "crashed", address, doing, error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
+        onCheckpointFailed: (reason) => report({ kind: "checkpoint-failed", reason }),
+        onCheckpointRecovered: () => report({ kind: "checkpointed" }),
         onRefused: () => report({ kind: "refused" }),
       });
       running.start(isJournalDown);

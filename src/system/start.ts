@@ -1,25 +1,12 @@
 import { MessageChannel } from "node:worker_threads";
-import {
-  type Answer,
-  type AnyDefinition,
-  type AskOf,
-  type AskOptions,
-  addressOf,
-  type Code,
-  type Json,
-  type PlantedBug,
-  partsOf,
-  type Refusal,
-  shardOf,
-  whyNotId,
-} from "../runtime/index.ts";
+import { Fault, type PlantedBug } from "../runtime/index.ts";
 import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worker.ts";
 import { type Config, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
+import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import { openStores, storePaths } from "./sqlite/open-stores.ts";
-import type { Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
 import { CommandRouter } from "./threads/command-router.ts";
 import { moduleUrl } from "./threads/module-url.ts";
 import { ShardThreads } from "./threads/shard-threads.ts";
@@ -96,6 +83,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
       data: {
         store: { ...files, path: storePaths(dir).state, meta },
         batchRows: checkpointConfig.batchRows,
+        journalPath: storePaths(dir).journal,
       } satisfies CheckpointWorkerData,
     }),
   );
@@ -151,8 +139,11 @@ async function compose({ config, options, log, dataDir, started }: Composition):
       },
     },
   });
-  started.push(() => shards.close());
-  await shards.start();
+  started.push(() => shards.close(0));
+  await Promise.all([checkpoint.call.ready(), views.call.ready(), shards.start()]);
+  // A thread that ended from here on is told to the node; one that ended before must not be missed.
+  const gone = [journal, checkpoint, views].find(({ isGone }) => isGone);
+  if (gone !== undefined) throw new Fault("INTERNAL_ERROR", `the ${gone.name} thread ended while the node was starting`);
   node = new Node({
     config,
     log,
@@ -173,211 +164,9 @@ async function compose({ config, options, log, dataDir, started }: Composition):
   return node;
 }
 
-interface NodeParts {
-  readonly config: Config;
-  readonly log: Log;
-  readonly dataDir: DataDir;
-  readonly threadCount: number;
-  readonly committed: SharedArrayBuffer;
-  readonly router: CommandRouter;
-  readonly journal: WorkerThread<JournalControl>;
-  readonly checkpoint: WorkerThread<CheckpointControl>;
-  readonly views: WorkerThread<ViewsControl>;
-  readonly shards: ShardThreads;
-  readonly synchronous: string;
-}
-
-/** A node that runs. Made by `startSystem`. */
-export class Node implements TroupeSystem {
-  readonly #parts: NodeParts;
-  readonly #committed: BigInt64Array;
-  #journalDown: string | null = null;
-  #fatal: string | null = null;
-  readonly #failed = Promise.withResolvers<string>();
-  #closing: Promise<void> | null = null;
-
-  constructor(parts: NodeParts) {
-    this.#parts = parts;
-    this.#committed = new BigInt64Array(parts.committed);
-  }
-
-  get dataDir(): DataDir {
-    return this.#parts.dataDir;
-  }
-  get threadCount(): number {
-    return this.#parts.threadCount;
-  }
-  get synchronous(): string {
-    return this.#parts.synchronous;
-  }
-  get inFlight(): number {
-    return this.#parts.router.inFlight;
-  }
-
-  entity<Definition>(definition: Definition & Pick<AnyDefinition, "type">, id: string): { readonly ask: AskOf<Definition> } {
-    const { type, commands } = definition as unknown as AnyDefinition;
-    const address = addressOf(type, id);
-    const ask = new Proxy({} as Record<string, unknown>, {
-      get: (_, command) => {
-        if (typeof command !== "string") return undefined;
-        return async (body: unknown, options?: AskOptions): Promise<Answer<Json>> => {
-          const spec = commands[command];
-          if (spec === undefined) return refusal("validation_failed", `${type} has no command "${command}".`);
-          const checked = await spec.body["~standard"].validate(body);
-          if (checked.issues !== undefined) return refusal("validation_failed", checked.issues.map(({ message }) => message).join("; "));
-          return this.ask(address, command, checked.value as Json, options);
-        };
-      },
-    });
-    return { ask: ask as AskOf<Definition> };
-  }
-
-  ask(address: string, command: string, body: Json, options: AskOptions = {}): Promise<Answer<Json>> {
-    const { config, router, threadCount } = this.#parts;
-    const why = whyNotId(partsOf(address).id);
-    if (why !== null) return Promise.resolve(refusal("validation_failed", `${address} is no address of an entity: ${why}.`));
-    return router.ask(shardOf(address, config.shard.count) % threadCount, {
-      to: address,
-      name: command,
-      body,
-      id: options.id ?? null,
-      timeoutMs: options.timeoutMs ?? config.http.answerMsMax,
-      trace: options.trace ?? null,
-    });
-  }
-
-  async statement(accountId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<StatementPage>> {
-    return await this.#view(() => this.#parts.views.call.statement(this.#position(), accountId, page.after, page.limit));
-  }
-
-  async trialBalance(): Promise<Answer<TrialBalance>> {
-    return await this.#view(() => this.#parts.views.call.trialBalance(this.#position()));
-  }
-
-  async readiness(): Promise<Readiness> {
-    const { shards, router, config } = this.#parts;
-    const reasons: string[] = [];
-    if (this.#fatal !== null) reasons.push(this.#fatal);
-    if (this.#closing !== null) reasons.push("The service is stopping.");
-    if (this.#journalDown !== null) reasons.push(`The journal takes no writes: ${this.#journalDown}`);
-    if (shards.recovering.length > 0) reasons.push(`Shard threads are being recovered: ${shards.recovering.join(", ")}.`);
-    const views = this.#parts.views.isGone ? null : await this.#parts.views.call.figures().catch(() => null);
-    if (views === null) reasons.push("The read models do not answer.");
-    else {
-      if (views.failure !== null) reasons.push(`The read models have stopped: ${views.failure}`);
-      reasons.push(...views.findings.map((finding) => `The auditor found that the books do not add up: ${finding}`));
-    }
-    if (router.inFlight > config.shard.commandsMax * this.#parts.threadCount * 0.85)
-      reasons.push("Nearly as many commands are under way as may be.");
-    const durability = `SQLite, synchronous=${this.#parts.synchronous.toUpperCase()}${this.#parts.synchronous === "full" ? "" : " (UNSAFE: a power cut can lose acknowledged work)"}`;
-    return { isReady: reasons.length === 0, reasons, durability, position: this.#position() };
-  }
-
-  async figures(): Promise<SystemFigures> {
-    const { shards, journal, views, threadCount, config } = this.#parts;
-    const [threads, journalFigures, viewFigures] = await Promise.all([
-      Promise.all(shards.living.map((worker) => worker.call.figures())),
-      journal.call.figures(),
-      views.call.figures(),
-    ]);
-    const shardsOf = (thread: number): number => Math.floor((config.shard.count - 1 - thread) / threadCount) + 1;
-    return {
-      shardThreads: threads.map((figures) => ({ ...figures, shards: shardsOf(figures.thread) })),
-      journal: journalFigures,
-      views: viewFigures,
-    };
-  }
-
-  /** Waits until nothing is open, then takes a checkpoint of everything: what a clean stop does, for checks and benches. */
-  async checkpointNow(): Promise<void> {
-    await Promise.all(this.#parts.shards.living.map((worker) => worker.call.idle().then(() => worker.call.checkpointNow())));
-  }
-
-  /** Ends a shard thread as a crash would: for checks. */
-  async killShardThread(thread: number): Promise<void> {
-    await this.#parts.shards.kill(thread);
-  }
-
-  journalState(state: "up" | "down", reason: string): void {
-    this.#journalDown = state === "down" ? reason : null;
-    if (state === "down") this.#parts.log.error({ reason }, "the journal takes no writes; reads go on");
-    else this.#parts.log.info({ reason }, "the journal takes writes again");
-  }
-
-  /** A part that has no successor yet ended: nothing can be promised any more, so the process ends and is started again from its journal. */
-  partEnded(name: string, reason: string): void {
-    if (this.#closing !== null) return;
-    this.#fatal = `The ${name} thread ended: ${reason}`;
-    this.#parts.log.error({ thread: name, reason }, "a thread ended; the process stops, a restart recovers");
-    this.#failed.resolve(this.#fatal);
-    void this.close();
-  }
-
-  /** Resolves, with the reason, when the node closes by itself because a part without a successor ended. The process should then end. */
-  get failed(): Promise<string> {
-    return this.#failed.promise;
-  }
-
-  /** New work is refused from now on; accepted work is finished within `deadlineMs` (default `shutdown.deadlineMs`). */
-  close(deadlineMs: number = this.#parts.config.shutdown.deadlineMs): Promise<void> {
-    this.#closing ??= this.#close(deadlineMs);
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(deadlineMs: number): Promise<void> {
-    const { router, shards, journal, checkpoint, views, dataDir, log } = this.#parts;
-    const until = performance.now() + deadlineMs;
-    const isDrained = await router.drain(deadlineMs);
-    const settle = Promise.all(
-      shards.living.map(async (worker) => {
-        await worker.call.idle();
-        await worker.call.checkpointNow();
-      }),
-    );
-    const left = Math.max(until - performance.now(), 0);
-    const outcome = await Promise.race([settle.then(() => "clean", String), rest(left).then(() => "the deadline passed")]);
-    if (!isDrained || outcome !== "clean")
-      log.warn({ outcome, inFlight: router.inFlight }, "stopped with open work; it is in the journal and resumes at the next start");
-    router.close();
-    await shards.close();
-    for (const part of [views, checkpoint, journal]) {
-      await Promise.race([
-        part.call.close().catch((cause) => log.warn({ thread: part.name, cause: String(cause) }, "did not close cleanly")),
-        rest(CLOSE_MS_MAX),
-      ]);
-      await part.terminate();
-    }
-    dataDir.close();
-  }
-
-  #position(): number {
-    return Number(Atomics.load(this.#committed, 0));
-  }
-
-  async #view<Value>(query: () => Promise<Answer<Value>>): Promise<Answer<Value>> {
-    try {
-      return await query();
-    } catch (cause) {
-      return refusal("VIEW_BEHIND", `The read models do not answer: ${cause instanceof Error ? cause.message : String(cause)}`);
-    }
-  }
-}
-
 /** Messages of one entity in a row, while others are ready too. */
 const TURN_MESSAGES_MAX = 64;
 /** Entities with changes that no snapshot holds, in multiples of what starts a checkpoint: beyond, the door waits for the disk. */
 const DIRTY_FACTOR = 4;
-const CLOSE_MS_MAX = 5_000;
 /** Heap of a thread that holds batches only. */
 const HEAP_MIB_MAX = 512;
-
-const rest = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
-
-const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });

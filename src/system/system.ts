@@ -1,4 +1,4 @@
-import type { Answer, AnyDefinition, AskOf, AskOptions, Json } from "../runtime/index.ts";
+import type { Answer, AnyDefinition, AskOf, AskOptions, Code, Json } from "../runtime/index.ts";
 
 /**
  * A running node, as ingress (HTTP, command line), benches, tests and embedders see it. Every `ask` answers a value: a reply, or a refusal
@@ -56,6 +56,8 @@ export interface Readiness {
   readonly isReady: boolean;
   /** What is wrong, one sentence each; empty when ready. */
   readonly reasons: readonly string[];
+  /** The code of the first reason. */
+  readonly code?: Code;
   /** Durability in force, e.g. "SQLite, synchronous=FULL". */
   readonly durability: string;
   readonly position: number;

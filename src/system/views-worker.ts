@@ -28,6 +28,8 @@ function controlOfViews(data: ViewsWorkerData) {
   const thread = new ViewsThread({ journal, views, committed: new BigInt64Array(data.committed), recordsMax: data.recordsMax });
   thread.start();
   return {
+    /** Answers when the files are open: a thread that could not open them has ended instead. */
+    ready: (): true => true,
     /** `seq`: the journal's sequence when the reader came. */
     statement: (seq: number, accountId: string, after: number, limit: number) =>
       thread.read(seq, data.waitMsMax, () => views.statement(accountId, { after, limit })),
@@ -36,6 +38,8 @@ function controlOfViews(data: ViewsWorkerData) {
       position: views.position,
       findings: views.findings(),
       failure: thread.failure,
+      /** Why the view was made anew, at opening or since; null when it was whole. */
+      rebuiltBecause: views.rebuiltBecause,
       heapBytes: process.memoryUsage().heapTotal,
     }),
     close(): void {

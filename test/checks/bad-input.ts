@@ -252,6 +252,9 @@ function inputsOf(run: string, { rich, poor, euro, frozen, closed }: Names): rea
     body("an account with a numeric limit", "400 amount_invalid", "accounts", { id: `new-${run}`, currency: "CZK", overdraftLimit: 5 }),
     body("an account that is taken", "409 already_exists", "accounts", { id: rich, currency: "EUR" }),
     body("a version that is past", "409 version_conflict", `accounts/${rich}/freeze`, { expectedVersion: 0 }),
+    ...["1.00000000000000000001", "9007199254740990.6", "1e-400"].map((number) =>
+      body(`a version of ${number}`, "400 validation_failed", `accounts/${rich}/freeze`, `{"expectedVersion":${number}}`),
+    ),
     body("closing an account with money", "409 illegal_transition", `accounts/${rich}/close`, {}),
     query(`/v1/accounts/nobody-${run}`, "404 account_not_found"),
     query(`/v1/accounts/nobody-${run}/entries`, "404 account_not_found"),

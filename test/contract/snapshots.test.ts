@@ -80,6 +80,18 @@ describe.each(Object.entries(benches))("snapshots %s", (_, make) => {
     expect(reader.load("a/3")).toBeNull();
   });
 
+  it("an older row does not replace a newer one, in a batch of its own or in the same; one as old does", () => {
+    const { store, reader } = bench;
+    store.write([snapshotOf("a/1", 3)]);
+    store.write([snapshotOf("a/1", 2)]);
+    expect(reader.load("a/1")).toEqual(snapshotOf("a/1", 3));
+    store.write([snapshotOf("a/1", 5), snapshotOf("a/1", 4), snapshotOf("a/2", 1)]);
+    expect(reader.load("a/1")).toEqual(snapshotOf("a/1", 5));
+    expect(reader.load("a/2")).toEqual(snapshotOf("a/2", 1));
+    store.write([{ ...snapshotOf("a/1", 5), definition: 2 }]);
+    expect(reader.load("a/1")).toEqual({ ...snapshotOf("a/1", 5), definition: 2 });
+  });
+
   it("the end of a checkpoint replaces the lists of exactly the shards that it names", () => {
     const { store } = bench;
     const answer = { ok: true, value: { balance: "5" } } as const;

@@ -183,7 +183,7 @@ const operationOf = (kind: Operation["kind"], command: Omit<SimulatedCommand, "t
 export const nameOf = ({ command }: Operation): string => `${command.command} ${command.to} (key ${command.id})`;
 
 /** An answer without its mark of a repeat. */
-export function bytesOf(answer: Answer<Json>): string {
+export function bytesOf({ isRepeat: _mark, ...answer }: Answer<Json>): string {
   if (!answer.ok || typeof answer.value !== "object" || answer.value === null || !("replayed" in answer.value))
     return JSON.stringify(answer);
   return JSON.stringify({ ...answer, value: { ...answer.value, replayed: false } });

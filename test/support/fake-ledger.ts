@@ -54,6 +54,8 @@ export class FakeLedger implements TroupeSystem {
   at = Date.UTC(2026, 0, 1);
   /** Set to make `readyz` red. */
   reasons: readonly string[] = [];
+  /** The code of the first reason, when it has one. */
+  readinessCode: Code | null = null;
   /** Every ask since the last `clearAsked`, in order. */
   asked: AskedCall[] = [];
   inFlight = 0;
@@ -136,7 +138,14 @@ export class FakeLedger implements TroupeSystem {
   }
 
   async readiness(): Promise<Readiness> {
-    return { isReady: this.reasons.length === 0, reasons: this.reasons, durability: "none: a fake in memory", position: this.#position };
+    const code = this.readinessCode === null ? {} : { code: this.readinessCode };
+    return {
+      isReady: this.reasons.length === 0,
+      reasons: this.reasons,
+      ...code,
+      durability: "none: a fake in memory",
+      position: this.#position,
+    };
   }
 
   async figures(): Promise<SystemFigures> {
@@ -179,11 +188,18 @@ export class FakeLedger implements TroupeSystem {
     const print = `${command} ${JSON.stringify(body)}`;
     const first = isRecorded ? entity.recorded.get(id) : undefined;
     if (first !== undefined) {
-      answer(first.print === print ? first.answer : { ok: false, code: "key_reused", detail: "the key was used for another command" });
+      answer(
+        first.print === print
+          ? { ...first.answer, isRepeat: true }
+          : { ok: false, code: "key_reused", detail: "the key was used for another command" },
+      );
       return;
     }
     const record = (given: Answer<Json>): void => {
-      if (isRecorded) entity.recorded.set(id, { print, answer: given });
+      if (isRecorded) {
+        entity.recorded.set(id, { print, answer: given });
+        this.#entities.set(address, entity);
+      }
       answer(given);
     };
     this.#carryOut(address, entity, decide(entity.state as never, parsed.value as never, this.#infoOf(address, entity.key, id)), record);

@@ -14,12 +14,19 @@ export interface Movement {
   readonly account: string;
   readonly kind: "debited" | "credited" | "refunded";
   readonly amount: bigint;
+  readonly currency: string;
   /** Sequence of the record that holds it. */
   readonly record: number;
 }
 /** All that the journal says of a transfer. */
 export interface TransferStory {
-  readonly starts: Array<{ readonly at: number; readonly from: string; readonly to: string; readonly amount: bigint }>;
+  readonly starts: Array<{
+    readonly at: number;
+    readonly from: string;
+    readonly to: string;
+    readonly amount: bigint;
+    readonly currency: string;
+  }>;
   readonly finishes: Finish[];
   readonly movements: Movement[];
   /** Milliseconds since 1970 of its last entry. */
@@ -40,6 +47,7 @@ interface StoredEvent {
   readonly kind: string;
   readonly transfer?: string;
   readonly amount?: string;
+  readonly currency?: string;
   readonly balance?: string;
   readonly sequence?: number;
   readonly from?: string;
@@ -110,12 +118,18 @@ class Books {
     const story = this.#storyOf(id);
     story.endedAt = at;
     if (event.kind === "started")
-      story.starts.push({ at, from: event.from ?? "", to: event.to ?? "", amount: BigInt(event.amount ?? "0") });
+      story.starts.push({
+        at,
+        from: event.from ?? "",
+        to: event.to ?? "",
+        amount: BigInt(event.amount ?? "0"),
+        currency: event.currency ?? "",
+      });
     else if (event.kind === "completed" || event.kind === "failed")
       story.finishes.push({ kind: event.kind, status: event.status ?? 0, body: event.body ?? "" });
   }
 
-  #account(id: string, { kind, transfer, amount, balance, sequence }: StoredEvent): void {
+  #account(id: string, { kind, transfer, amount, currency = "", balance, sequence }: StoredEvent): void {
     if (kind !== "debited" && kind !== "credited" && kind !== "refunded") return;
     const minor = BigInt(amount ?? "0");
     const account = this.#accounts.get(id) ?? { balance: 0n, sequence: 0 };
@@ -126,22 +140,22 @@ class Books {
     if (account.balance !== BigInt(balance ?? "0"))
       this.#find(`account ${id} entry ${sequence}: it adds up to ${account.balance}, the entry says ${balance}`);
     if (++account.sequence !== sequence) this.#find(`account ${id}: entry ${sequence} stands where entry ${account.sequence} belongs`);
-    this.#storyOf(transfer ?? "").movements.push({ account: id, kind, amount: minor, record: this.#records });
+    this.#storyOf(transfer ?? "").movements.push({ account: id, kind, amount: minor, currency, record: this.#records });
   }
 
-  /** A transfer began once, ended once, and kept both legs or none. */
+  /** A transfer began once, ended once, and kept both legs or none: completed is one debit and one credit of its amount and nothing else. */
   #judge(id: string, { starts, finishes, movements }: TransferStory): void {
     const [start] = starts;
     const [finish] = finishes;
     if (start === undefined || starts.length !== 1) this.#find(`transfer ${id} was started ${starts.length} times`);
     else if (finish === undefined || finishes.length !== 1) this.#find(`transfer ${id} was finished ${finishes.length} times`);
     else {
-      const { from, to, amount } = start;
+      const { from, to, amount, currency } = start;
       const told = inOrder(movements)
-        .map(({ account, kind, amount: moved }) => `${kind} ${account} ${moved}`)
+        .map((moved) => `${moved.kind} ${moved.account} ${moved.amount} ${moved.currency}`)
         .join(", ");
-      const both = `debited ${from} ${amount}, credited ${to} ${amount}`;
-      const back = `debited ${from} ${amount}, refunded ${from} ${amount}`;
+      const both = `debited ${from} ${amount} ${currency}, credited ${to} ${amount} ${currency}`;
+      const back = `debited ${from} ${amount} ${currency}, refunded ${from} ${amount} ${currency}`;
       const allowed = finish.kind === "completed" ? [both] : ["", back];
       if (!allowed.includes(told)) this.#find(`transfer ${id} is ${finish.kind} and moved: ${told === "" ? "nothing" : told}`);
     }

@@ -1,7 +1,8 @@
 import { account } from "../../src/actors/index.ts";
 import { shardOf } from "../../src/runtime/index.ts";
 import { loadConfig } from "../../src/system/config/config.ts";
-import { type Node, startSystem } from "../../src/system/start.ts";
+import type { Node } from "../../src/system/node.ts";
+import { startSystem } from "../../src/system/start.ts";
 import { tell } from "./check-run.ts";
 import {
   COMPARED_LATEST,

@@ -1,7 +1,7 @@
 /** Orders of a load straight into a node of this process: through the door that HTTP uses, without HTTP. */
 import { account } from "../../src/actors/index.ts";
 import { movementCall } from "../../src/system/ingress/ledger-door.ts";
-import type { Node } from "../../src/system/start.ts";
+import type { Node } from "../../src/system/node.ts";
 import { CURRENCY, type Door, type Order } from "./ledger-load.ts";
 
 export const nodeDoor =

@@ -53,9 +53,10 @@ export const accountCommands = {
   credit: { body: movementSchema, reply: balanceReplySchema },
   /** Gives back what a debit took, whatever became of the account since. */
   refund: { body: movementSchema, reply: balanceReplySchema },
-  freeze: { body: changeSchema, reply: accountViewSchema, repeats: "recorded" },
-  unfreeze: { body: changeSchema, reply: accountViewSchema, repeats: "recorded" },
-  close: { body: changeSchema, reply: accountViewSchema, repeats: "recorded" },
+  /** These three answer an outcome even when they refuse, so that what is kept under their key are the very bytes (R-LED-2). */
+  freeze: { body: changeSchema, reply: httpOutcomeSchema, repeats: "recorded" },
+  unfreeze: { body: changeSchema, reply: httpOutcomeSchema, repeats: "recorded" },
+  close: { body: changeSchema, reply: httpOutcomeSchema, repeats: "recorded" },
 } as const;
 
 /** `balance` is the one after the event; `sequence` counts the account's money entries from 1. */

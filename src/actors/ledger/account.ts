@@ -23,7 +23,7 @@ import {
 import { type Account, accountEvolve, accountSnapshot, accountView, initialAccount, withStatus } from "./account-state.ts";
 import { scaleOf } from "./currency.ts";
 import { AMOUNT_MINOR_MAX, decodeMinor, encodeMinor } from "./money.ts";
-import type { HttpOutcome } from "./outcome.ts";
+import { type HttpOutcome, refusedOutcome } from "./outcome.ts";
 
 type Decided<Reply> = Decision<AccountEvent, Reply>;
 
@@ -106,30 +106,44 @@ function enter(kind: AccountEntry["kind"], state: Account, { transfer, amount, c
   return accept([{ kind, transfer, amount, balance, currency, sequence: state.sequence + 1 }], { reply: { balance } });
 }
 
-function freeze(state: Account | null, body: ChangeBody, info: Info): Decided<AccountView> {
-  return change(state, body, info, { from: "open", to: "frozen", event: "frozen" });
+function freeze(state: Account | null, body: ChangeBody, info: Info): Decided<HttpOutcome> {
+  return change(state, body, info, { command: "freeze", from: "open", to: "frozen", event: "frozen" });
 }
 
-function unfreeze(state: Account | null, body: ChangeBody, info: Info): Decided<AccountView> {
-  return change(state, body, info, { from: "frozen", to: "open", event: "unfrozen" });
+function unfreeze(state: Account | null, body: ChangeBody, info: Info): Decided<HttpOutcome> {
+  return change(state, body, info, { command: "unfreeze", from: "frozen", to: "open", event: "unfrozen" });
 }
 
-function close(state: Account | null, body: ChangeBody, info: Info): Decided<AccountView> {
-  if (state !== null && state.status === "open" && state.balance !== 0n && !isReservedAccountId(info.key)) {
-    return whyStale(state, body) ?? reject("illegal_transition", `account ${info.key} can be closed at balance 0 only`);
+function close(state: Account | null, body: ChangeBody, info: Info): Decided<HttpOutcome> {
+  return change(state, body, info, { command: "close", from: "open", to: "closed", event: "closed" });
+}
+
+interface Change {
+  readonly command: "freeze" | "unfreeze" | "close";
+  readonly from: Account["status"];
+  readonly to: Account["status"];
+  readonly event: "frozen" | "unfrozen" | "closed";
+}
+
+function change(state: Account | null, body: ChangeBody, info: Info, wanted: Change): Decided<HttpOutcome> {
+  const changed = changedOrWhyNot(state, body, info, wanted);
+  if ("code" in changed) {
+    const instance = `/v1/accounts/${encodeURIComponent(info.key)}/${wanted.command}`;
+    return reply(refusedOutcome({ code: changed.code, detail: changed.detail, instance, at: info.at }));
   }
-  return change(state, body, info, { from: "open", to: "closed", event: "closed" });
+  const answer = JSON.stringify(accountView(info.key, changed));
+  return accept([{ kind: wanted.event }], { reply: { status: 200, body: answer, replayed: false } });
 }
 
-type Change = { readonly from: Account["status"]; readonly to: Account["status"]; readonly event: "frozen" | "unfrozen" | "closed" };
-
-function change(state: Account | null, body: ChangeBody, info: Info, { from, to, event }: Change): Decided<AccountView> {
+/** The account as the change leaves it, or why it is refused. */
+function changedOrWhyNot(state: Account | null, body: ChangeBody, info: Info, { from, to }: Change): Account | Reject {
   if (isReservedAccountId(info.key)) return reservedId(info.key);
   if (state === null) return unknown(info);
   const stale = whyStale(state, body);
   if (stale !== null) return stale;
   if (state.status !== from) return reject("illegal_transition", `account ${info.key} is ${state.status}, not ${from}`);
-  return accept([{ kind: event }], { reply: accountView(info.key, withStatus(state, to)) });
+  if (to === "closed" && state.balance !== 0n) return reject("illegal_transition", `account ${info.key} can be closed at balance 0 only`);
+  return withStatus(state, to);
 }
 
 /** Why no money moves to or from the account now, or null. */

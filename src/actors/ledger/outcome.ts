@@ -30,6 +30,13 @@ export function problemBody(problem: {
   });
 }
 
+/** A refusal as an outcome: what a command answers whose refusals are kept with their bytes like its successes (L3). */
+export const refusedOutcome = (problem: Parameters<typeof problemBody>[0]): HttpOutcome => ({
+  status: STATUS_OF_CODE[problem.code],
+  body: problemBody(problem),
+  replayed: false,
+});
+
 /** One sentence a code, the same for every occurrence of the problem (RFC 9457: what differs stands in `detail`). */
 export const TITLE_OF_CODE: Readonly<Record<Code, string>> = {
   validation_failed: "The request is not valid.",

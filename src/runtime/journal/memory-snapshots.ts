@@ -30,8 +30,10 @@ export class MemorySnapshots implements SnapshotStore, SnapshotReader {
 
   write(snapshots: readonly Snapshot[]): void {
     for (const snapshot of snapshots) {
+      const stored = this.#snapshots.get(snapshot.entity);
+      if (snapshot.isFirst === true && stored !== undefined) throw new Error(`${snapshot.entity} is not the first of its entity`);
       // A thread that died may have left older rows on their way.
-      if (snapshot.seq >= (this.#snapshots.get(snapshot.entity)?.seq ?? 0)) this.#snapshots.set(snapshot.entity, snapshot);
+      if (snapshot.seq >= (stored?.seq ?? 0)) this.#snapshots.set(snapshot.entity, snapshot);
     }
   }
 

@@ -79,21 +79,50 @@ export const unpackEntries = (body: string | Uint8Array): readonly Entry[] =>
   JSON.parse(typeof body === "string" ? body : decoder.decode(body)) as Entry[];
 const decoder = new TextDecoder();
 
-/** The entries of entities of one type, in order, from the bytes of a body; the lines of others are only looked at. */
+/**
+ * The entries of entities of one type, in order. Only the lines of such entities are parsed; a body that does not have one entry a line, by
+ * whatever program it was written, is parsed as a whole. @throws SyntaxError when it is no JSON.
+ */
 export function entriesOfType(text: string | Uint8Array, type: string): readonly Entry[] {
   const body = typeof text === "string" ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+  return linesOfType(body, type) ?? unpackEntries(body).filter(({ entity }) => entity.startsWith(`${type}/`));
+}
+
+/** Null when the body is seen to have another layout than `packEntries` gives it. */
+function linesOfType(body: Buffer, type: string): readonly Entry[] | null {
+  if (!isPacked(body)) return null;
   const mark = `"entity":"${type}/`; // Inside a JSON string its quotes would be escaped.
   const entries: Entry[] = [];
   for (let at = body.indexOf(mark); at >= 0; ) {
     const from = Math.max(body.lastIndexOf(NEWLINE, at) + 1, 1); // The first line begins after "[".
     const newline = body.indexOf(NEWLINE, at);
     const to = (newline < 0 ? body.length : newline) - 1; // A line ends with ",", the last one with "]".
-    const entry = JSON.parse(body.toString("utf8", from, to)) as Entry;
+    const entry = parsed(body.toString("utf8", from, to));
+    if (entry === null) return null;
     if (entry.entity.startsWith(`${type}/`)) entries.push(entry); // An event's own field may be called "entity".
     at = body.indexOf(mark, to);
   }
   return entries;
 }
+
+/** Judged by the first line: it is a whole entry, and names its entity without a blank, which the search for the mark relies on. */
+function isPacked(body: Buffer): boolean {
+  const newline = body.indexOf(NEWLINE);
+  const end = newline < 0 ? body.length : newline;
+  const entity = body.indexOf('"entity":"');
+  return body[0] === OPENING && body[1] === BRACE && entity > 0 && entity < end && body[end - 2] === CLOSING_BRACE;
+}
+
+function parsed(line: string): Entry | null {
+  try {
+    return JSON.parse(line) as Entry;
+  } catch {
+    return null; // The body parsed as a whole says whether it is another layout or no JSON.
+  }
+}
+const OPENING = 0x5b; // [
+const BRACE = 0x7b; // {
+const CLOSING_BRACE = 0x7d; // }
 const NEWLINE = 0x0a;
 
 /** One commit group of one commit domain, before the journal gives it its sequence. `body` is what `packEntries` makes of its entries. */

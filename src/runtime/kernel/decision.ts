@@ -1,12 +1,16 @@
 import type { Code } from "./fault.ts";
 import type { Json } from "./json.ts";
 
-/** What an entity answers, as it travels and as the journal keeps it. A refusal is a value with a code of the one table. */
-export type Answer<Reply = Json> = { readonly ok: true; readonly value: Reply } | Refusal;
+/**
+ * What an entity answers, as it travels and as the journal keeps it. A refusal is a value with a code of the one table. `isRepeat` is put on
+ * by the runtime when it gives the kept answer of a recorded command again; the journal never has it.
+ */
+export type Answer<Reply = Json> = { readonly ok: true; readonly value: Reply; readonly isRepeat?: true } | Refusal;
 export interface Refusal {
   readonly ok: false;
   readonly code: Code;
   readonly detail: string;
+  readonly isRepeat?: true;
 }
 
 /**

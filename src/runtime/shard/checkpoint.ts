@@ -8,7 +8,11 @@ interface Item {
   readonly seq: number;
   readonly version: number;
   readonly keys: readonly Json[] | null;
+  readonly isFirst: boolean;
 }
+
+/** Sequence of a stored snapshot that may be there or not. */
+export const UNKNOWN_SEQ = -1;
 
 /** The snapshot of an entity; `state` and `keys` are of the moment that it is to hold. */
 export function snapshotOf(slot: Slot, state: unknown, keys: readonly unknown[] | null): Snapshot {
@@ -61,7 +65,9 @@ export class Checkpoint {
     const items: Item[] = [];
     for (const slot of options.dirty) {
       const keys = slot.keys === null ? null : (slot.keys.toJson() as unknown as readonly Json[]);
-      items.push({ slot, state: slot.state, seq: slot.seq, version: slot.version, keys });
+      items.push({ slot, state: slot.state, seq: slot.seq, version: slot.version, keys, isFirst: slot.snapshotSeq === 0 });
+      // Until the store has answered nobody knows whether the row is there; what is written of it meanwhile must look.
+      if (slot.snapshotSeq === 0) slot.snapshotSeq = UNKNOWN_SEQ;
     }
     this.#items = items;
     this.#effects = Array.from(options.effects, (effect) => ({ ...effect }));
@@ -84,7 +90,7 @@ export class Checkpoint {
     if (from >= this.#items.length) return this.retired.slice(from - this.#items.length, this.#next - this.#items.length);
     const items = this.#items.slice(from, this.#next);
     this.#next = from + items.length;
-    return items.map(({ slot, state, keys, seq, version }) => ({ ...snapshotOf(slot, state, keys), seq, version }));
+    return items.map(({ slot, state, keys, seq, version, isFirst }) => ({ ...snapshotOf(slot, state, keys), seq, version, isFirst }));
   }
 
   /** The group is in the journal, at this sequence (C2). */
@@ -107,6 +113,11 @@ export class Checkpoint {
       handled: this.#handled,
       at: this.#at,
     };
+  }
+
+  /** States that are held for it; retired entities are not among them. */
+  get statesCount(): number {
+    return this.#items.length;
   }
 
   get slots(): readonly Slot[] {

@@ -4,7 +4,7 @@ import type { Json } from "../kernel/json.ts";
 import type { DomainMessage } from "./message.ts";
 import type { PendingEntry } from "./pending-entry.ts";
 
-/** Something that may leave the domain only after a commit. `isFinal` on an answer: a lost group surely means "not done". */
+/** Something that may leave the domain only after a commit. `isFinal` on an answer: with the group all is lost that the command did. */
 export type Output =
   | { readonly kind: "answer"; readonly caller: number; readonly answer: Answer<Json>; readonly isFinal: boolean }
   | { readonly kind: "send"; readonly shard: number; readonly message: DomainMessage };

@@ -8,7 +8,7 @@ import { sha256Base64Url } from "../kernel/digest.ts";
 import type { Code } from "../kernel/fault.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
 import { Ring } from "../mailbox/ring.ts";
-import { Checkpoint, snapshotOf } from "./checkpoint.ts";
+import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { KeyTable } from "./key-table.ts";
@@ -191,7 +191,7 @@ export class Domain {
     if (this.#isDropped)
       return this.#ports.answer(
         message.caller,
-        refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered; nothing was done. Send the command again."),
+        refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered; this attempt did nothing. Send the command again with the same key."),
       );
     if (this.#effects.count >= this.#limits.effectsMax || this.dirtyCount >= this.#limits.dirtyMax) {
       return this.#ports.answer(
@@ -278,13 +278,17 @@ export class Domain {
   }
 
   /**
-   * A group was refused (S5). Callers get to know what is known: a command whose group was lost is surely not done; one that was
-   * accepted in a committed group goes on after the recovery.
+   * A group was refused (S5). Callers get to know what is known: what a command wrote in a lost group is surely not done; one that was
+   * accepted in a committed group goes on after the recovery; and one that wrote nothing itself, or has not run, may be the repeat of one
+   * that did.
    */
   refused(): void {
     if (this.#isDropped) return;
     this.#isDropped = true;
-    const notDone = refusal("JOURNAL_UNAVAILABLE", "The journal could not store this; nothing was done. Send the command again.");
+    const notDone = refusal(
+      "JOURNAL_UNAVAILABLE",
+      "The journal could not store this; nothing was done. Send the command again with the same key.",
+    );
     const unknown = refusal("OUTCOME_UNKNOWN", "The journal failed while this was under way. Send the command again with the same key.");
     for (const output of this.#gate.drop()) {
       if (output.kind === "answer") this.#ports.answer(output.caller, output.isFinal ? notDone : unknown);
@@ -292,7 +296,8 @@ export class Domain {
     for (const slot of this.#slots.values()) {
       for (const waiter of slot.waiters ?? [])
         this.#ports.answer(waiter.caller, waiter.group > this.#gate.committedLast ? notDone : unknown);
-      for (const message of slot.mailbox) if (message.kind === "command") this.#ports.answer(message.caller, notDone);
+      const isAbsent = slot.status === "ready" && slot.seq === 0;
+      for (const message of slot.mailbox) if (message.kind === "command") this.#ports.answer(message.caller, isAbsent ? notDone : unknown);
     }
   }
 
@@ -408,10 +413,9 @@ export class Domain {
   /** The store could not take it: its entities are to be in the next one. */
   abandonCheckpoint(): void {
     for (const slot of this.#checkpoint?.slots ?? []) {
-      if (slot.seq <= slot.snapshotSeq || this.#slots.get(slot.address) !== slot) continue;
-      if (slot.snapshotSeq === 0) slot.snapshotSeq = UNKNOWN_SEQ; // Some of its rows may be stored.
-      this.#dirty.add(slot);
+      if (slot.seq > slot.snapshotSeq && this.#slots.get(slot.address) === slot) this.#dirty.add(slot);
     }
+    // Some of the rows may be stored.
     for (const [address, { snapshot, changedIn }] of this.#retired) {
       this.#retired.set(address, { snapshot: { ...snapshot, isFirst: false }, changedIn });
     }
@@ -459,7 +463,7 @@ export class Domain {
     return !this.hasReady && this.#gate.entriesCount === 0 && this.#gate.inFlightCount === 0;
   }
   get dirtyCount(): number {
-    return this.#dirty.size + this.#retired.size;
+    return this.#dirty.size + this.#retired.size + (this.#checkpoint?.statesCount ?? 0);
   }
   get entitiesCount(): number {
     return this.#slots.size + this.#retired.size;
@@ -536,7 +540,7 @@ export class Domain {
       const kept = slot.keys?.find(id);
       if (kept !== undefined) {
         const reused = refusal("key_reused", "This key was used for another command. Use a new key for a new command.");
-        return this.#answerAfter(slot.changedIn, caller, kept.print === print ? kept.answer : reused);
+        return this.#answerAfter(slot.changedIn, caller, kept.print === print ? { ...kept.answer, isRepeat: true } : reused);
       }
       if (slot.keys?.isFull(this.#at) === true) {
         return this.#answerAfter(
@@ -578,7 +582,7 @@ export class Domain {
       slot.waiters ??= [];
       slot.waiters.push({ caller, group: this.#gate.gathering });
     } else {
-      this.#answerAfter(slot.changedIn, caller, answer);
+      this.#answerAfter(slot.changedIn, caller, answer, writes);
     }
     if (decision.kind === "accept") this.#settle(slot, decision);
   }
@@ -890,7 +894,7 @@ export class Domain {
     return shardOf(address, this.#options.shardCount);
   }
 
-  #answerAfter(group: number, caller: number, answer: Answer<Json>, isFinal = true): void {
+  #answerAfter(group: number, caller: number, answer: Answer<Json>, isFinal = false): void {
     if (this.#options.plantedBug === "reply-before-commit") return this.#ports.answer(caller, answer);
     if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "answer", caller, answer, isFinal });
     else this.#ports.answer(caller, answer);
@@ -908,8 +912,6 @@ export class Domain {
 }
 
 const CONTINUED_IN_A_ROW_MAX = 256;
-/** Sequence of a stored snapshot that may be there or not. */
-const UNKNOWN_SEQ = -1;
 
 /** Where a handled message came from: what its effects inherit. */
 interface Origin {

@@ -20,7 +20,7 @@ const pageSchema = z.object({
   items: z.array(z.object({ transferId: z.string(), amount: z.string(), balance: z.string() })),
   next: z.string().nullable(),
 });
-const trialSchema = z.object({ lines: z.array(z.object({ currency: z.string(), total: z.string() })) });
+const trialSchema = z.object({ lines: z.array(z.object({ currency: z.string(), total: z.string(), inTransit: z.string() })) });
 
 /** The ledger of a running server. */
 export class HttpLedger implements LedgerTarget {
@@ -74,7 +74,11 @@ export class HttpLedger implements LedgerTarget {
 
   async trialBalance(): Promise<readonly TrialTotal[]> {
     const { lines } = trialSchema.parse(await this.#read("/v1/ledger/trial-balance"));
-    return lines.map(({ currency, total }) => ({ currency, total: minorOf(total, currency) }));
+    return lines.map(({ currency, total, inTransit }) => ({
+      currency,
+      total: minorOf(total, currency),
+      inTransit: minorOf(inTransit, currency),
+    }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import { checkImport, type Difference } from "./import-check.ts";
 import { rowsOfFile } from "./import-file.ts";
 import { type ImportMapping, readMapping } from "./import-mapping.ts";
 import { Importer } from "./importer.ts";
-import type { LedgerTarget } from "./ledger-target.ts";
+import type { LedgerTarget, TrialTotal } from "./ledger-target.ts";
 import { NodeLedger } from "./node-ledger.ts";
 import { Progress } from "./progress.ts";
 import { realClock, repeatedRead } from "./repeat.ts";
@@ -23,7 +23,7 @@ export interface ImportOptions {
 /** Refusals and differences that are told one by one; all are counted. */
 const SHOWN_MAX = 10;
 
-/** @returns `ok` when every movement is in the ledger, the trial balance is 0 and, if verified, nothing differs. @throws CliError and others. */
+/** @returns `ok` when every movement is in the ledger, the books balance and, if verified, nothing differs. @throws CliError and others. */
 export async function runImport(run: Run, options: ImportOptions): Promise<Result> {
   const mapping = readMapping(options.map);
   if (options.verify === true && mapping.columns.expectedBalance === undefined)
@@ -35,23 +35,35 @@ export async function runImport(run: Run, options: ImportOptions): Promise<Resul
   say(run, `Importing ${counted(total)} rows of ${options.csv} into ${ledger.name}`);
   const { figures, ms } = await post(options, { mapping, ledger, total });
   const check = options.verify === true ? await verify(options, { mapping, ledger, total }) : null;
-  const balance =
-    (await repeatedRead(() => ledger.trialBalance(), realClock)).find(({ currency }) => currency === mapping.currency)?.total ?? 0n;
-  const ok = figures.refused === 0 && figures.rows === total && balance === 0n && (check === null || check.differences === 0);
+  const line = lineOf(await repeatedRead(() => ledger.trialBalance(), realClock), mapping.currency);
+  const ok =
+    figures.refused === 0 &&
+    figures.rows === total &&
+    isBalanced(line, { rows: figures.rows }) &&
+    (check === null || check.differences === 0);
   const result = {
     ok,
     ...figures,
     verified: check !== null,
     differences: check?.differences ?? null,
     belowZero: check?.belowZero ?? null,
-    trialBalance: Number(balance),
+    trialBalance: line === null ? null : Number(line.total),
+    inTransit: line === null ? null : Number(line.inTransit),
     ms: Math.round(ms),
     rowsPerSecond: Math.round(figures.rows / (ms / 1000)),
     verifyMs: check === null ? null : Math.round(check.ms),
   };
-  tell(run, result, formatAmount(balance, mapping.currency));
+  tell(run, result, line);
   return result;
 }
+
+/** The line of a currency; null when the ledger says nothing of it. */
+const lineOf = (lines: readonly TrialTotal[], currency: string): TrialTotal | null =>
+  lines.find((line) => line.currency === currency) ?? null;
+
+/** True when the books say that money was neither made nor lost and nothing is left half way. Books that do not know the currency of imported rows are wrong. */
+export const isBalanced = (line: TrialTotal | null, { rows }: { readonly rows: number }): boolean =>
+  line === null ? rows === 0 : line.total === 0n && line.inTransit === 0n;
 
 interface Work {
   readonly mapping: ImportMapping;
@@ -143,7 +155,7 @@ interface Told {
   readonly rowsPerSecond: number;
 }
 
-function tell(run: Run, figures: Told, trialBalance: string): void {
+function tell(run: Run, figures: Told, line: TrialTotal | null): void {
   const { rows, accounts, effects, newEffects, replayed, adjustments, refused, differences, belowZero, ms, rowsPerSecond } = figures;
   say(run, `  rows           ${counted(rows)} of ${counted(accounts)} accounts`);
   say(
@@ -153,7 +165,11 @@ function tell(run: Run, figures: Told, trialBalance: string): void {
   if (refused > 0) say(run, `  refused        ${counted(refused)}`);
   say(run, `  differences    ${differences === null ? "not compared (--verify does)" : `${counted(differences)} to the file's balances`}`);
   if (belowZero !== null) say(run, `  below zero     ${counted(belowZero)} accounts at some time`);
-  say(run, `  trial balance  ${trialBalance}`);
+  say(run, `  trial balance  ${line === null ? "has no such currency" : balanceOf(line)}`);
   say(run, `  took           ${seconds(ms)}, ${counted(rowsPerSecond)} rows/s`);
   say(run, figures.ok ? "ok" : "NOT OK");
+}
+
+function balanceOf({ currency, total, inTransit }: TrialTotal): string {
+  return `${formatAmount(total, currency)}, in transit ${formatAmount(inTransit, currency)}`;
 }

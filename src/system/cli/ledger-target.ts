@@ -28,10 +28,13 @@ export interface EntryPage {
   /** What the next page continues after; null when this is the last. */
   readonly next: number | null;
 }
-/** Signed minor units; 0 when the books are right. */
+/** Signed minor units. */
 export interface TrialTotal {
   readonly currency: string;
+  /** 0 when the books are right. */
   readonly total: bigint;
+  /** Between debit and credit; 0 when nothing is pending. */
+  readonly inTransit: bigint;
 }
 
 /** Rejections are CliErrors for people. */

@@ -52,7 +52,7 @@ export class NodeLedger implements LedgerTarget {
 
   async trialBalance(): Promise<readonly TrialTotal[]> {
     const { lines } = granted(await this.#system.trialBalance());
-    return lines.map(({ currency, total }) => ({ currency, total: BigInt(total) }));
+    return lines.map(({ currency, total, inTransit }) => ({ currency, total: BigInt(total), inTransit: BigInt(inTransit) }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

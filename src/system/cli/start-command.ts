@@ -3,13 +3,16 @@ import { readFileSync } from "node:fs";
 import type { PlantedBug } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { type HttpServer, startHttp } from "../http/index.ts";
+import type { Node } from "../node.ts";
 import { openLog } from "../observe/log.ts";
-import { type Node, startSystem } from "../start.ts";
+import { startSystem } from "../start.ts";
 import { bannerOf, urlsOf } from "./banner.ts";
 import { CliError, errnoOf } from "./cli-error.ts";
 import { configOf, type Result, type Run, say, sayJson, seconds } from "./command.ts";
 import { StopSignal } from "./stop-signal.ts";
 
+/** What requests get to end after the node has ended by itself: their answers are on their way or never come. */
+const FAILED_CLOSE_MS = 3000;
 /** After the deadline of an ordered stop: time to write down that it passed. */
 const GRACE_MS = 1000;
 
@@ -83,7 +86,7 @@ async function stop(run: Run, { node, http, config, reason, isOrdered }: Stoppin
   const { deadlineMs } = config.shutdown;
   const open = node.inFlight;
   say(run, `\nStopping (${reason}): new work is refused, ${open} in flight.`);
-  await http.close(deadlineMs);
+  await http.close(isOrdered ? deadlineMs : FAILED_CLOSE_MS);
   const inFlightLeft = node.inFlight;
   // The deadline is one for the whole stop, though each part would take it for itself.
   const leftMs = Math.max(deadlineMs - (performance.now() - startedMs), 0);

@@ -37,6 +37,7 @@ interface Surroundings {
 }
 
 const NO_BODY: JsonResult = refuse("validation_failed", "the request has no body; send one JSON object with content type application/json");
+const NOTHING_MADE: readonly string[] = [];
 const EMPTY_OBJECT: JsonResult = { ok: true, value: {} };
 const SHUTTING_DOWN = refuse(
   "SHUTTING_DOWN",
@@ -62,24 +63,37 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
     );
   }
 
+  /**
+   * Requests that come while the server stops do not begin: the system behind may be gone before their answer. On a connection that is kept
+   * they are told so, and that it ends.
+   */
+  const unlessClosing =
+    (handler: Handler): Handler =>
+    (request, reply) =>
+      answers.isClosing ? answers.refusal(request, reply, SHUTTING_DOWN) : handler(request, reply);
+
   /** Runs what makes something, and answers 201 and where it is, or 202 and where it will be. */
   function make(request: FastifyRequest, reply: FastifyReply, call: LedgerCall, place: string): void {
+    perform(request, reply, call, ["location", place + encodeURIComponent(call.id)]);
+  }
+
+  function perform(request: FastifyRequest, reply: FastifyReply, call: LedgerCall, location: readonly string[]): void {
     runCall(system, call, askOptionsOf(request, http.answerMsMax)).then(
-      (result) => answerMade(request, reply, result, place + encodeURIComponent(call.id)),
+      (result) => answerResult(request, reply, result, location),
       (error: unknown) => fail(request, reply, error),
     );
   }
 
-  function answerMade(request: FastifyRequest, reply: FastifyReply, result: CallResult, location: string): void {
+  function answerResult(request: FastifyRequest, reply: FastifyReply, result: CallResult, location: readonly string[]): void {
     switch (result.kind) {
       case "refused":
         answers.refusal(request, reply, result);
         break;
       case "pending":
-        answers.json(request, reply, 202, result.body, { headers: ["location", location] });
+        answers.json(request, reply, 202, result.body, { headers: location });
         break;
       case "outcome": {
-        const headers = result.status < 300 ? ["location", location] : [];
+        const headers = result.status < 300 ? [...location] : [];
         if (result.isReplayed) headers.push("idempotency-replayed", "true");
         answers.json(request, reply, result.status, result.body, { headers });
       }
@@ -89,7 +103,6 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
   const movement =
     (kind: MovementKind): Handler =>
     (request, reply) => {
-      if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
       const key = keyOf(request.raw);
       if (!key.ok) return answers.refusal(request, reply, key);
       const body = duplicateHeader(request.raw) ?? bodyOf(request, NO_BODY);
@@ -100,7 +113,6 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
     };
 
   const openAccount: Handler = (request, reply) => {
-    if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
     const key = keyOf(request.raw);
     // An account that the client names is its own key; a key that was sent must still be a good one.
     if (!key.ok && key.code !== "idempotency_key_missing") return answers.refusal(request, reply, key);
@@ -126,16 +138,13 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
   const changeAccount =
     (change: AccountChange): Handler =>
     (request, reply) => {
-      if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
       const key = keyOf(request.raw);
       if (!key.ok) return answers.refusal(request, reply, key);
       const body = duplicateHeader(request.raw) ?? bodyOf(request, EMPTY_OBJECT);
       if (!body.ok) return answers.refusal(request, reply, body);
       const checked = accountChangeCall(idOf(request), change, body.value, key.key);
       if (!checked.ok) return answers.refusal(request, reply, checked);
-      const { address, command, body: asked } = checked.call;
-      const options = { ...askOptionsOf(request, http.answerMsMax), id: key.key };
-      show(request, reply, system.ask(address, command, asked, options), JSON.stringify);
+      perform(request, reply, checked.call, NOTHING_MADE);
     };
 
   const readOne =
@@ -165,7 +174,6 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
 
   const bulk: Handler = (request, reply) => {
     slowBodies.remove(request.raw);
-    if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN, { isLast: true });
     const refusal = duplicateHeader(request.raw) ?? bulkRefusal(request);
     if (refusal !== null) return answers.refusal(request, reply, refusal, { isLast: true });
     const { trace } = askOptionsOf(request, http.answerMsMax);
@@ -179,8 +187,9 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
       ...(trace === undefined ? {} : { trace }),
     });
     const { socket } = request.raw;
-    // Neither sending nor reading anything for this long, a client holds memory for nothing (TRAPS 45).
-    socket.setTimeout(http.requestTimeoutMs, () => socket.destroy());
+    // Neither sending nor reading anything for this long, a client holds memory for nothing (TRAPS 45). Node's server destroys a socket that
+    // timed out; a listener of ours would stay on the connection, one more for each of its bulk requests.
+    socket.setTimeout(http.requestTimeoutMs);
     bulks.add(run);
     const head = [
       "content-type",
@@ -196,18 +205,16 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
     reply.raw.flushHeaders();
     run.run(request.raw).then(() => {
       bulks.delete(run);
-      socket.setTimeout(0);
       if (answers.isClosing) setTimeout(() => socket.destroy(), LINGER_MS).unref();
     });
   };
 
   const readyz: Handler = (request, reply) => {
-    if (answers.isClosing) return answers.refusal(request, reply, SHUTTING_DOWN);
     system
       .readiness()
-      .then(({ isReady, reasons, durability, position }) => {
+      .then(({ isReady, reasons, code = "OVERLOADED", durability, position }) => {
         if (isReady) return answers.json(request, reply, 200, JSON.stringify({ status: "ready", durability, position }));
-        answers.refusal(request, reply, refuse("JOURNAL_UNAVAILABLE", `not ready: ${reasons.join("; ")} (durability: ${durability})`));
+        answers.refusal(request, reply, refuse(code, `not ready: ${reasons.join("; ")} (durability: ${durability})`));
       })
       .catch((error: unknown) => fail(request, reply, error));
   };
@@ -216,20 +223,20 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
   const { html, policy } = docsPage(openApiDocument());
 
   return {
-    "POST /v1/accounts": openAccount,
-    "GET /v1/accounts/{id}": readOne("account", JSON.stringify),
-    "POST /v1/accounts/{id}/freeze": changeAccount("freeze"),
-    "POST /v1/accounts/{id}/unfreeze": changeAccount("unfreeze"),
-    "POST /v1/accounts/{id}/close": changeAccount("close"),
-    "GET /v1/accounts/{id}/entries": entries,
-    "POST /v1/deposits": movement("deposit"),
-    "POST /v1/withdrawals": movement("withdrawal"),
-    "POST /v1/transfers": movement("transfer"),
-    "POST /v1/transfers/bulk": bulk,
-    "GET /v1/transfers/{id}": readOne("transfer", storedBody),
-    "GET /v1/ledger/trial-balance": (request, reply) => show(request, reply, system.trialBalance(), trialBalanceBody),
+    "POST /v1/accounts": unlessClosing(openAccount),
+    "GET /v1/accounts/{id}": unlessClosing(readOne("account", JSON.stringify)),
+    "POST /v1/accounts/{id}/freeze": unlessClosing(changeAccount("freeze")),
+    "POST /v1/accounts/{id}/unfreeze": unlessClosing(changeAccount("unfreeze")),
+    "POST /v1/accounts/{id}/close": unlessClosing(changeAccount("close")),
+    "GET /v1/accounts/{id}/entries": unlessClosing(entries),
+    "POST /v1/deposits": unlessClosing(movement("deposit")),
+    "POST /v1/withdrawals": unlessClosing(movement("withdrawal")),
+    "POST /v1/transfers": unlessClosing(movement("transfer")),
+    "POST /v1/transfers/bulk": unlessClosing(bulk),
+    "GET /v1/transfers/{id}": unlessClosing(readOne("transfer", storedBody)),
+    "GET /v1/ledger/trial-balance": unlessClosing((request, reply) => show(request, reply, system.trialBalance(), trialBalanceBody)),
     "GET /livez": (request, reply) => answers.json(request, reply, 200, '{"status":"live"}'),
-    "GET /readyz": readyz,
+    "GET /readyz": unlessClosing(readyz),
     "GET /openapi.json": (request, reply) => answers.json(request, reply, 200, document),
     "GET /docs": (request, reply) =>
       answers.text(request, reply, 200, "text/html; charset=utf-8", html, { headers: ["content-security-policy", policy] }),

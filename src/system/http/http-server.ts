@@ -2,7 +2,8 @@
  * The HTTP server: limits, life and death. Routes are in `routes.ts`, what they do in `handlers.ts`.
  *
  * H1. Everything that is answered is JSON of the documented form or a problem with a code of the one table; never a stack.
- * H2. Stop: `readyz` turns red and new work is refused, then the listener closes, then what is in flight is answered, then connections end.
+ * H2. Stop: in one moment `readyz` turns red, the listener and idle connections close, and what comes on the other connections is refused with
+ *     `SHUTTING_DOWN`, which ends the connection; then what is in flight is answered, and its connections end too.
  */
 import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, isIPv6, type Socket } from "node:net";

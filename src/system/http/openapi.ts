@@ -37,7 +37,8 @@ const KEY: Node = {
 const KEY_OR_ID: Node = {
   ...KEY,
   required: false,
-  description: "Needed when the body has no `id`: the account's id is then made from it. Same form as for a transfer.",
+  description:
+    "Needed when the body has no `id`: the account's id is then made from it, and the key makes a repeat safe. With an `id` the id does that: the key may be left out; one that is sent must be well-formed, is kept with the account, and is not compared with other accounts'. Same form as for a transfer.",
 };
 const TRACE: Node = {
   name: "traceparent",
@@ -112,10 +113,10 @@ const change = (operationId: string, summary: string, description: string): Oper
   operationId,
   tags: ["accounts"],
   summary,
-  description: `${description} The key is the command's id: a repeat gets the first answer.`,
+  description: `${description} The key is the command's id: a repeat gets the first answer, a refusal by the account too, byte for byte and marked with Idempotency-Replayed.`,
   parameters: [ID, KEY, TRACE],
   requestBody: { required: false, content: json(ref("AccountChange")) },
-  responses: { 200: shown("The account as it is now.", "Account"), ...problems(...CHANGE) },
+  responses: { 200: { ...shown("The account after the change.", "Account"), headers: REPLAYED }, ...problems(...CHANGE) },
 });
 
 const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
@@ -123,7 +124,8 @@ const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
     operationId: "openAccount",
     tags: ["accounts"],
     summary: "Open an account",
-    description: "With the same fields again, the first answer comes again; with other fields it is refused.",
+    description:
+      "With the same fields again, the first answer comes again; with other fields it is refused: `key_reused` when the key is the one that opened the account, else `already_exists`. An account with an `id` of yours is known by that id: one key with two ids opens two accounts.",
     parameters: [KEY_OR_ID, TRACE],
     requestBody: body("NewAccount"),
     responses: { 201: made("The account is open.", "Account"), ...problems(...KEYED, "amount_invalid", "already_exists") },
@@ -215,7 +217,7 @@ const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
     tags: ["ledger"],
     summary: "Sum all accounts by currency",
     description: "All sums are of one position of the journal. `total` is 0 when the books are right.",
-    responses: { 200: shown("The sums.", "TrialBalance"), ...problems("VIEW_BEHIND", "JOURNAL_UNAVAILABLE") },
+    responses: { 200: shown("The sums.", "TrialBalance"), ...problems("VIEW_BEHIND", "JOURNAL_UNAVAILABLE", "SHUTTING_DOWN") },
   },
   "GET /livez": {
     operationId: "livez",
@@ -227,7 +229,7 @@ const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
     operationId: "readyz",
     tags: ["service"],
     summary: "Does the service take work",
-    responses: { 200: shown("It does.", "Ready"), ...problems("JOURNAL_UNAVAILABLE", "SHUTTING_DOWN") },
+    responses: { 200: shown("It does.", "Ready"), ...problems("JOURNAL_UNAVAILABLE", "OVERLOADED", "VIEW_BEHIND", "SHUTTING_DOWN") },
   },
   "GET /openapi.json": {
     operationId: "openapi",

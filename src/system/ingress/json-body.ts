@@ -1,6 +1,6 @@
 /**
- * JSON at the door. `JSON.parse` alone takes 1e400 (as Infinity), rounds integers above 2^53, takes a million levels and keeps the last of two
- * equal keys (TRAPS 44). So the text is scanned once before, without recursion, and the keys are counted again after.
+ * JSON at the door. `JSON.parse` alone takes 1e400 (as Infinity), rounds what has too many digits, takes a million levels and keeps the last of
+ * two equal keys (TRAPS 44). So the text is scanned once before, without recursion, and the keys are counted again after.
  */
 import { isUtf8 } from "node:buffer";
 import type { Refusal } from "../../runtime/index.ts";
@@ -19,6 +19,7 @@ const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const MINUS = 0x2d;
+const ZERO = 0x30;
 
 /** The JSON object that the bytes say, or a refusal with `validation_failed`. Limits on bytes are the caller's. Never throws. */
 export function readJsonObject(bytes: Buffer, limits: JsonLimits): JsonResult {
@@ -95,11 +96,32 @@ function endOfNumber(text: string, start: number): number {
   return at;
 }
 
-/** Finite, and not a whole number that a double had to round. What is no number at all is left to the parser. */
+/** So many significant digits come out of a double as they went in. */
+const DIGITS_KEPT = 15;
+
+/**
+ * The double that the parser would make is written with the same digits: it was not rounded, nor lost below the smallest double. Whole numbers
+ * stay below 2^53, above which not every one has a double. What is no number at all is left to the parser.
+ */
 function isNumberKept(text: string): boolean {
+  if (text.length <= DIGITS_KEPT && !/[eE]/.test(text)) return true;
   const value = Number(text);
   if (Number.isNaN(value)) return true;
-  return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+  if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) return false;
+  return significand(text) === significand(String(value));
+}
+
+const NUMBER = /^-?(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
+
+/** The digits without zeros at either end, and the power of ten they stand at: equal for equal amounts, however they are written. */
+function significand(text: string): string {
+  const [, whole = "", fraction = "", exponent = "0"] = NUMBER.exec(text) ?? [];
+  const digits = whole + fraction;
+  let start = 0;
+  let end = digits.length;
+  while (start < end && digits.charCodeAt(start) === ZERO) start++;
+  while (end > start && digits.charCodeAt(end - 1) === ZERO) end--;
+  return start === end ? "0" : `${digits.slice(start, end)}e${Number(exponent) + whole.length - start}`;
 }
 
 const isDigit = (unit: number): boolean => unit >= 0x30 && unit <= 0x39;

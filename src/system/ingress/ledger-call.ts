@@ -1,9 +1,9 @@
 /** Runs what the door let in, and says how it ended, in the words that every ingress shares. */
-import type { AskOptions, Code, Json, Refusal } from "../../runtime/index.ts";
+import type { Answer, AskOptions, Code, Json, Refusal } from "../../runtime/index.ts";
 import type { TroupeSystem } from "../system.ts";
 import type { LedgerCall } from "./ledger-door.ts";
 
-/** The stored answer of a finished command: `body` are the very bytes of the first time (L3). `code` when it was refused by an account. */
+/** The stored answer of a finished command: `body` are the very bytes of the first time (L3). `code` when an account refused a transfer. */
 export interface Outcome {
   readonly kind: "outcome";
   readonly status: number;
@@ -25,13 +25,13 @@ export type CallResult = Outcome | Pending | Refused;
 const LOOK_MS_MAX = 1000;
 
 /**
- * Asks for a deposit, withdrawal, transfer or opening. `OUTCOME_UNKNOWN` of a transfer is looked into: it may well be there.
+ * Asks for a deposit, withdrawal or transfer, or the opening or change of an account. `OUTCOME_UNKNOWN` of a transfer is looked into: it may well be there.
  * Rejects only for a programmer's error.
  */
 export async function runCall(system: TroupeSystem, call: LedgerCall, options: Omit<AskOptions, "id">): Promise<CallResult> {
   const asked = call.commandId === null ? options : { ...options, id: call.commandId };
   const answer = await system.ask(call.address, call.command, call.body, asked);
-  if (answer.ok) return outcomeOf(answer.value);
+  if (answer.ok) return outcomeOf(answer);
   if (answer.code === "OUTCOME_UNKNOWN" && call.command === "request") return await lookAgain(system, call, answer);
   return refused(answer);
 }
@@ -50,22 +50,26 @@ const REPEATABLE: ReadonlySet<Code> = new Set([
   "key_in_progress",
 ] as const);
 
+/**
+ * Is the transfer there, and is it this caller's? Looked at first, because a request that never arrived must not begin now, after its caller
+ * was told to wait no longer; then asked for again, because only the transfer can say whether the body is the one that began it.
+ */
 async function lookAgain(system: TroupeSystem, call: LedgerCall, unknown: Refusal): Promise<CallResult> {
   const seen = await system.ask(call.address, "get", {}, { timeoutMs: LOOK_MS_MAX });
   if (!seen.ok) return refused(unknown);
-  const view = outcomeOf(seen.value);
-  const { status } = JSON.parse(view.body) as { readonly status?: unknown };
-  if (status === "PENDING") return { kind: "pending", body: view.body };
-  // It is finished, so the same request meets its stored outcome and starts nothing.
-  const repeated = await system.ask(call.address, call.command, call.body, { id: call.commandId ?? "", timeoutMs: LOOK_MS_MAX });
-  return repeated.ok ? outcomeOf(repeated.value) : refused(unknown);
+  const again = await system.ask(call.address, call.command, call.body, { id: call.commandId ?? "", timeoutMs: LOOK_MS_MAX });
+  if (again.ok) return outcomeOf(again);
+  if (again.code === "key_in_progress") return { kind: "pending", body: outcomeOf(seen).body };
+  return refused(again.code === "key_reused" ? again : unknown);
 }
 
-function outcomeOf(value: Json): Outcome {
+function outcomeOf({ value, isRepeat }: Extract<Answer<Json>, { ok: true }>): Outcome {
   if (typeof value === "object" && value !== null && "status" in value && "body" in value) {
     const { status, body, replayed, code } = value;
+    // An entity that knows its repeats says `replayed`; for the others the runtime does.
+    const isReplayed = replayed === true || isRepeat === true;
     if (typeof status === "number" && typeof body === "string")
-      return { kind: "outcome", status, body, isReplayed: replayed === true, code: typeof code === "string" ? code : null };
+      return { kind: "outcome", status, body, isReplayed, code: typeof code === "string" ? code : null };
   }
   throw new TypeError("an entity answered something that is no outcome");
 }

@@ -67,7 +67,10 @@ export function movementCall(
   return { ok: true, call: { id, address: addressOf("transfer", id), command: "request", body, commandId: key } };
 }
 
-/** The opening of an account. Without an `id` of the client's the key makes one, so a key is needed then; `key` null = none was sent. */
+/**
+ * The opening of an account. Without an `id` of the client's the key makes one, so a key is needed then; `key` null = none was sent. With an
+ * `id` the id makes a repeat safe; a key is only kept, and two ids under one key are two accounts, because both were asked for by name.
+ */
 export function openAccountCall(
   fields: JsonObject,
   key: string | null,

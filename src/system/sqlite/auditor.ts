@@ -3,9 +3,13 @@
  *
  * A1. The balance that an event names = the account's balance before it + the amount.
  * A2. The entries of an account count 1, 2, 3 ... without a gap or repeat.
- * A3. The balances of all accounts of a currency and the money in transit add up to 0 after every record (L8). Balances are taken from
- *     the events, the money in transit from the opposite legs of the amounts, so that a mistake in either shows.
+ * A3. The balances of all accounts of a currency and the money in transit add up to 0 after every record (L8). Balances are what the
+ *     events say; the money in transit is the sum of the open legs (A5), which balances have no part in, so that a mistake in either shows.
  * A4. Money moves only on accounts that were opened, in their currency; world accounts are never opened, their id says what they are.
+ * A5. A debit opens a leg of its transfer; one credit or refund of the same transfer, currency and amount closes it, in the same record or a
+ *     later one. A second debit while the leg is open, a credit without an open leg and one of another amount are findings. So money in
+ *     transit is never below 0. A leg that was closed is forgotten: a transfer that was carried out twice as a whole adds up and is
+ *     not seen here; that each is carried out once is the work of its entity (L3).
  *
  * After a finding it goes on with what the event says, so that one mistake is told once and not again by everything after it.
  */
@@ -56,21 +60,34 @@ export interface MoneyEntry extends Omit<MoneyRow, "amount" | "balance"> {
   readonly balance: bigint;
 }
 
+/** Money between a debit and the credit or refund that ends it: minor units above 0. */
+export interface OpenLeg {
+  readonly currency: string;
+  readonly amount: bigint;
+}
+
 /** What the auditor starts from. It changes what it is given. */
 export interface BooksBefore {
   readonly account: (id: string) => AccountBooks | null;
   readonly currency: (currency: string) => CurrencyBooks;
+  readonly leg: (transfer: string) => OpenLeg | null;
 }
 
 /** The audit of some records in a row. A new one for each batch; of no use after `add` threw. */
 export class Audit {
   readonly accounts = new Map<string, TouchedAccount>();
   readonly currencies = new Map<string, CurrencyBooks>();
+  /** Legs by transfer that were opened in these records and are open after them. */
+  readonly opened = new Map<string, OpenLeg>();
+  /** Transfers whose leg was open before and is closed now. */
+  readonly closed = new Set<string>();
   /** One sentence each, naming record, currency and account. */
   readonly findings: string[] = [];
   readonly #before: BooksBefore;
   /** What a currency is off by since before: told once. */
   readonly #off = new Map<string, bigint>();
+  /** Credits and refunds of the record at hand: inside a record one may stand before its debit, so they are judged at its end. */
+  readonly #credits: MoneyEntry[] = [];
   #record = 0;
 
   constructor(before: BooksBefore) {
@@ -88,6 +105,8 @@ export class Audit {
         moved.add(row.currency);
       }
     }
+    for (const credit of this.#credits) this.#closeLeg(credit);
+    this.#credits.length = 0;
     for (const currency of moved) this.#assertBalanced(currency);
   }
 
@@ -118,19 +137,38 @@ export class Audit {
     }
     const total = this.#currency(row.currency);
     total[books.kind] += balance - books.balance;
-    total.inTransit -= amount;
     total.entries++;
     books.balance = balance;
     books.sequence = row.sequence;
-    entries.push({
-      account: row.account,
-      sequence: row.sequence,
-      transfer: row.transfer,
-      amount,
-      balance,
-      currency: row.currency,
-      at: row.at,
-    });
+    const { account, sequence, transfer, currency, at } = row;
+    const entry = { account, sequence, transfer, amount, balance, currency, at };
+    entries.push(entry);
+    if (amount < 0n) this.#openLeg(entry);
+    else this.#credits.push(entry);
+  }
+
+  #openLeg({ account, transfer, currency, amount }: MoneyEntry): void {
+    if (this.#legOf(transfer) !== null) {
+      this.#tell(currency, account, `transfer ${transfer} is debited again while its first debit is in transit`);
+      return;
+    }
+    this.opened.set(transfer, { currency, amount: -amount });
+    this.#currency(currency).inTransit -= amount;
+  }
+
+  #closeLeg({ account, transfer, currency, amount }: MoneyEntry): void {
+    const leg = this.#legOf(transfer);
+    if (leg === null || leg.currency !== currency) {
+      this.#tell(currency, account, `${amount} of transfer ${transfer} come from no open debit`);
+      return;
+    }
+    if (leg.amount !== amount) this.#tell(currency, account, `transfer ${transfer} took ${leg.amount} and gives ${amount}`);
+    if (!this.opened.delete(transfer)) this.closed.add(transfer);
+    this.#currency(currency).inTransit -= leg.amount;
+  }
+
+  #legOf(transfer: string): OpenLeg | null {
+    return this.opened.get(transfer) ?? (this.closed.has(transfer) ? null : this.#before.leg(transfer));
   }
 
   /** A world account is born with its first entry (A4). */

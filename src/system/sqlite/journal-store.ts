@@ -213,10 +213,16 @@ export class SqliteJournal implements JournalStore {
     rows.checkChain(rows.pointAt(after));
   }
 
-  /** Pages in the write-ahead log that are not in the main file yet; 0 while the file is closed. Cheap. */
-  get walPages(): number {
+  /** Pages in the write-ahead log, and how many of them are in the main file; none while the file is closed. Cheap. */
+  get log(): WalFigures {
     const row = this.#file?.walFigures.get();
-    return row === undefined ? 0 : Math.max(row.log - row.checkpointed, 0);
+    return row === undefined ? { pages: 0, moved: 0 } : { pages: Math.max(row.log, 0), moved: Math.max(row.checkpointed, 0) };
+  }
+
+  /** Pages in the write-ahead log that are not in the main file yet. Cheap. */
+  get walPages(): number {
+    const { pages, moved } = this.log;
+    return pages - moved;
   }
 
   /**

@@ -13,7 +13,7 @@ import { type FileFormat, isBlank, namingCorruption, readMeta, type StoreMeta } 
  */
 export const SNAPSHOT_FILE: FileFormat = {
   name: "snapshots",
-  format: 1,
+  format: 2,
   schema: `
     CREATE TABLE snapshots(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, entity TEXT NOT NULL, shard INTEGER NOT NULL, seq INTEGER NOT NULL,
       version INTEGER NOT NULL, definition INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
@@ -45,6 +45,14 @@ export function snapshotHash(entity: string): number {
     high = Math.imul(high ^ unit, 2246822519);
   }
   return (high >>> 24) * 2 ** 32 + (low >>> 0);
+}
+
+/**
+ * The newest of the rows of one entity. There is one at most as long as `isFirst` is true to its word; should it ever not be, the older row must
+ * not be taken for the entity's state. (ORDER BY in the query would make SQLite plan it again at every call: 3.7 us instead of 0.6.)
+ */
+export function newestOf<Row extends { readonly seq: number }>(rows: readonly Row[]): Row | undefined {
+  return rows.length < 2 ? rows[0] : rows.reduce((newest, row) => (row.seq > newest.seq ? row : newest));
 }
 
 /** What a checkpoint file says before the journal is opened: whose it is, and up to which record it covers a shard. */

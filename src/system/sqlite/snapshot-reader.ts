@@ -1,6 +1,6 @@
 import type { CheckpointHead, Snapshot, SnapshotReader } from "../../runtime/index.ts";
 import { type Connection, openConnection, type Statement } from "./connection.ts";
-import { headOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
+import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
 import { readMeta } from "./store-meta.ts";
 
 /** Point reads on a connection of its own that cannot write, for a shard's thread. The file must be there: the store is made before threads start. */
@@ -21,7 +21,7 @@ export class SqliteSnapshotReader implements SnapshotReader {
   }
 
   load(entity: string): Snapshot | null {
-    return this.#load.get(snapshotHash(entity), entity) ?? null;
+    return newestOf(this.#load.all(snapshotHash(entity), entity)) ?? null;
   }
 
   /** Runs `read` in one read transaction: taking and giving back SQLite's lock for each of many `load`s costs three times the reads (2.9 against 0.8 us). */

@@ -1,6 +1,6 @@
 import type { CheckpointEnd, CheckpointHead, Snapshot, SnapshotStore } from "../../runtime/index.ts";
 import { type Connection, checkpointWal, openConnection } from "./connection.ts";
-import { headOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
+import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
 import { assertSameStore, assertShardCount, createFile, isBlank, namingCorruption, readMeta, type StoreMeta } from "./store-meta.ts";
 
 /** A larger log than SQLite's 1,000 pages lets one write of a page serve several checkpoints of hot entities. */
@@ -79,7 +79,7 @@ function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void
     const rows = snapshots.map((snapshot) => ({ hash: snapshotHash(snapshot.entity), snapshot })).sort((a, b) => a.hash - b.hash);
     for (const { hash, snapshot } of rows) {
       const { entity, shard, seq, version, definition, body } = snapshot;
-      const found = snapshot.isFirst === true ? undefined : find.get(hash, entity);
+      const found = snapshot.isFirst === true ? undefined : newestOf(find.all(hash, entity));
       if (found === undefined) insert.run(hash, entity, shard, seq, version, definition, body);
       // A thread that died may have left older rows on their way.
       else if (found.seq <= seq) update.run(seq, version, definition, body, found.id);

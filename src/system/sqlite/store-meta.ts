@@ -7,7 +7,7 @@ export interface StoreMeta {
   readonly shardCount: number;
 }
 
-/** A kind of file and the format of it that this program reads and writes. */
+/** A kind of file and the format of it that this program reads and writes: older ones are not read, newer ones when they allow it. */
 export interface FileFormat {
   readonly name: string;
   readonly format: number;
@@ -44,6 +44,7 @@ export function readMeta(db: Connection, file: FileFormat): StoreMeta {
     throw unsupported(db, `something else than Troupe's ${file.name}`, file);
   }
   if (minReader > file.format) throw unsupported(db, `format ${format}, which needs a reader of format ${minReader}`, file);
+  if (format < file.format) throw unsupported(db, `format ${format}, which is older than this program reads`, file);
   return { storeId: String(found.get("store_id")), shardCount: Number(found.get("shard_count")) };
 }
 
@@ -85,4 +86,4 @@ function metaRows(db: Connection, file: FileFormat): readonly (readonly [string,
 }
 
 const unsupported = (db: Connection, found: string, file: FileFormat): Fault =>
-  new Fault("FORMAT_UNSUPPORTED", `${db.name}: found ${found}; supported is ${file.name} up to format ${file.format}.`);
+  new Fault("FORMAT_UNSUPPORTED", `${db.name}: found ${found}; supported is ${file.name} of format ${file.format}.`);

@@ -153,10 +153,11 @@ class NumberCheck {
   }
 
   #addEntry(row: RecordRow, entry: unknown): void {
-    const { shard, seq } = (entry ?? {}) as { readonly shard?: unknown; readonly seq?: unknown };
+    const { shard, seq, entity } = (entry ?? {}) as Readonly<Record<"shard" | "seq" | "entity", unknown>>;
     if (typeof shard !== "number" || typeof seq !== "number" || !Number.isInteger(shard) || shard < 0 || shard >= this.#shardCount) {
       throw corrupt(this.#path, row.seq, "an entry of it has no shard of this store or no sequence");
     }
+    if (typeof entity !== "string") throw corrupt(this.#path, row.seq, "an entry of it names no entity");
     const expected = (this.#seqOf.get(shard) ?? 0) + 1;
     if (seq !== expected) throw corrupt(this.#path, row.seq, `entry ${seq} of shard ${shard} stands where entry ${expected} belongs`);
     this.#seqOf.set(shard, seq);

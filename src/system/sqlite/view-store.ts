@@ -4,6 +4,7 @@ import { Fault, type StoredRecord } from "../../runtime/index.ts";
 import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
 import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
 import { type Connection, isCorruption, openConnection } from "./connection.ts";
+import { OpenLegs } from "./open-legs.ts";
 import { createFile, type FileFormat, isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
 
 /**
@@ -12,11 +13,12 @@ import { createFile, type FileFormat, isBlank, readMeta, type StoreMeta } from "
  * with history, against 2 us that stay. Every `MARK_EVERY`th entry of an account is marked, so that a page of a statement is found from
  * the nearest mark above it and not from the account's newest entry.
  *
- * Amounts and balances fit 64 bits; sums over accounts need not, so they are decimal text. `findings` are the auditor's.
+ * Amounts and balances fit 64 bits; sums over accounts need not, so they are decimal text. `findings` are the auditor's. `legs` are the
+ * debits whose credit or refund had not come by the position; most come in the same batch and are never written.
  */
 const VIEW_FILE: FileFormat = {
   name: "views",
-  format: 1,
+  format: 2,
   schema: `
     CREATE TABLE entries(id INTEGER PRIMARY KEY, previous INTEGER NOT NULL, sequence INTEGER NOT NULL, transfer TEXT NOT NULL,
       amount INTEGER NOT NULL, balance INTEGER NOT NULL, currency TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
@@ -26,6 +28,7 @@ const VIEW_FILE: FileFormat = {
       balance INTEGER NOT NULL, sequence INTEGER NOT NULL, newest INTEGER NOT NULL) STRICT;
     CREATE TABLE totals(currency TEXT PRIMARY KEY, in_transit TEXT NOT NULL, customer TEXT NOT NULL, system TEXT NOT NULL,
       world TEXT NOT NULL, accounts INTEGER NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE legs(transfer TEXT PRIMARY KEY, currency TEXT NOT NULL, amount INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE findings(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
     CREATE TABLE position(seq INTEGER NOT NULL) STRICT;
     INSERT INTO position(seq) VALUES (0);
@@ -63,42 +66,47 @@ interface AccountRow {
 
 /**
  * Statements and the trial balance, made from the journal and audited on the way. Only the read-model thread holds one. Position and rows
- * commit together, so a crash loses or repeats nothing; a missing, foreign or unreadable file is made anew and filled from the journal.
+ * commit together, so a crash loses or repeats nothing; a missing, foreign, older or damaged file is made anew and filled from the journal.
  */
 export class SqliteViews {
-  /** Why the file was made anew at opening; null when it was there and whole. */
-  readonly rebuiltBecause: string | null;
-  readonly #db: Connection;
-  readonly #sql: ReturnType<typeof prepared>;
+  readonly #options: SqliteViewsOptions;
+  #file: ViewFile;
+  #rebuiltBecause: string | null;
+  /** Where the view stood when damage was last met: a view that does not get beyond it is not made anew again. */
+  #damagedAt = -1;
   readonly #books = new Map<string, AccountBooks>();
-  #position: number;
-  #findingCount: number;
-  /** Number of the row that was appended last. */
-  #entryLast: number;
 
   constructor(options: SqliteViewsOptions) {
-    const { db, rebuiltBecause } = openOrMake(options);
-    this.#db = db;
-    this.rebuiltBecause = rebuiltBecause;
-    this.#sql = prepared(db);
-    this.#position = this.#sql.position.get() ?? 0;
-    this.#findingCount = this.#sql.findingCount.get() ?? 0;
-    this.#entryLast = this.#sql.entryLast.get() ?? 0;
+    const { file, rebuiltBecause } = openOrMake(options);
+    this.#options = options;
+    this.#file = file;
+    this.#rebuiltBecause = rebuiltBecause;
+  }
+
+  /** Why the file was made anew, at opening or since; null when it was there and whole. */
+  get rebuiltBecause(): string | null {
+    return this.#rebuiltBecause;
   }
 
   /** Sequence of the last record that is in the view. */
   get position(): number {
-    return this.#position;
+    return this.#file.position;
   }
 
   /**
-   * Takes records that follow the position; those at or below it are skipped. One transaction.
+   * Takes records that follow the position; those at or below it are skipped. One transaction. When SQLite finds the file damaged the view is
+   * made anew: it then stands at position 0 and has taken nothing, and `rebuiltBecause` says why.
    * @returns what the auditor found in them, which `findings` keeps.
-   * @throws Error at a gap; nothing of the batch is kept then.
+   * @throws Error at a gap, or damage again before the view came as far as before; nothing of the batch is kept then.
    */
   apply(records: readonly StoredRecord[]): readonly string[] {
-    const audit = new Audit({ account: (id) => this.#account(id), currency: (currency) => this.#currency(currency) });
-    let position = this.#position;
+    const file = this.#file;
+    const audit = new Audit({
+      account: (id) => this.#account(id),
+      currency: (currency) => this.#currency(currency),
+      leg: (transfer) => file.legs.get(transfer),
+    });
+    let position = file.position;
     try {
       for (const record of records) {
         if (record.seq <= position) continue;
@@ -106,21 +114,23 @@ export class SqliteViews {
         audit.add(record);
         position = record.seq;
       }
-      if (position === this.#position) return [];
+      if (position === file.position) return [];
       this.#commit(audit, position);
     } catch (cause) {
       this.#books.clear(); // They ran ahead of the file, and so did the row numbers.
-      this.#entryLast = this.#sql.entryLast.get() ?? 0;
+      if (this.#isMended(cause)) return [];
+      file.entryLast = file.sql.entryLast.get() ?? 0;
       throw cause;
     }
-    this.#position = position;
+    file.position = position;
+    file.legs.keep(audit);
     this.#remember(audit.accounts);
     return audit.findings;
   }
 
-  /** Entries of an account above `after`, oldest first; an unknown account has none. */
+  /** Entries of an account above `after`, oldest first; an unknown account has none. @throws Fault `VIEW_BEHIND` when the view was damaged. */
   statement(account: string, { after, limit }: { readonly after: number; readonly limit: number }): StatementPage {
-    const rows = this.#sql.statement.all({ account, after, upTo: after + limit + 1, limit: limit + 1 });
+    const rows = this.#query(({ sql }) => sql.statement.all({ account, after, upTo: after + limit + 1, limit: limit + 1 }));
     const entries = rows.slice(0, limit).map(({ sequence, transfer, amount, balance, currency, at }) => ({
       sequence: Number(sequence),
       transferId: transfer,
@@ -132,62 +142,91 @@ export class SqliteViews {
     return { entries, hasMore: rows.length > limit };
   }
 
+  /** `inTransit` is the sum of the open legs, kept apart from the balances, so `total` is a check. @throws Fault `VIEW_BEHIND` as `statement`. */
   trialBalance(): TrialBalance {
-    const lines = this.#sql.totals.all().map(({ currency, ...row }): TrialLine => {
+    const lines = this.#query(({ sql }) => sql.totals.all()).map(({ currency, ...row }): TrialLine => {
       const { customer, system, world, inTransit, accounts, entries } = booksOf(row);
       const total = String(customer + system + world + inTransit);
       const sums = { customer: row.customer, system: row.system, world: row.world, inTransit: row.in_transit };
       return { currency, ...sums, total, accounts, entries };
     });
-    return { position: this.#position, lines };
+    return { position: this.#file.position, lines };
   }
 
-  /** What the auditor found since the view was made, oldest first; the first thousand are kept. */
+  /** What the auditor found since the view was made, oldest first; the first thousand are kept. @throws Fault `VIEW_BEHIND` as `statement`. */
   findings(): readonly string[] {
-    return this.#sql.findings.all();
+    return this.#query(({ sql }) => sql.findings.all());
   }
 
   close(): void {
-    this.#db.close();
+    this.#file.db.close();
+  }
+
+  /** A view that was just made anew must not answer: it would say that nothing ever happened. */
+  #query<Rows>(read: (file: ViewFile) => Rows): Rows {
+    try {
+      return read(this.#file);
+    } catch (cause) {
+      if (!this.#isMended(cause)) throw cause;
+      throw new Fault("VIEW_BEHIND", `The read model was damaged and is being made anew: ${this.#rebuiltBecause}. Read again later.`, {
+        isRetryable: true,
+        cause,
+      });
+    }
+  }
+
+  /** Damage is met where a page is read, long after opening. True when the view stands at 0 and is to be filled again. */
+  #isMended(cause: unknown): boolean {
+    const { position } = this.#file;
+    if (!isCorruption(cause) || position <= this.#damagedAt) return false;
+    this.#damagedAt = position;
+    this.#file.db.close();
+    this.#books.clear();
+    this.#file = makeAnew(this.#options);
+    this.#rebuiltBecause = `at record ${position} SQLite said "${messageOf(cause)}"`;
+    return true;
   }
 
   #account(id: string): AccountBooks | null {
     const atHand = this.#books.get(id);
     if (atHand !== undefined) return atHand;
-    const row = this.#sql.account.get(id);
+    const row = this.#file.sql.account.get(id);
     if (row === undefined) return null;
     const { currency, kind, balance } = row;
     return { currency, kind, balance, sequence: Number(row.sequence), filed: { id: Number(row.id), newest: Number(row.newest) } };
   }
 
   #currency(currency: string): CurrencyBooks {
-    const row = this.#sql.total.get(currency);
+    const row = this.#file.sql.total.get(currency);
     return row === undefined ? { customer: 0n, system: 0n, world: 0n, inTransit: 0n, accounts: 0, entries: 0 } : booksOf(row);
   }
 
   #commit(audit: Audit, position: number): void {
-    const findings = audit.findings.slice(0, Math.max(FINDINGS_MAX - this.#findingCount, 0));
-    const sql = this.#sql;
+    const file = this.#file;
+    const { sql } = file;
+    const findings = audit.findings.slice(0, Math.max(FINDINGS_MAX - file.findingCount, 0));
     const touched = [...audit.accounts].sort(([, { books: left }], [, { books: right }]) => (left.filed?.id ?? 0) - (right.filed?.id ?? 0));
-    this.#db
+    file.db
       .transaction(() => {
         for (const [name, account] of touched) this.#putAccount(name, account);
         for (const [currency, { customer, system, world, inTransit, accounts, entries }] of audit.currencies) {
           sql.putTotal.run(currency, String(inTransit), String(customer), String(system), String(world), accounts, entries);
         }
+        file.legs.write(audit);
         for (const text of findings) sql.putFinding.run(text);
         sql.putPosition.run(position);
       })
       .immediate();
-    this.#findingCount += findings.length;
+    file.findingCount += findings.length;
   }
 
   #putAccount(name: string, { books, entries }: TouchedAccount): void {
-    const sql = this.#sql;
+    const file = this.#file;
+    const { sql } = file;
     const id = books.filed?.id ?? Number(sql.addAccount.run(name, books.currency, books.kind).lastInsertRowid);
     let newest = books.filed?.newest ?? 0;
     for (const { sequence, transfer, amount, balance, currency, at } of entries) {
-      const entry = ++this.#entryLast;
+      const entry = ++file.entryLast;
       sql.addEntry.run(entry, newest, sequence, transfer, amount, balance, currency, at);
       if (sequence % MARK_EVERY === 0) sql.addMark.run(id, sequence, entry);
       newest = entry;
@@ -225,29 +264,54 @@ export function viewPositionOf(options: SqliteViewsOptions): number | null {
   }
 }
 
-function openOrMake(options: SqliteViewsOptions): { readonly db: Connection; readonly rebuiltBecause: string | null } {
+/** An open file and what is kept of it at hand. */
+interface ViewFile {
+  readonly db: Connection;
+  readonly sql: ReturnType<typeof prepared>;
+  readonly legs: OpenLegs;
+  position: number;
+  findingCount: number;
+  /** Number of the row that was appended last. */
+  entryLast: number;
+}
+
+function openOrMake(options: SqliteViewsOptions): { readonly file: ViewFile; readonly rebuiltBecause: string | null } {
   try {
     const db = open(options);
     try {
       const found = readMeta(db, VIEW_FILE);
-      if (found.storeId === options.meta.storeId) return { db, rebuiltBecause: null };
+      if (found.storeId === options.meta.storeId) return { file: fileOf(db), rebuiltBecause: null };
     } catch (cause) {
       db.close();
       throw cause;
     }
     db.close();
-    return { db: makeAnew(options), rebuiltBecause: "it belonged to another store" };
+    return { file: makeAnew(options), rebuiltBecause: "it belonged to another store" };
   } catch (cause) {
     if (!isUnreadable(cause)) throw cause;
-    return { db: makeAnew(options), rebuiltBecause: cause instanceof Error ? cause.message : String(cause) };
+    return { file: makeAnew(options), rebuiltBecause: messageOf(cause) };
   }
 }
 
 /** Nothing is lost with the file: all of it comes from the journal. */
-function makeAnew(options: SqliteViewsOptions): Connection {
+function makeAnew(options: SqliteViewsOptions): ViewFile {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(options.path + suffix, { force: true });
-  return open(options);
+  return fileOf(open(options));
 }
+
+function fileOf(db: Connection): ViewFile {
+  const sql = prepared(db);
+  return {
+    db,
+    sql,
+    legs: new OpenLegs(db),
+    position: sql.position.get() ?? 0,
+    findingCount: sql.findingCount.get() ?? 0,
+    entryLast: sql.entryLast.get() ?? 0,
+  };
+}
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 function open(options: SqliteViewsOptions): Connection {
   const db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: WAL_PAGES });

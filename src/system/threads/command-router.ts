@@ -3,7 +3,9 @@ import { type Answer, type Code, type Json, type PackedCommand, packCommands, ty
 
 interface Pending {
   readonly thread: number;
-  readonly resolve: (answer: Answer<Json>) => void;
+  /** Null once it was answered at its deadline: it still counts until the thread has answered, so that a thread that hangs stays bounded. */
+  resolve: ((answer: Answer<Json>) => void) | null;
+  readonly askedAt: number;
   readonly deadlineAt: number;
 }
 
@@ -24,6 +26,7 @@ export class CommandRouter {
   #caller = 0;
   #isScheduled = false;
   #queued = 0;
+  #unanswered = 0;
   #isClosing = false;
 
   constructor(options: { readonly threadCount: number; readonly commandsMax: number }) {
@@ -34,8 +37,15 @@ export class CommandRouter {
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
   }
 
+  /** Commands that somebody waits for. */
   get inFlight(): number {
-    return this.#pending.size;
+    return this.#unanswered;
+  }
+
+  /** How long the oldest of them has waited. */
+  get oldestMs(): number {
+    for (const { resolve, askedAt } of this.#pending.values()) if (resolve !== null) return performance.now() - askedAt;
+    return 0;
   }
 
   ask(
@@ -66,7 +76,8 @@ export class CommandRouter {
       setImmediate(this.#flush);
     }
     return new Promise((resolve) => {
-      this.#pending.set(caller, { thread, resolve, deadlineAt });
+      this.#unanswered++;
+      this.#pending.set(caller, { thread, resolve, askedAt: performance.now(), deadlineAt });
     });
   }
 
@@ -93,8 +104,8 @@ export class CommandRouter {
   async drain(deadlineMs: number): Promise<boolean> {
     this.#isClosing = true;
     const until = Date.now() + deadlineMs;
-    while (this.#pending.size > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
-    return this.#pending.size === 0;
+    while (this.#unanswered > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    return this.#unanswered === 0;
   }
 
   close(): void {
@@ -117,10 +128,17 @@ export class CommandRouter {
 
   #settle(caller: number, answer: Answer<Json>): void {
     const pending = this.#pending.get(caller);
-    if (pending === undefined) return; // It was answered at its deadline.
+    if (pending === undefined) return;
     this.#pending.delete(caller);
     this.#inFlight[pending.thread] = (this.#inFlight[pending.thread] ?? 1) - 1;
+    this.#tell(pending, answer);
+  }
+
+  #tell(pending: Pending, answer: Answer<Json>): void {
+    if (pending.resolve === null) return; // It was answered at its deadline.
     pending.resolve(answer);
+    pending.resolve = null;
+    this.#unanswered--;
   }
 
   /** A little after the deadline, so that the thread's own "surely not run" arrives first when it can be given. */
@@ -134,12 +152,8 @@ export class CommandRouter {
         return false;
       });
     }
-    for (const [caller, pending] of this.#pending) {
-      if (pending.deadlineAt < now)
-        this.#settle(
-          caller,
-          refusal("OUTCOME_UNKNOWN", "No answer came in time; it may or may not have run. Send it again with the same key."),
-        );
+    for (const pending of this.#pending.values()) {
+      if (pending.deadlineAt < now) this.#tell(pending, LATE);
     }
   }
 }
@@ -149,4 +163,5 @@ const DRAIN_LOOK_MS = 5;
 const FLUSH_COMMANDS = 16;
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
+const LATE = refusal("OUTCOME_UNKNOWN", "No answer came in time; it may or may not have run. Send it again with the same key.");
 const LOST = refusal("OUTCOME_UNKNOWN", "The thread that worked on it ended; it may or may not have run. Send it again with the same key.");

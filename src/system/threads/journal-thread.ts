@@ -115,6 +115,7 @@ export class JournalThread {
       setTimeout(() => this.#reopen(batch, before), this.#nextProbeMs());
       return;
     }
+    this.#publish(); // Before any answer leaves: who reads after it must see it.
     const found = store.read(before, batch.length);
     for (const [i, waiting] of batch.entries()) {
       const { domain, incarnation, number } = waiting.group;
@@ -123,7 +124,6 @@ export class JournalThread {
         post(waiting.port, { kind: "committed", number, seq: record.seq });
       } else this.#refuse(waiting);
     }
-    this.#publish();
     this.#isOutcomeOpen = false;
     for (const resolve of this.#whenKnown.splice(0)) resolve();
     this.#commit();

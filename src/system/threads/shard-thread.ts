@@ -42,6 +42,9 @@ export interface ShardThreadOptions {
   readonly settings: ShardThreadSettings;
   readonly plantedBug: PlantedBug | null;
   readonly onCrash: (address: string, doing: string, cause: unknown) => void;
+  readonly onCheckpointFailed: (reason: string) => void;
+  /** A checkpoint was stored after one or more had failed. */
+  readonly onCheckpointRecovered: () => void;
   /** A group was refused: this thread's work is over, its successor recovers. */
   readonly onRefused: () => void;
 }
@@ -73,6 +76,10 @@ export class ShardThread {
   #checkpointPosition = 0;
   #checkpoints = 0;
   #checkpointFailure: string | null = null;
+  #checkpointFailures = 0;
+  /** A store that fails is left alone for a while: trying again at once would burn the core that refusals and reads need. */
+  #checkpointNotBefore = 0;
+  #checkpointBackoffMs = CHECKPOINT_BACKOFF_MS_MIN;
   #isEndSent = false;
   #waiting: Array<{ readonly isDone: () => boolean; readonly resolve: () => void }> = [];
 
@@ -161,12 +168,14 @@ export class ShardThread {
   /** Everything handled so far is in a checkpoint when it resolves. @throws Error when the checkpoint could not be written. */
   async checkpointNow(): Promise<void> {
     await this.#until(() => this.#checkpoint === null);
-    const before = this.#checkpoints;
-    this.#checkpointFailure = null;
-    this.#beginCheckpoint();
-    this.#schedule();
-    await this.#until(() => this.#checkpoints > before || this.#checkpointFailure !== null);
-    if (this.#checkpointFailure !== null) throw new Error(this.#checkpointFailure);
+    const [ended, failed] = [this.#checkpoints, this.#checkpointFailures];
+    this.#checkpointNotBefore = 0;
+    // It cannot begin while a group is in flight that may not be followed by another, or while a tail is being read.
+    await this.#until(() => {
+      if (this.#checkpoint === null && this.#checkpoints === ended && this.#checkpointFailures === failed) this.#beginCheckpoint();
+      return this.#checkpoints > ended || this.#checkpointFailures > failed;
+    });
+    if (this.#checkpointFailures > failed) throw new Error(this.#checkpointFailure ?? "the checkpoint failed");
   }
 
   close(): void {
@@ -256,6 +265,7 @@ export class ShardThread {
   // Checkpoints --------------------------------------------------------------------------------------------------------------------
 
   #checkpointWhenDue(): void {
+    if (this.#waiting.length > 0) this.#schedule();
     const { settings } = this.#options;
     const isTime = performance.now() - this.#checkpointAt >= settings.checkpointEveryMs;
     // A domain that writes nothing must move its position too, or a start would read what the others wrote meanwhile.
@@ -264,7 +274,7 @@ export class ShardThread {
   }
 
   #beginCheckpoint(): void {
-    if (this.#checkpoint !== null) return;
+    if (this.#checkpoint !== null || performance.now() < this.#checkpointNotBefore) return;
     this.#checkpoint = this.#domain.beginCheckpoint(this.#journalSeq());
     if (this.#checkpoint === null) return;
     this.#checkpointAt = performance.now();
@@ -297,11 +307,17 @@ export class ShardThread {
     this.#checkpoint = null;
     if (message.kind === "ended") {
       this.#checkpoints++;
+      if (this.#checkpointFailure !== null) this.#options.onCheckpointRecovered();
       this.#checkpointFailure = null;
+      this.#checkpointBackoffMs = CHECKPOINT_BACKOFF_MS_MIN;
       this.#domain.endCheckpoint();
     } else {
+      this.#checkpointFailures++;
       this.#checkpointFailure = message.reason;
+      this.#checkpointNotBefore = performance.now() + this.#checkpointBackoffMs;
+      this.#checkpointBackoffMs = Math.min(this.#checkpointBackoffMs * 2, CHECKPOINT_BACKOFF_MS_MAX);
       this.#domain.abandonCheckpoint();
+      this.#options.onCheckpointFailed(message.reason);
     }
     this.#schedule();
   }
@@ -340,5 +356,7 @@ export class ShardThread {
 
 /** Rows encoded in one run: about 1 ms. */
 const ENCODE_ROWS_MAX = 250;
+const CHECKPOINT_BACKOFF_MS_MIN = 100;
+const CHECKPOINT_BACKOFF_MS_MAX = 5_000;
 const PASSIVATE_EVERY_MS = 1_000;
 const PASSIVATE_STEPS_MAX = 20_000;

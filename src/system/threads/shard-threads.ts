@@ -31,6 +31,7 @@ export class ShardThreads {
   readonly #deathsAt: number[] = [];
   #recoveries: Promise<void> = Promise.resolve();
   #recovering = new Set<number>();
+  readonly #checkpointFailures = new Map<number, string>();
   #isClosing = false;
 
   constructor(options: ShardThreadsOptions) {
@@ -41,6 +42,11 @@ export class ShardThreads {
   /** Threads that are being replaced at the moment. */
   get recovering(): readonly number[] {
     return [...this.#recovering];
+  }
+
+  /** Threads whose last checkpoint failed, and why. */
+  get checkpointFailures(): ReadonlyMap<number, string> {
+    return this.#checkpointFailures;
   }
 
   get living(): readonly ShardWorker[] {
@@ -61,7 +67,7 @@ export class ShardThreads {
     try {
       await Promise.all(peers.map((ports, thread) => this.#spawn(thread, ports)));
     } catch (cause) {
-      await this.close();
+      await this.close(0);
       throw cause;
     }
     for (const [thread, worker] of this.#workers.entries()) if (worker !== null) this.#watch(thread, worker);
@@ -73,12 +79,17 @@ export class ShardThreads {
   }
 
   /** Checkpoints what is left and ends the threads. What a thread that does not answer had is in the journal. */
-  async close(): Promise<void> {
+  async close(msMax: number): Promise<void> {
     this.#isClosing = true;
-    await this.#recoveries;
+    const late = new Promise<void>((resolve) => {
+      setTimeout(resolve, msMax).unref();
+    });
+    // A recovery may wait for a journal that does not come back; its thread is ended like the others.
+    await Promise.race([this.#recoveries, late]);
+    const workers = this.#workers.filter((worker) => worker !== null);
     await Promise.allSettled(
-      this.living.map(async (worker) => {
-        await worker.call.close().catch(() => undefined);
+      workers.map(async (worker) => {
+        if (!worker.isGone) await Promise.race([worker.call.close().catch(() => undefined), late]);
         await worker.terminate();
       }),
     );
@@ -103,7 +114,11 @@ export class ShardThreads {
     this.#workers[thread] = worker;
     report.port1.on("message", (message: ShardReport) => {
       if (message.kind === "crashed") this.#options.log.error({ thread, ...message }, "an entity crashed");
-      else void worker.terminate(); // Its successor recovers; it has answered what it could.
+      else if (message.kind === "checkpointed") this.#checkpointFailures.delete(thread);
+      else if (message.kind === "checkpoint-failed") {
+        this.#checkpointFailures.set(thread, message.reason);
+        this.#options.log.error({ thread, reason: message.reason }, "a checkpoint could not be stored; it is tried again");
+      } else void worker.terminate(); // Its successor recovers; it has answered what it could.
     });
     report.port1.unref();
     const [{ incarnation, isDown }] = await Promise.all([
@@ -146,8 +161,7 @@ export class ShardThreads {
         return;
       } catch (cause) {
         this.#options.log.error({ thread, tries, cause: String(cause) }, "the successor of a shard thread did not start");
-        const failed = this.#workers[thread];
-        if (failed !== null && failed !== undefined) await failed.terminate();
+        await this.#workers[thread]?.terminate();
       }
     }
   }

@@ -11,6 +11,7 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
   readonly exited: Promise<string>;
   readonly call: Control<Api>;
   readonly #worker: Worker;
+  readonly #waiting = new Set<(why: Fault) => void>();
   #isGone = false;
 
   constructor(options: {
@@ -38,7 +39,10 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
     this.exited = new Promise((resolve) => {
       this.#worker.on("exit", (code) => {
         this.#isGone = true;
-        resolve(reason === "" ? `exit with code ${code}` : reason);
+        const why = reason === "" ? `exit with code ${code}` : reason;
+        for (const reject of this.#waiting) reject(this.#gone(why));
+        this.#waiting.clear();
+        resolve(why);
       });
     });
     const remote = controlOf<Api>(this.#worker);
@@ -48,9 +52,21 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
         return (...args: never[]) => {
           if (this.#isGone) return Promise.reject(this.#gone("it has ended"));
           const answer = (remote as unknown as Record<PropertyKey, (...args: never[]) => Promise<unknown>>)[name]?.(...args);
-          return Promise.race([answer, this.exited.then((why) => Promise.reject(this.#gone(why)))]);
+          return this.#orGone(answer ?? Promise.resolve());
         };
       },
+    });
+  }
+
+  /**
+   * The answer, or the thread's end, whichever comes first. Not a race with `exited`: every call would leave a reaction, and with it its
+   * answer, on a promise that lives as long as the thread.
+   */
+  #orGone<Value>(answer: Promise<Value>): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      const done = (): void => void this.#waiting.delete(reject);
+      answer.then(resolve, reject).finally(done);
     });
   }
 

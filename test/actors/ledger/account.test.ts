@@ -1,7 +1,7 @@
 /** Accounts without any runtime (R-LED-8): every command, every refusal, and what a repeat gets. */
 import { describe, expect, it } from "vitest";
 import { AMOUNT_MINOR_MAX, account, worldAccountIdOf } from "../../../src/actors/index.ts";
-import type { Json } from "../../../src/runtime/index.ts";
+import { type Code, type Json, STATUS_OF_CODE } from "../../../src/runtime/index.ts";
 import { Books, bodyOf, type Told } from "./books.ts";
 
 const openBody = { currency: "CZK", kind: "customer", overdraftLimit: "0", owner: null, caller: "local", key: "k1" };
@@ -19,6 +19,15 @@ function booksWith(id: string, balance: string, fields: { readonly [name: string
 function expectRefused(books: Books, id: string, told: () => Told, code: string): void {
   const before = { state: books.state(`account/${id}`), entries: books.entries.length };
   expect(told()).toMatchObject(refused(code));
+  expect({ state: books.state(`account/${id}`), entries: books.entries.length }).toEqual(before);
+}
+
+/** Says that a change is refused by an outcome, which is what its key keeps, and changes nothing. */
+function expectChangeRefused(books: Books, id: string, told: () => Told, code: Code): void {
+  const before = { state: books.state(`account/${id}`), entries: books.entries.length };
+  const answer = told();
+  expect(answer).toMatchObject({ ok: true, value: { status: STATUS_OF_CODE[code], replayed: false } });
+  expect(JSON.parse(bodyOf(answer))).toMatchObject({ code, status: STATUS_OF_CODE[code] });
   expect({ state: books.state(`account/${id}`), entries: books.entries.length }).toEqual(before);
 }
 
@@ -86,7 +95,7 @@ describe("opening", () => {
 });
 
 describe("reading", () => {
-  it.each(["get", "check", "debit", "credit", "refund", "freeze", "unfreeze", "close"])("R-LED-5: %s of an unknown account", (command) => {
+  it.each(["get", "check", "debit", "credit", "refund"])("R-LED-5: %s of an unknown account", (command) => {
     const books = new Books();
     const bodies: { readonly [name: string]: Json } = { check: { currency: "CZK" }, debit: movement("1"), credit: movement("1") };
     expectRefused(
@@ -180,9 +189,15 @@ describe("moving money", () => {
 describe("freezing and closing", () => {
   it("answers the account as it is after", () => {
     const books = booksWith("alice", "0");
-    expect(books.account("alice", "freeze")).toMatchObject({ ok: true, value: { status: "frozen", version: 2 } });
-    expect(books.account("alice", "unfreeze")).toMatchObject({ ok: true, value: { status: "open", version: 3 } });
-    expect(books.account("alice", "close")).toMatchObject({ ok: true, value: { status: "closed", version: 4 } });
+    for (const [command, status, version] of [
+      ["freeze", "frozen", 2],
+      ["unfreeze", "open", 3],
+      ["close", "closed", 4],
+    ] as const) {
+      const told = books.account("alice", command);
+      expect(told).toMatchObject({ ok: true, value: { status: 200, replayed: false } });
+      expect(JSON.parse(bodyOf(told))).toMatchObject({ id: "alice", status, version });
+    }
     expect(books.account("alice", "get")).toMatchObject({ ok: true, value: { status: "closed", version: 4 } });
   });
 
@@ -196,23 +211,41 @@ describe("freezing and closing", () => {
   ])("an account that is %s (after %j) refuses to %s", (_status, before, command) => {
     const books = booksWith("alice", "0");
     for (const each of before) books.account("alice", each);
-    expectRefused(books, "alice", () => books.account("alice", command), "illegal_transition");
+    expectChangeRefused(books, "alice", () => books.account("alice", command), "illegal_transition");
   });
 
   it("an account with money, or in debt, is not closed", () => {
     const books = booksWith("alice", "1");
-    expectRefused(books, "alice", () => books.account("alice", "close"), "illegal_transition");
+    expectChangeRefused(books, "alice", () => books.account("alice", "close"), "illegal_transition");
     books.open("debtor", { overdraftLimit: null });
     books.account("debtor", "debit", movement("1"));
-    expectRefused(books, "debtor", () => books.account("debtor", "close"), "illegal_transition");
+    expectChangeRefused(books, "debtor", () => books.account("debtor", "close"), "illegal_transition");
   });
 
   it.each(["freeze", "unfreeze", "close"])("R-LED-8: %s with another expectedVersion is a version_conflict", (command) => {
     const books = booksWith("alice", "1");
     if (command === "unfreeze") books.account("alice", "freeze");
-    expectRefused(books, "alice", () => books.account("alice", command, { expectedVersion: 1 }), "version_conflict");
+    expectChangeRefused(books, "alice", () => books.account("alice", command, { expectedVersion: 1 }), "version_conflict");
     if (command === "close") books.account("alice", "debit", movement("1"));
-    expect(books.account("alice", command, { expectedVersion: command === "freeze" ? 2 : 3 })).toMatchObject({ ok: true });
+    expect(books.account("alice", command, { expectedVersion: command === "freeze" ? 2 : 3 })).toMatchObject({ value: { status: 200 } });
+  });
+
+  it.each(["freeze", "unfreeze", "close"])("R-LED-5: %s of an unknown account", (command) => {
+    const books = new Books();
+    expectChangeRefused(books, "nobody", () => books.account("nobody", command), "account_not_found");
+  });
+
+  it("L3: a refusal is a whole problem document, of the moment when it was decided, at the path of the command", () => {
+    const told = booksWith("zoë {1}", "0").account("zoë {1}", "unfreeze");
+    expect(JSON.parse(bodyOf(told))).toEqual({
+      type: "urn:troupe:problem:illegal_transition",
+      title: "The account's state does not allow this.",
+      status: 409,
+      code: "illegal_transition",
+      detail: "account zoë {1} is open, not frozen",
+      instance: `/v1/accounts/${encodeURIComponent("zoë {1}")}/unfreeze`,
+      timestamp: "2026-01-02T03:04:05.006Z",
+    });
   });
 
   it("L3: the runtime remembers their keys", () => {
@@ -244,9 +277,9 @@ describe("world accounts", () => {
 
   it.each(["freeze", "unfreeze", "close"])("A4: %s is refused", (command) => {
     const books = new Books();
-    expectRefused(books, world, () => books.account(world, command), "validation_failed");
+    expectChangeRefused(books, world, () => books.account(world, command), "validation_failed");
     books.account(world, "debit", movement("1"));
-    expectRefused(books, world, () => books.account(world, command), "validation_failed");
+    expectChangeRefused(books, world, () => books.account(world, command), "validation_failed");
   });
 
   it.each(["world-XXX-{0}", "world-CZK", "world-czk-{0}", "in-transit-CZK-0"])("%s is none", (id) => {

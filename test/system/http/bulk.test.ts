@@ -1,9 +1,12 @@
 /** The bulk stream: B1 to B4 of `bulk.ts`. The fake system stands behind it where a test must hold answers back. */
+import { once } from "node:events";
+import { Agent, type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { transferIdOf } from "../../../src/actors/index.ts";
 import { openBulk } from "../../support/bulk-client.ts";
 import { FakeLedger } from "../../support/fake-ledger.ts";
-import { fieldsOf, get, post, send } from "../../support/http-client.ts";
+import { fieldsOf, get, post, send, sendBytes } from "../../support/http-client.ts";
 import { type OpenLedger, serve } from "../../support/open-ledger.ts";
 
 let ledger: OpenLedger & { readonly system: FakeLedger };
@@ -173,5 +176,32 @@ describe("R-LED-10: bulk", () => {
     const answer = await send(url, "POST", "/v1/transfers/bulk", [["content-type", "application/json"]], JSON.stringify(move("k1")));
     expect([answer.status, fieldsOf(answer).code]).toEqual([400, "validation_failed"]);
     expect(await balanceOf("b")).toBe("0.00");
+  });
+
+  it("bulk after bulk on one connection leaves nothing behind on it", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error) => void warnings.push(name);
+    process.on("warning", onWarning);
+    const ports = new Set<number | undefined>();
+    for (let count = 0; count < 15; count++) {
+      const outgoing = request(`${url}/v1/transfers/bulk`, { method: "POST", agent, headers: { "content-type": "application/x-ndjson" } });
+      outgoing.end(`${JSON.stringify(move(`k${count}`))}\n`);
+      const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
+      ports.add(incoming.socket.localPort);
+      expect(await text(incoming)).toContain('"status":201');
+    }
+    agent.destroy();
+    process.off("warning", onWarning);
+    expect([ports.size, warnings]).toEqual([1, []]);
+  });
+
+  it("TRAPS 45: a stream on which nothing moves for the request timeout is cut", async () => {
+    await ledger[Symbol.asyncDispose]();
+    ledger = await serve(new FakeLedger(), ["--http.request-timeout-ms", "1000"]);
+    const head = "POST /v1/transfers/bulk HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n";
+    const answer = await sendBytes(ledger.url, Buffer.from(`${head}8\r\nno json\n\r\n`));
+    expect(answer.text).toContain('"validation_failed"');
+    expect(answer.text).not.toMatch(/\r\n0\r\n/);
   });
 });

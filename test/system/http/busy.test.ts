@@ -55,6 +55,24 @@ describe("a slow system", () => {
     expect([looked.status, looked.text]).toEqual([201, done.text]);
   });
 
+  it("R-LED-2: OUTCOME_UNKNOWN of a key that began another transfer is key_reused, while that runs and when it is done", async () => {
+    ledger.system.hold();
+    expect((await deposit("k")).status).toBe(202);
+    const other = () => post(url, "/v1/deposits", { accountId: "a", amount: "2", currency: "CZK" }, "k");
+    for (const isDone of [false, true]) {
+      if (isDone) ledger.system.release();
+      ledger.system.refuseNext("OUTCOME_UNKNOWN");
+      const answer = await other();
+      expect([answer.status, fieldsOf(answer).code]).toEqual([422, "key_reused"]);
+    }
+  });
+
+  it("OUTCOME_UNKNOWN of a transfer that is not there begins nothing: its caller was told to wait no longer", async () => {
+    ledger.system.refuseNext("OUTCOME_UNKNOWN");
+    expect((await deposit("k")).status).toBe(504);
+    expect((await get(url, `/v1/transfers/${transferIdOf("local", "k")}`)).status).toBe(404);
+  });
+
   it("R-API-11: a well-formed traceparent goes with the command, any other is as if not there", async () => {
     const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const body = { accountId: "a", amount: "1", currency: "CZK" };
@@ -91,11 +109,22 @@ describe("R-SYS-1: a busy system", () => {
 
   it("readyz is red and names the reason", async () => {
     ledger.system.reasons = ["the disk of the journal is full"];
+    ledger.system.readinessCode = "JOURNAL_UNAVAILABLE";
     const answer = await get(url, "/readyz");
     expect([answer.status, fieldsOf(answer).code]).toEqual([503, "JOURNAL_UNAVAILABLE"]);
     expect(fieldsOf(answer).detail).toContain("the disk of the journal is full");
     expect((await get(url, "/livez")).status).toBe(200);
   });
+
+  it.each([null, "OVERLOADED", "VIEW_BEHIND"] as const)(
+    "readyz is red with the reason's own code %s, OVERLOADED when it has none",
+    async (code) => {
+      ledger.system.reasons = ["shard thread 1 is late"];
+      ledger.system.readinessCode = code;
+      const answer = await get(url, "/readyz");
+      expect([answer.status, fieldsOf(answer).code, answer.headers["retry-after"]]).toEqual([503, code ?? "OVERLOADED", "1"]);
+    },
+  );
 
   it("H1: a defect is INTERNAL_ERROR, logged with its cause, and never shown", async () => {
     ledger.system.ask = async () => {
@@ -162,6 +191,38 @@ describe("H2: stop", () => {
     expect(await late.until(/SHUTTING_DOWN/)).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 1/i);
     expect(await probe.until(/SHUTTING_DOWN/)).toMatch(/^HTTP\/1.1 503 /);
     await closed;
+  });
+
+  it.each([
+    "GET /v1/accounts/a",
+    "GET /v1/accounts/a/entries",
+    "GET /v1/transfers/x",
+    "GET /v1/ledger/trial-balance",
+    "GET /readyz",
+    "POST /v1/accounts",
+    "POST /v1/accounts/a/freeze",
+    "POST /v1/deposits",
+    "POST /v1/transfers/bulk",
+  ])("%s on a connection that is kept is SHUTTING_DOWN, reaches no entity, and ends the connection", async (route) => {
+    const kept = await connection();
+    // A bulk stream whose answer has begun keeps its connection through the stop; the next request comes on it.
+    kept.socket.write(
+      "POST /v1/transfers/bulk HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    await kept.until(/200 OK/);
+    const asked = ledger.system.asked.length;
+    const ended = once(kept.socket, "close");
+    const closed = ledger.server.close(5000);
+    await kept.until(/SHUTTING_DOWN/);
+    const type = route.endsWith("bulk") ? "application/x-ndjson" : "application/json";
+    const body = route.startsWith("POST") ? `idempotency-key: k\r\ncontent-type: ${type}\r\ncontent-length: 2\r\n\r\n{}` : "\r\n";
+    kept.socket.write(`0\r\n\r\n${route} HTTP/1.1\r\nhost: x\r\n${body}`);
+    const refused = await kept.until(/HTTP[\s\S]*SHUTTING_DOWN/);
+    expect(refused).toMatch(/HTTP\/1.1 503 /);
+    expect(refused).toMatch(/connection: close/i);
+    expect(refused).toMatch(/retry-after: 1/i);
+    await Promise.all([closed, ended]);
+    expect(ledger.system.asked.length).toBe(asked);
   });
 
   it("cuts what is not done at the deadline", async () => {

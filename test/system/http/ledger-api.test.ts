@@ -130,6 +130,26 @@ describe("accounts", () => {
     expectProblem(await post(url, `/v1/accounts/${id}/freeze`, {}, newKey()), 409, "illegal_transition");
   });
 
+  it("R-LED-2: with an id of the client's the id makes a repeat: the key is optional, must be well-formed, and is not compared across accounts", async () => {
+    const key = newKey();
+    const ids = [`mine-${key}-1`, `mine-${key}-2`] as const;
+    for (const id of ids) {
+      const opened = await post(url, "/v1/accounts", { id, currency: "CZK" }, key);
+      expect([opened.status, fieldsOf(opened).id, opened.headers["idempotency-replayed"]]).toEqual([201, id, undefined]);
+      for (const other of [key, newKey(), null]) {
+        const again = await post(url, "/v1/accounts", { id, currency: "CZK" }, other);
+        expect([again.status, again.text, again.headers["idempotency-replayed"]]).toEqual([201, opened.text, "true"]);
+      }
+    }
+    // The key is kept with the account: the same key with other fields is told as what it is.
+    expectProblem(await post(url, "/v1/accounts", { id: ids[0], currency: "EUR" }, key), 422, "key_reused");
+    expectProblem(await post(url, "/v1/accounts", { id: ids[0], currency: "EUR" }, newKey()), 409, "already_exists");
+    expectProblem(await post(url, "/v1/accounts", { id: "mine-3", currency: "CZK" }, "a,b"), 400, "idempotency_key_invalid");
+    expectProblem(await get(url, "/v1/accounts/mine-3"), 404, "account_not_found");
+    const document = JSON.stringify(fieldsOf(await get(url, "/openapi.json")));
+    expect(document).toContain("one key with two ids opens two accounts");
+  });
+
   it("a change needs a key, a known field, a whole expectedVersion, and an account that a client opened", async () => {
     const id = await account();
     expectProblem(await post(url, `/v1/accounts/${id}/freeze`, {}), 400, "idempotency_key_missing");

@@ -13,6 +13,13 @@ describe("TRAPS 44: JSON at the door", () => {
     ["2^53 + 1", '{"a":9007199254740993}', "9007199254740993"],
     ["2^53 + 1 with a fraction", '{"a":9007199254740993.0}', "9007199254740993"],
     ["a long exponent", '{"a":1e16}', "1e16"],
+    ["a fraction that rounds to a whole number", '{"a":9007199254740990.6}', "9007199254740990.6"],
+    ["a fraction that vanishes", '{"a":1.00000000000000000001}', "1.00000000000000000001"],
+    ["a negative one", '{"a":-2.00000000000000000001}', "-2.00000000000000000001"],
+    ["more digits than a double has", '{"a":0.12345678901234567891}', "0.12345678901234567891"],
+    ["a number below the smallest double", '{"a":1e-400}', "1e-400"],
+    ["one that a double reaches roughly", '{"a":3e-324}', "3e-324"],
+    ["one of many digits below the smallest double", `{"a":0.${"0".repeat(400)}1}`, "0.000"],
     ["a number in an array", '{"a":[1,2,1E999]}', "1E999"],
     ["depth 33", nested(33), "32 levels"],
     ["depth 10,000", nested(10_000), "32 levels"],
@@ -49,9 +56,46 @@ describe("TRAPS 44: JSON at the door", () => {
 
   it("takes what stands at the limits, and numbers and brackets inside strings", () => {
     expect(read(nested(32)).ok).toBe(true);
-    expect(read('{"a":9007199254740991,"b":-9007199254740991,"c":1e15,"d":0.1,"e":1e-400}').ok).toBe(true);
+    expect(read('{"a":9007199254740991,"b":-9007199254740991,"c":1e15,"d":0.1,"e":5e-324}').ok).toBe(true);
     expect(read('{"a":"1e400 [[[[ 9007199254740993 \\" : , {","b":"\\\\"}').ok).toBe(true);
     expect(read(`{"a":[${"1,".repeat(998)}1]}`).ok).toBe(true);
+  });
+
+  it.each([
+    "-0",
+    "0e999999999999",
+    "0.00000000000000000000",
+    "-0.00000000000000000000",
+    "1.0000000000000000000000",
+    "9007199254740991.0000",
+    "9007199254740991000e-3",
+    "0.1000000000000000000000",
+    "1E+15",
+    "12.5e-1",
+    "2.2250738585072014e-308",
+  ])("takes %s, which a double keeps as it is written", (number) => {
+    expect(read(`{"a":${number}}`)).toEqual({ ok: true, value: { a: Number(number) } });
+  });
+
+  it("takes every double as stringify writes it, and refuses it with a digit more that a double cannot hold", () => {
+    const double = fc
+      .double({ noNaN: true, noDefaultInfinity: true })
+      .filter((value) => value !== 0 && (!Number.isInteger(value) || Number.isSafeInteger(value)));
+    fc.assert(
+      fc.property(double, fc.integer({ min: 1, max: 9 }), (value, digit) => {
+        expect(read(`{"a":${JSON.stringify(value)}}`).ok).toBe(true);
+        const [digits = "", exponent] = String(value).split("e");
+        const longer = `${digits}${digits.includes(".") ? "" : "."}${"0".repeat(25)}${digit}${exponent === undefined ? "" : `e${exponent}`}`;
+        expect([longer, read(`{"a":${longer}}`).ok]).toEqual([longer, false]);
+      }),
+    );
+  });
+
+  it("a literal as long as a body may be costs one pass", () => {
+    const zeros = "0".repeat(500_000);
+    expect(read(`{"a":1${zeros}1${zeros}.5}`).ok).toBe(false);
+    expect(read(`{"a":0.${zeros}1${zeros}}`).ok).toBe(false);
+    expect(read(`{"a":1.${zeros}${zeros}}`).ok).toBe(true);
   });
 
   it("reads every object that stringify writes within the limits, unchanged", () => {

@@ -3,6 +3,7 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
+import { entriesOfType, packEntries } from "../../../src/runtime/index.ts";
 import { openStores, storePaths } from "../../../src/system/sqlite/open-stores.ts";
 import { SqliteSnapshots } from "../../../src/system/sqlite/snapshot-store.ts";
 import { assertNotTruncated, verifyJournal } from "../../../src/system/sqlite/verify.ts";
@@ -176,12 +177,72 @@ describe("the journal's integrity", () => {
   });
 });
 
+describe("records in another layout than ours", () => {
+  const entry = (seq: number, entity: string) => ({
+    shard: 0,
+    seq,
+    entity,
+    version: seq,
+    at: seq,
+    events: [{ kind: "said", entity: "account/x" }],
+  });
+  const entries = [entry(1, "a/1"), entry(2, "account/1"), entry(3, "account/2")];
+  const [first, ...rest] = entries.map((one) => JSON.stringify(one));
+
+  it.each([
+    ["one line", JSON.stringify(entries)],
+    ["indented", JSON.stringify(entries, null, 2)],
+    ["blanks after colons, as other languages write", `[${[first, ...rest].map((one) => one?.replaceAll('":', '": ')).join(", ")}]`],
+    ["two entries on the second line", `[${first},\n${rest.join(",")}]`],
+    ["commas before the lines", `[${first}\n,${rest.join("\n,")}]`],
+    ["blanks at the ends of lines", `[${first}, \n${rest.join(", \n")} ]\n`],
+    ["events on lines of their own", JSON.stringify(entries).replaceAll('{"kind"', '\n{"kind"')],
+  ])("a verified journal can be read by the views: %s", (_, body) => {
+    using dir = folder();
+    const journal = openJournal(dir.path);
+    journal.append([{ ...groupOf(1), count: 3, body }], 1);
+    journal.close();
+    expect(verifyJournal(join(dir.path, "journal.db"))).toMatchObject({ ok: true, figures: { entries: 3 } });
+    for (const text of [body, new TextEncoder().encode(body)]) expect(entriesOfType(text, "account")).toEqual(entries.slice(1));
+    expect(entriesOfType(body, "transfer")).toEqual([]);
+  });
+
+  it("our own layout gives the same, and a body without entries none", () => {
+    expect(entriesOfType(packEntries(entries), "account")).toEqual(entries.slice(1));
+    expect(entriesOfType(packEntries([]), "account")).toEqual([]);
+  });
+
+  it("an entry that names no entity is found", () => {
+    using dir = folder();
+    const journal = openJournal(dir.path);
+    journal.append([{ ...groupOf(1), body: '[{"shard":0,"seq":1}]' }], 1);
+    journal.close();
+    expect(verifyJournal(join(dir.path, "journal.db"))).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(/record 1: .* names no entity/),
+    });
+  });
+});
+
 describe("formats and files that are not ours", () => {
   it("a store that needs a newer reader is refused, naming what was found and what is supported", () => {
     using store = storeOf({ position: 150 });
     store.change("UPDATE meta SET value = 7 WHERE key IN ('format', 'min_reader')");
-    expect(store.stores).toThrow(fault("FORMAT_UNSUPPORTED", /found format 7.*reader of format 7.*supported is journal up to format 1/));
+    expect(store.stores).toThrow(fault("FORMAT_UNSUPPORTED", /found format 7.*reader of format 7.*supported is journal of format 1/));
     expect(store.verify()).toMatchObject({ ok: false, code: "FORMAT_UNSUPPORTED" });
+  });
+
+  it("a checkpoint of an older format is refused by name, and stays as it is", () => {
+    using store = storeOf({ position: 150 });
+    const { state } = storePaths(store.dir);
+    const db = new Database(state);
+    db.exec("UPDATE meta SET value = 1 WHERE key IN ('format', 'min_reader')");
+    db.close();
+    const before = readFileSync(state);
+    expect(store.stores).toThrow(
+      fault("FORMAT_UNSUPPORTED", /state.db: found format 1, which is older.*supported is snapshots of format 2/),
+    );
+    expect(readFileSync(state)).toEqual(before);
   });
 
   it("a newer store that this reader may still read is read", () => {

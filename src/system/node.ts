@@ -1,0 +1,279 @@
+import {
+  type Answer,
+  type AnyDefinition,
+  type AskOf,
+  type AskOptions,
+  addressOf,
+  type Code,
+  type Json,
+  partsOf,
+  type Refusal,
+  shardOf,
+  whyNotId,
+} from "../runtime/index.ts";
+import type { CheckpointControl } from "./checkpoint-worker.ts";
+import type { Config } from "./config/config.ts";
+import type { DataDir } from "./data-dir.ts";
+import type { JournalControl } from "./journal-worker.ts";
+import type { Log } from "./observe/log.ts";
+import type { Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
+import type { CommandRouter } from "./threads/command-router.ts";
+import type { ShardThreads } from "./threads/shard-threads.ts";
+import type { WorkerThread } from "./threads/worker-thread.ts";
+import type { ViewsControl } from "./views-worker.ts";
+
+export interface NodeParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly dataDir: DataDir;
+  readonly threadCount: number;
+  readonly committed: SharedArrayBuffer;
+  readonly router: CommandRouter;
+  readonly journal: WorkerThread<JournalControl>;
+  readonly checkpoint: WorkerThread<CheckpointControl>;
+  readonly views: WorkerThread<ViewsControl>;
+  readonly shards: ShardThreads;
+  readonly synchronous: string;
+}
+
+/** A node that runs. Made by `startSystem`. */
+export class Node implements TroupeSystem {
+  readonly #parts: NodeParts;
+  readonly #committed: BigInt64Array;
+  #journalDown: string | null = null;
+  #fatal: string | null = null;
+  readonly #failed = Promise.withResolvers<string>();
+  #closing: Promise<void> | null = null;
+  #viewReads = 0;
+  /** Since when the views have been behind the journal, and what they still lacked then. */
+  #viewsBehind: { readonly since: number; readonly target: number } | null = null;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    this.#committed = new BigInt64Array(parts.committed);
+  }
+
+  get dataDir(): DataDir {
+    return this.#parts.dataDir;
+  }
+  get threadCount(): number {
+    return this.#parts.threadCount;
+  }
+  get synchronous(): string {
+    return this.#parts.synchronous;
+  }
+  get inFlight(): number {
+    return this.#parts.router.inFlight;
+  }
+
+  entity<Definition>(definition: Definition & Pick<AnyDefinition, "type">, id: string): { readonly ask: AskOf<Definition> } {
+    const { type, commands } = definition as unknown as AnyDefinition;
+    const address = addressOf(type, id);
+    const ask = new Proxy({} as Record<string, unknown>, {
+      get: (_, command) => {
+        if (typeof command !== "string") return undefined;
+        return async (body: unknown, options?: AskOptions): Promise<Answer<Json>> => {
+          const spec = commands[command];
+          if (spec === undefined) return refusal("validation_failed", `${type} has no command "${command}".`);
+          const checked = await spec.body["~standard"].validate(body);
+          if (checked.issues !== undefined) return refusal("validation_failed", checked.issues.map(({ message }) => message).join("; "));
+          return this.ask(address, command, checked.value as Json, options);
+        };
+      },
+    });
+    return { ask: ask as AskOf<Definition> };
+  }
+
+  ask(address: string, command: string, body: Json, options: AskOptions = {}): Promise<Answer<Json>> {
+    const { config, router, threadCount } = this.#parts;
+    const why = whyNotId(partsOf(address).id);
+    if (why !== null) return Promise.resolve(refusal("validation_failed", `${address} is no address of an entity: ${why}.`));
+    return router.ask(shardOf(address, config.shard.count) % threadCount, {
+      to: address,
+      name: command,
+      body,
+      id: options.id ?? null,
+      timeoutMs: options.timeoutMs ?? config.http.answerMsMax,
+      trace: options.trace ?? null,
+    });
+  }
+
+  async statement(accountId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<StatementPage>> {
+    return await this.#view(() => this.#parts.views.call.statement(this.#position(), accountId, page.after, page.limit));
+  }
+
+  async trialBalance(): Promise<Answer<TrialBalance>> {
+    return await this.#view(() => this.#parts.views.call.trialBalance(this.#position()));
+  }
+
+  /** Looks at progress, not only at what is alive: each reason names what is wrong. */
+  async readiness(): Promise<Readiness> {
+    const { shards, router, views, synchronous } = this.#parts;
+    const reasons: Array<readonly [Code, string]> = [];
+    if (this.#closing !== null) reasons.push(["SHUTTING_DOWN", "The service is stopping."]);
+    if (this.#fatal !== null) reasons.push(["JOURNAL_UNAVAILABLE", this.#fatal]);
+    if (this.#journalDown !== null) reasons.push(["JOURNAL_UNAVAILABLE", `The journal takes no writes: ${this.#journalDown}`]);
+    if (shards.recovering.length > 0) reasons.push(["NOT_OWNER", `Shard threads are being recovered: ${shards.recovering.join(", ")}.`]);
+    for (const [thread, why] of shards.checkpointFailures) {
+      reasons.push(["OVERLOADED", `Shard thread ${thread} cannot store its checkpoint: ${why}`]);
+    }
+    const waitedMs = router.oldestMs;
+    if (waitedMs > STUCK_MS)
+      reasons.push(["OVERLOADED", `The oldest command has waited ${Math.round(waitedMs / 1_000)} s for its answer.`]);
+    const seen = views.isGone ? null : await this.#withTime(views.call.figures());
+    if (seen === null) reasons.push(["VIEW_BEHIND", "The read models do not answer."]);
+    else {
+      if (seen.failure !== null) reasons.push(["VIEW_BEHIND", `The read models have stopped: ${seen.failure}`]);
+      if (this.#isViewsStuck(seen.position)) {
+        reasons.push(["VIEW_BEHIND", `The read models stand at record ${seen.position}, the journal at ${this.#position()}.`]);
+      }
+      for (const finding of seen.findings) {
+        reasons.push(["INTERNAL_ERROR", `The auditor found that the books do not add up: ${finding}`]);
+      }
+    }
+    const isDurable = synchronous === "full";
+    const durability = `SQLite, synchronous=${synchronous.toUpperCase()}${isDurable ? "" : " (UNSAFE: a power cut can lose acknowledged work)"}`;
+    const code = reasons[0]?.[0];
+    const told = { isReady: reasons.length === 0, reasons: reasons.map(([, text]) => text), durability, position: this.#position() };
+    return code === undefined ? told : { ...told, code };
+  }
+
+  /** Have the views not reached, within the limit, what the journal held when they were first seen behind it? */
+  #isViewsStuck(position: number): boolean {
+    const behind = this.#viewsBehind;
+    if (behind === null || position >= behind.target) {
+      const target = this.#position();
+      this.#viewsBehind = position < target ? { since: performance.now(), target } : null;
+      return false;
+    }
+    return performance.now() - behind.since > STUCK_MS;
+  }
+
+  /** The answer of a control call, null when it does not come in time. */
+  async #withTime<Value>(call: Promise<Value>): Promise<Value | null> {
+    return await Promise.race([call.catch(() => null), rest(VIEW_ANSWER_MS_MAX).then(() => null)]);
+  }
+
+  async figures(): Promise<SystemFigures> {
+    const { shards, journal, views, threadCount, config } = this.#parts;
+    const [threads, journalFigures, viewFigures] = await Promise.all([
+      Promise.all(shards.living.map((worker) => worker.call.figures())),
+      journal.call.figures(),
+      views.call.figures(),
+    ]);
+    const shardsOf = (thread: number): number => Math.floor((config.shard.count - 1 - thread) / threadCount) + 1;
+    return {
+      shardThreads: threads.map((figures) => ({ ...figures, shards: shardsOf(figures.thread) })),
+      journal: journalFigures,
+      views: viewFigures,
+    };
+  }
+
+  /** Waits until nothing is open, then takes a checkpoint of everything: what a clean stop does, for checks and benches. */
+  async checkpointNow(): Promise<void> {
+    await Promise.all(this.#parts.shards.living.map((worker) => worker.call.idle().then(() => worker.call.checkpointNow())));
+  }
+
+  /** Ends a shard thread as a crash would: for checks. */
+  async killShardThread(thread: number): Promise<void> {
+    await this.#parts.shards.kill(thread);
+  }
+
+  journalState(state: "up" | "down", reason: string): void {
+    this.#journalDown = state === "down" ? reason : null;
+    if (state === "down") this.#parts.log.error({ reason }, "the journal takes no writes; reads go on");
+    else this.#parts.log.info({ reason }, "the journal takes writes again");
+  }
+
+  /** A part that has no successor yet ended: nothing can be promised any more, so the process ends and is started again from its journal. */
+  partEnded(name: string, reason: string): void {
+    if (this.#closing !== null) return;
+    this.#fatal = `The ${name} thread ended: ${reason}`;
+    this.#parts.log.error({ thread: name, reason }, "a thread ended; the process stops, a restart recovers");
+    this.#failed.resolve(this.#fatal);
+    void this.close(FAILED_CLOSE_MS);
+  }
+
+  /** Resolves, with the reason, when the node closes by itself because a part without a successor ended. The process should then end. */
+  get failed(): Promise<string> {
+    return this.#failed.promise;
+  }
+
+  /** New work is refused from now on; accepted work is finished within `deadlineMs` (default `shutdown.deadlineMs`). */
+  close(deadlineMs: number = this.#parts.config.shutdown.deadlineMs): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const { router, shards, journal, checkpoint, views, dataDir, log } = this.#parts;
+    const until = performance.now() + deadlineMs;
+    const isDrained = await router.drain(deadlineMs);
+    const settle = Promise.all(
+      shards.living.map(async (worker) => {
+        await worker.call.idle();
+        await worker.call.checkpointNow();
+      }),
+    );
+    const left = Math.max(until - performance.now(), 0);
+    const outcome = await Promise.race([settle.then(() => "clean", String), rest(left).then(() => "the deadline passed")]);
+    if (!isDrained || outcome !== "clean")
+      log.warn({ outcome, inFlight: router.inFlight }, "stopped with open work; it is in the journal and resumes at the next start");
+    router.close();
+    await shards.close(CLOSE_MS_MAX);
+    for (const part of [views, checkpoint, journal]) {
+      await Promise.race([
+        part.call.close().catch((cause) => log.warn({ thread: part.name, cause: String(cause) }, "did not close cleanly")),
+        rest(CLOSE_MS_MAX),
+      ]);
+      await part.terminate();
+    }
+    dataDir.close();
+  }
+
+  #position(): number {
+    return Number(Atomics.load(this.#committed, 0));
+  }
+
+  /** Asks the views thread; a limit of reads under way and of their time keeps a thread that hangs from holding them all. */
+  async #view<Value>(query: () => Promise<Answer<Value>>): Promise<Answer<Value>> {
+    if (this.#viewReads >= VIEW_READS_MAX) return refusal("OVERLOADED", `${VIEW_READS_MAX} reads are under way. Read again later.`);
+    this.#viewReads++;
+    let timer: NodeJS.Timeout | null = null;
+    try {
+      const late = new Promise<Answer<Value>>((resolve) => {
+        const ms = this.#parts.config.views.waitMsMax + VIEW_ANSWER_MS_MAX;
+        timer = setTimeout(() => resolve(refusal("VIEW_BEHIND", `The read models did not answer within ${ms} ms. Read again later.`)), ms);
+      });
+      return await Promise.race([query(), late]);
+    } catch (cause) {
+      return refusal("VIEW_BEHIND", `The read models do not answer: ${cause instanceof Error ? cause.message : String(cause)}`);
+    } finally {
+      if (timer !== null) clearTimeout(timer);
+      this.#viewReads--;
+    }
+  }
+}
+
+/** Reads of views under way at once. */
+const VIEW_READS_MAX = 1_000;
+/** Time for a query itself, after the wait for the view. */
+const VIEW_ANSWER_MS_MAX = 4_000;
+/** A part that has made no progress for so long is named by `/readyz`. */
+const STUCK_MS = 5_000;
+
+/** How long a thread may take to close its file; after that it is ended as it is, which its file survives. */
+const CLOSE_MS_MAX = 5_000;
+/** What is finished after a part ended that has no successor: answers that are on their way, no more. */
+const FAILED_CLOSE_MS = 2_000;
+
+const rest = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+
+const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
