@@ -735,11 +735,13 @@ export class Domain {
     };
     if (answerTo !== undefined) effect.answerTo = answerTo;
     if (origin.trace !== undefined) effect.trace = origin.trace;
-    const live = new LiveEffect({ effect, toShard: this.#slots.get(to)?.shard ?? this.#shardOf(to), openedIn: this.#gate.gathering });
+    const target = this.#slots.get(to);
+    const live = new LiveEffect({ effect, toShard: target?.shard ?? this.#shardOf(to), openedIn: this.#gate.gathering });
     entry.opens ??= [];
     entry.opens.push(live);
     this.#effects.open(live);
-    this.#offer(live);
+    if (target === undefined) this.#offer(live);
+    else this.#put(target, { kind, effect, live }, true);
   }
 
   /** A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells. @throws Error. */
@@ -803,15 +805,16 @@ export class Domain {
   }
 
   #enqueue(message: TellMessage | AskMessage, isContinuing: boolean): void {
-    const slot = this.#slotOf(message.effect.to);
+    this.#put(this.#slotOf(message.effect.to), message, isContinuing);
+  }
+
+  #put(slot: Slot, message: TellMessage | AskMessage | AnswerMessage, isContinuing: boolean): void {
     slot.mailbox.force(message);
     this.#schedule(slot, isContinuing);
   }
 
   #deliverAnswer(live: LiveEffect, answer: Answer<Json>): void {
-    const slot = this.#slotOf(live.opened.from);
-    slot.mailbox.force({ kind: "answer", live, answer });
-    this.#schedule(slot, true);
+    this.#put(this.#slotOf(live.opened.from), { kind: "answer", live, answer }, true);
   }
 
   /** Tells the shards, after the group, which effects are open from here to them: they may forget all others that they handled. */

@@ -14,13 +14,14 @@ export class LiveEffect {
   isOpen = true;
 
   constructor(options: { readonly effect: OpenEffect; readonly toShard: number; readonly openedIn: number }) {
-    const { answer, ...opened } = options.effect;
-    this.opened = answer === undefined ? options.effect : opened;
-    this.answer = answer ?? null;
+    this.opened = options.effect.answer === undefined ? options.effect : withoutAnswer(options.effect);
+    this.answer = options.effect.answer ?? null;
     this.toShard = options.toShard;
     this.openedIn = options.openedIn;
   }
 }
+
+const withoutAnswer = ({ answer: _, ...opened }: OpenEffect): OpenEffect => opened;
 
 /** The effects that this domain's entities opened and have not closed, in the order of their opening. */
 export class EffectTable {

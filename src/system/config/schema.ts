@@ -125,7 +125,11 @@ export const configSchema = z.strictObject({
       600_000,
       0,
     ),
-    cacheKiB: count("Page cache of the journal's connection.", 16_384, { unit: "KiB", min: 64, max: 16_777_216 }),
+    cacheKiB: count("Page cache of the journal's connection, and of those of the snapshots.", 16_384, {
+      unit: "KiB",
+      min: 64,
+      max: 16_777_216,
+    }),
     walPagesMax: count("Pages in the write-ahead log after which the journal moves them to the main file.", 10_000, {
       unit: "pages",
       min: 100,
@@ -134,7 +138,7 @@ export const configSchema = z.strictObject({
   }),
   checkpoint: z.strictObject({
     everyMs: milliseconds("Longest time between the starts of two checkpoints while something changes.", 5000),
-    everyEntities: count("Changed entities that start a checkpoint early.", 40_000, { unit: "entities", min: 1, max: 10_000_000 }),
+    everyEntities: count("Changed entities that start a checkpoint early.", 60_000, { unit: "entities", min: 1, max: 10_000_000 }),
     batchRows: count("Snapshots written in one transaction, in the order of their keys.", 20_000, { unit: "rows", min: 1, max: 100_000 }),
   }),
   views: z.strictObject({

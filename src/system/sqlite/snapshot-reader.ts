@@ -3,6 +3,9 @@ import { type Connection, openConnection, type Statement } from "./connection.ts
 import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
 import { readMeta } from "./store-meta.ts";
 
+/** Finds the upper pages of the index at hand; the rows are read once, and lie in the system's cache. */
+const READER_CACHE_KIB = 4_096;
+
 /** Point reads on a connection of its own that cannot write, for a shard's thread. The file must be there: the store is made before threads start. */
 export class SqliteSnapshotReader implements SnapshotReader {
   readonly #db: Connection;
@@ -10,7 +13,8 @@ export class SqliteSnapshotReader implements SnapshotReader {
 
   /** @throws Fault `FORMAT_UNSUPPORTED`, `JOURNAL_CORRUPT`; SqliteError when there is no file. */
   constructor(options: SnapshotFileOptions) {
-    this.#db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
+    const cacheKiB = Math.min(options.cacheKiB, READER_CACHE_KIB);
+    this.#db = openConnection({ ...options, cacheKiB, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
     try {
       readMeta(this.#db, SNAPSHOT_FILE);
       this.#load = this.#db.prepare("SELECT entity, shard, seq, version, definition, body FROM snapshots WHERE hash = ? AND entity = ?");

@@ -90,4 +90,4 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
  * generation also keeps V8 from letting garbage stand: without one a shard thread's heap grew to
  * 230 MB under load, with 512 MiB to 60 MB, which took three times the time in collections.
  */
-const YOUNG_GENERATION_MIB = 16;
+const YOUNG_GENERATION_MIB = 32;
