@@ -38,19 +38,32 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
       ports.get(domain)?.close();
       ports.set(domain, dataPort);
       let rows: Snapshot[] = [];
+      let failure: string | null = null;
+      const attempt = (write: () => void): void => {
+        if (failure !== null) return; // The domain writes all of it again.
+        try {
+          write();
+        } catch (cause) {
+          failure = String(cause);
+        }
+      };
+      const writeRows = (): void => {
+        const batch = rows;
+        rows = [];
+        attempt(() => snapshots.write(batch));
+      };
       dataPort.on("message", (message: ToCheckpoint<PackedSnapshots>) => {
         if (message.kind === "rows") {
           for (const row of unpackSnapshots(message.rows)) rows.push(row);
+          // As they come: snapshots may be ahead of the positions, and holding all of a checkpoint here would cost its size in memory.
+          if (rows.length >= batchRows) writeRows();
           return;
         }
-        let answer: FromCheckpoint = { kind: "ended" };
-        try {
-          for (let at = 0; at < rows.length; at += batchRows) snapshots.write(rows.slice(at, at + batchRows));
-          if (message.end !== null) snapshots.end(message.end);
-        } catch (cause) {
-          answer = { kind: "failed", reason: String(cause) };
-        }
-        rows = [];
+        const { end } = message;
+        if (rows.length > 0) writeRows();
+        if (end !== null) attempt(() => snapshots.end(end));
+        const answer: FromCheckpoint = failure === null ? { kind: "ended" } : { kind: "failed", reason: failure };
+        failure = null;
         dataPort.postMessage(answer);
       });
     },

@@ -33,7 +33,7 @@ const FIRST_MS_MAX = 10_000;
 const VIEW_MS_MAX = 120_000;
 const DEFECTS_SHOWN = 10;
 
-await runCheck(USAGE, { lines: 1_000_000, warm: 50_000, "growth-mib": 64 }, async ({ lines, warm, "growth-mib": growthMibMax }) => {
+await runCheck(USAGE, { lines: 1_000_000, warm: 200_000, "growth-mib": 64 }, async ({ lines, warm, "growth-mib": growthMibMax }) => {
   const dataDir = mkdtempSync(join(tmpdir(), "troupe-bulk-"));
   try {
     const server = await KillableServer.start({ dataDir });

@@ -139,7 +139,7 @@ export const configSchema = z.strictObject({
   checkpoint: z.strictObject({
     everyMs: milliseconds("Longest time between the starts of two checkpoints while something changes.", 5000),
     everyEntities: count("Changed entities that start a checkpoint early.", 60_000, { unit: "entities", min: 1, max: 10_000_000 }),
-    batchRows: count("Snapshots written in one transaction, in the order of their keys.", 20_000, { unit: "rows", min: 1, max: 100_000 }),
+    batchRows: count("Most snapshots written in one transaction.", 10_000, { unit: "rows", min: 1, max: 100_000 }),
   }),
   views: z.strictObject({
     waitMsMax: milliseconds("Longest wait of a read for its view to reach the journal; then 503 VIEW_BEHIND.", 1000, 60_000, 0),
