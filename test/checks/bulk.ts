@@ -1,9 +1,9 @@
 /**
  * Streams a million lines through `POST /v1/transfers/bulk` of a server in a process of its own and shows that its memory does not grow with them.
  *
- *   check:bulk -- [--lines 1000000] [--warm 50000] [--growth-mib 64] [--json]
+ *   check:bulk -- [--lines 1000000] [--warm 200000] [--growth-mib 64] [--json]
  *
- * The server's resident memory is read from the kernel every 100 ms. Its baseline is what it has when the answer to a warm-up stream of 50,000 lines has
+ * The server's resident memory is read from the kernel every 100 ms. Its baseline is what it has when the answer to a warm-up stream of 200,000 lines has
  * just ended: code is compiled and page caches have their size by then, as in any server that has run for a minute. Among the lines are some that
  * must be refused and some that repeat a key. Every answer is compared with its line, in order; in the end every account's balance and the trial
  * balance are compared with the client's own sums.
@@ -20,7 +20,7 @@ import { KeepAliveClient } from "../support/keep-alive-client.ts";
 import { KillableServer } from "../support/killable-server.ts";
 import { accountId, CURRENCY } from "../support/ledger-load.ts";
 
-const USAGE = "check:bulk [--lines 1000000] [--warm 50000] [--growth-mib 64] [--json]";
+const USAGE = "check:bulk [--lines 1000000] [--warm 200000] [--growth-mib 64] [--json]";
 const ACCOUNTS = 500;
 const CONNECTIONS = 32;
 const SAMPLE_MS = 100;
