@@ -17,4 +17,5 @@ export * from "./kernel/schema.ts";
 export * from "./shard/checkpoint.ts";
 export * from "./shard/domain.ts";
 export * from "./shard/message.ts";
+export * from "./worker/checkpoint-writer.ts";
 export * from "./worker/protocol.ts";

@@ -1,6 +1,6 @@
 /** Composition root of the checkpoint thread: the only one that writes `state.db`; it also moves pages out of the journal's log. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { type FromCheckpoint, type PackedSnapshots, type Snapshot, type ToCheckpoint, unpackSnapshots } from "../runtime/index.ts";
+import { CheckpointWriter, type PackedSnapshots, type ToCheckpoint, unpackSnapshots } from "../runtime/index.ts";
 import { LogMover } from "./sqlite/log-mover.ts";
 import { SqliteSnapshots, type SqliteSnapshotsOptions } from "./sqlite/snapshot-store.ts";
 import { exposeControl } from "./threads/control.ts";
@@ -37,34 +37,10 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
     register(domain: number, dataPort: MessagePort): void {
       ports.get(domain)?.close();
       ports.set(domain, dataPort);
-      let rows: Snapshot[] = [];
-      let failure: string | null = null;
-      const attempt = (write: () => void): void => {
-        if (failure !== null) return; // The domain writes all of it again.
-        try {
-          write();
-        } catch (cause) {
-          failure = String(cause);
-        }
-      };
-      const writeRows = (): void => {
-        const batch = rows;
-        rows = [];
-        attempt(() => snapshots.write(batch));
-      };
+      const writer = new CheckpointWriter({ store: snapshots, batchRows });
       dataPort.on("message", (message: ToCheckpoint<PackedSnapshots>) => {
-        if (message.kind === "rows") {
-          for (const row of unpackSnapshots(message.rows)) rows.push(row);
-          // As they come: snapshots may be ahead of the positions, and holding all of a checkpoint here would cost its size in memory.
-          if (rows.length >= batchRows) writeRows();
-          return;
-        }
-        const { end } = message;
-        if (rows.length > 0) writeRows();
-        if (end !== null) attempt(() => snapshots.end(end));
-        const answer: FromCheckpoint = failure === null ? { kind: "ended" } : { kind: "failed", reason: failure };
-        failure = null;
-        dataPort.postMessage(answer);
+        const answer = writer.take(message.kind === "end" ? message : { kind: message.kind, rows: unpackSnapshots(message.rows) });
+        if (answer !== null) dataPort.postMessage(answer);
       });
     },
     close(): void {

@@ -123,6 +123,11 @@ export class Domain {
    * checkpoint; most of what a ledger changes is transfers that are finished within their first group.
    */
   readonly #retired = new Map<string, Retired>();
+  /** Those of them that the store is taking apart from a checkpoint. */
+  #storing = new Map<string, Retired>();
+  #isStoring = false;
+  /** Entities stored that way since the last checkpoint began: a recovery would still read their entries. */
+  #storedApart = 0;
   readonly #seqs: Map<number, number>;
   readonly #effects = new EffectTable();
   /** Answered effects of entities that cannot be rebuilt (S7). */
@@ -394,7 +399,8 @@ export class Domain {
    * whole journal had committed before the call: with nothing in flight, all groups of this domain to come lie above it.
    */
   beginCheckpoint(journalSeq: number): Checkpoint | null {
-    if (this.#isDropped || this.#checkpoint !== null || this.#tailsLoading > 0 || this.#tail.size > 0) return null;
+    if (this.#isDropped || this.#checkpoint !== null || this.#isStoring) return null;
+    if (this.#tailsLoading > 0 || this.#tail.size > 0) return null;
     if (this.#gate.entriesCount > 0 && !this.flush()) return null;
     this.#checkpoint = new Checkpoint({
       group: this.#gate.cutLast,
@@ -407,6 +413,7 @@ export class Domain {
       at: this.#at,
     });
     this.#dirty.clear();
+    this.#storedApart = 0;
     return this.#checkpoint;
   }
 
@@ -416,10 +423,48 @@ export class Domain {
       if (slot.seq > slot.snapshotSeq && this.#slots.get(slot.address) === slot) this.#dirty.add(slot);
     }
     // Some of the rows may be stored.
-    for (const [address, { snapshot, changedIn }] of this.#retired) {
-      this.#retired.set(address, { snapshot: { ...snapshot, isFirst: false }, changedIn });
-    }
+    for (const [address, retired] of this.#retired) this.#retired.set(address, notFirst(retired));
     this.#checkpoint = null;
+  }
+
+  /**
+   * Snapshots of finished entities whose last group is committed, for the store, apart from a checkpoint: most of what a ledger changes would
+   * otherwise wait for one in memory. Null when there are fewer than `rowsMin`, or the store is taking others, or a checkpoint. The positions stay
+   * where they are: snapshots may be ahead of them. Answered by `retiredStored`.
+   */
+  takeRetired({ rowsMin, rowsMax }: { readonly rowsMin: number; readonly rowsMax: number }): readonly Snapshot[] | null {
+    if (this.#isDropped || this.#checkpoint !== null || this.#isStoring || this.#retired.size < rowsMin) return null;
+    const rows: Snapshot[] = [];
+    for (const [address, retired] of this.#retired) {
+      // They stand in the order of their groups: what follows is not committed either (C2).
+      if (retired.changedIn > this.#gate.committedLast || rows.length === rowsMax) break;
+      rows.push(retired.snapshot);
+      this.#storing.set(address, retired);
+    }
+    if (rows.length < rowsMin) {
+      this.#storing.clear();
+      return null;
+    }
+    for (const address of this.#storing.keys()) this.#retired.delete(address);
+    this.#isStoring = true;
+    return rows;
+  }
+
+  /** What `takeRetired` gave is in the store, or not all of it. */
+  retiredStored(isStored: boolean): void {
+    const taken = this.#storing;
+    this.#storing = new Map();
+    this.#isStoring = false;
+    if (isStored) {
+      this.#passivations += taken.size;
+      this.#storedApart += taken.size;
+      return;
+    }
+    // In front again: they are older than what was retired meanwhile.
+    const younger = [...this.#retired];
+    this.#retired.clear();
+    for (const [address, retired] of taken) this.#retired.set(address, notFirst(retired));
+    for (const [address, retired] of younger) this.#retired.set(address, retired);
   }
 
   /** An entity with entries after the checkpoint could not be rebuilt: the positions must not move past what it needs. */
@@ -462,11 +507,16 @@ export class Domain {
   get isIdle(): boolean {
     return !this.hasReady && this.#gate.entriesCount === 0 && this.#gate.inFlightCount === 0;
   }
+  /** Entities with changes that no snapshot holds. */
   get dirtyCount(): number {
-    return this.#dirty.size + this.#retired.size + (this.#checkpoint?.statesCount ?? 0);
+    return this.#dirty.size + this.#retired.size + this.#storing.size + (this.#checkpoint?.statesCount ?? 0);
+  }
+  /** Entities that changed since the last checkpoint began: what a recovery has to read. */
+  get changedCount(): number {
+    return this.#dirty.size + this.#retired.size + this.#storing.size + this.#storedApart;
   }
   get entitiesCount(): number {
-    return this.#slots.size + this.#retired.size;
+    return this.#slots.size + this.#retired.size + this.#storing.size;
   }
   get committedSeq(): number {
     return this.#committedSeq;
@@ -844,7 +894,7 @@ export class Domain {
     if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
     const slot = new Slot({ address, shard: this.#shardOf(address), definition, mailboxMax: this.#limits.mailboxMax });
     slot.touchedAt = this.#nowMs;
-    const retired = this.#retired.get(address);
+    const retired = this.#retired.get(address) ?? this.#storing.get(address);
     if (retired !== undefined) return this.#revive(slot, retired);
     const tail = this.#tail.get(address);
     if (tail !== undefined) {
@@ -885,9 +935,10 @@ export class Domain {
   #revive(slot: Slot, { snapshot, changedIn }: Retired): Slot {
     rebuild(slot, snapshot);
     slot.status = "ready";
-    slot.snapshotSeq = UNKNOWN_SEQ; // A checkpoint that is under way may be storing it.
+    slot.snapshotSeq = UNKNOWN_SEQ; // The store may be taking it just now.
     slot.changedIn = changedIn;
     this.#retired.delete(slot.address);
+    this.#storing.delete(slot.address);
     this.#slots.set(slot.address, slot);
     this.#dirty.add(slot);
     return slot;
@@ -913,6 +964,8 @@ export class Domain {
     else this.#ports.send(output.shard, output.message);
   }
 }
+
+const notFirst = ({ snapshot, changedIn }: Retired): Retired => ({ snapshot: { ...snapshot, isFirst: false }, changedIn });
 
 const CONTINUED_IN_A_ROW_MAX = 256;
 

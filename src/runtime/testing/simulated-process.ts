@@ -1,11 +1,11 @@
 import type { MemoryJournal } from "../journal/memory-journal.ts";
 import { Recovery } from "../journal/recovery.ts";
-import type { Snapshot } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainLimits, PlantedBug } from "../shard/domain.ts";
 import type { CommandMessage, DomainMessage } from "../shard/message.ts";
+import { CheckpointWriter } from "../worker/checkpoint-writer.ts";
 import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";
 import { Channel } from "./channel.ts";
 import type { LossySnapshots } from "./lossy-snapshots.ts";
@@ -173,25 +173,11 @@ export class SimulatedProcess {
     return { options, ports: { fromJournal, toJournal, fromCheckpoint, toCheckpoint, fromIngress } };
   }
 
-  /** The checkpoint thread's end of a port: gathers rows, writes them and the end when it comes. */
   #checkpointWriter(answers: Channel<FromCheckpoint>): (message: ToCheckpoint) => void {
-    const { snapshots } = this.#options;
-    let rows: Snapshot[] = [];
+    const writer = new CheckpointWriter({ store: this.#options.snapshots, batchRows: BATCH_ROWS });
     return (message) => {
-      if (message.kind === "rows") {
-        rows.push(...message.rows);
-        return;
-      }
-      let answer: FromCheckpoint = { kind: "ended" };
-      try {
-        rows.sort((a, b) => (a.entity < b.entity ? -1 : 1));
-        for (let at = 0; at < rows.length; at += BATCH_ROWS) snapshots.write(rows.slice(at, at + BATCH_ROWS));
-        if (message.end !== null) snapshots.end(message.end);
-      } catch (cause) {
-        answer = { kind: "failed", reason: String(cause) };
-      }
-      rows = [];
-      answers.send(answer);
+      const answer = writer.take(message);
+      if (answer !== null) answers.send(answer);
     };
   }
 

@@ -142,9 +142,12 @@ export class SimulatedShard {
 
   fromCheckpoint(message: FromCheckpoint): void {
     if (this.isGone) return;
-    this.#checkpoint = null;
-    if (message.kind === "ended") this.#domain?.endCheckpoint();
-    else this.#domain?.abandonCheckpoint();
+    if (message.kind === "storedApart" || message.kind === "failedApart") this.#domain?.retiredStored(message.kind === "storedApart");
+    else {
+      this.#checkpoint = null;
+      if (message.kind === "ended") this.#domain?.endCheckpoint();
+      else this.#domain?.abandonCheckpoint();
+    }
     this.#schedule();
   }
 
@@ -237,6 +240,7 @@ export class SimulatedShard {
 
   #stepCheckpoint(domain: Domain): void {
     const checkpoint = this.#checkpoint;
+    if (checkpoint === null) this.#storeRetired(domain);
     if (checkpoint === null || this.#isEndSent || checkpoint.position === null) return;
     const { toCheckpoint, random } = this.#options;
     if (!checkpoint.isEncoded) toCheckpoint.send({ kind: "rows", rows: checkpoint.encode(random.between(1, ENCODE_ROWS_MAX)) });
@@ -244,6 +248,12 @@ export class SimulatedShard {
       this.#isEndSent = true;
       toCheckpoint.send({ kind: "end", end: domain.isPinned ? null : checkpoint.end() });
     } else this.#schedule();
+  }
+
+  #storeRetired(domain: Domain): void {
+    const { random, toCheckpoint } = this.#options;
+    const rows = domain.takeRetired({ rowsMin: random.between(1, 5), rowsMax: random.between(5, 20) });
+    if (rows !== null) toCheckpoint.send({ kind: "apart", rows });
   }
 
   #passivateLater(): void {

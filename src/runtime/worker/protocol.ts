@@ -77,9 +77,17 @@ export type FromJournal =
   | { readonly kind: "refused" }
   | { readonly kind: "down" | "up" };
 
-/** A shard thread to the checkpoint thread: any number of `rows`, then `end` (null when the positions must stay). */
+/**
+ * A shard thread to the checkpoint thread: any number of `rows`, then `end` (null when the positions must stay); or, while no checkpoint is under
+ * way, `apart`: finished entities that need not wait for one.
+ */
 export type ToCheckpoint<Rows = readonly Snapshot[]> =
   | { readonly kind: "rows"; readonly rows: Rows }
+  | { readonly kind: "apart"; readonly rows: Rows }
   | { readonly kind: "end"; readonly end: CheckpointEnd | null };
-/** The checkpoint thread to a shard thread. */
-export type FromCheckpoint = { readonly kind: "ended" } | { readonly kind: "failed"; readonly reason: string };
+/** The checkpoint thread to a shard thread: the answer to `end`, and to `apart`. */
+export type FromCheckpoint =
+  | { readonly kind: "ended" }
+  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "storedApart" }
+  | { readonly kind: "failedApart"; readonly reason: string };

@@ -108,10 +108,10 @@ export function shardThreadsOf(config: Config, cores: number = availableParallel
   return config.shard.threads ?? Math.max(1, cores - 1);
 }
 
-/** `http.bodyBytesMax` -> `http.body`, `bytes`, `max`. The unit KiB is one word. */
+/** `http.bodyBytesMax` -> `http.body`, `bytes`, `max`. The units KiB and MiB are one word each. */
 function wordsOf(key: string): string[] {
   return key
-    .replace("KiB", "Kib")
+    .replace(/[KM]iB/, (unit) => unit.replace("B", "b"))
     .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
     .split(" ");
 }

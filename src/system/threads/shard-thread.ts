@@ -18,6 +18,7 @@ import {
   type ToCheckpoint,
   unpackCommands,
   unpackMessages,
+  unreachable,
 } from "../../runtime/index.ts";
 
 export interface ShardThreadOptions {
@@ -270,7 +271,7 @@ export class ShardThread {
     const isTime = performance.now() - this.#checkpointAt >= settings.checkpointEveryMs;
     // A domain that writes nothing must move its position too, or a start would read what the others wrote meanwhile.
     const isBehind = this.#domain.dirtyCount > 0 || this.#journalSeq() > this.#checkpointPosition;
-    if (this.#domain.dirtyCount >= settings.checkpointEveryEntities || (isTime && isBehind)) this.#beginCheckpoint();
+    if (this.#domain.changedCount >= settings.checkpointEveryEntities || (isTime && isBehind)) this.#beginCheckpoint();
   }
 
   #beginCheckpoint(): void {
@@ -285,7 +286,8 @@ export class ShardThread {
   /** A slice a run: encoding thousands of states at once would make a turn long. */
   #stepCheckpoint(): void {
     if (this.#checkpoint === null) {
-      if (this.#domain.dirtyCount >= this.#options.settings.checkpointEveryEntities) this.#beginCheckpoint();
+      if (this.#domain.changedCount >= this.#options.settings.checkpointEveryEntities) this.#beginCheckpoint();
+      else this.#storeRetired();
       return;
     }
     const checkpoint = this.#checkpoint;
@@ -303,23 +305,52 @@ export class ShardThread {
     } else this.#schedule();
   }
 
+  /** Finished entities leave memory in small batches; the checkpoint that is due goes first, or a steady stream of them would hold it up. */
+  #storeRetired(): void {
+    if (performance.now() < this.#checkpointNotBefore) return;
+    const rows = this.#domain.takeRetired({ rowsMin: RETIRED_ROWS_MIN, rowsMax: RETIRED_ROWS_MAX });
+    if (rows === null) return;
+    this.#options.ports.checkpoint.postMessage({ kind: "apart", rows: packSnapshots(rows) } satisfies ToCheckpoint<PackedSnapshots>);
+  }
+
   #fromCheckpoint(message: FromCheckpoint): void {
-    this.#checkpoint = null;
-    if (message.kind === "ended") {
-      this.#checkpoints++;
-      if (this.#checkpointFailure !== null) this.#options.onCheckpointRecovered();
-      this.#checkpointFailure = null;
-      this.#checkpointBackoffMs = CHECKPOINT_BACKOFF_MS_MIN;
-      this.#domain.endCheckpoint();
-    } else {
-      this.#checkpointFailures++;
-      this.#checkpointFailure = message.reason;
-      this.#checkpointNotBefore = performance.now() + this.#checkpointBackoffMs;
-      this.#checkpointBackoffMs = Math.min(this.#checkpointBackoffMs * 2, CHECKPOINT_BACKOFF_MS_MAX);
-      this.#domain.abandonCheckpoint();
-      this.#options.onCheckpointFailed(message.reason);
+    switch (message.kind) {
+      case "ended":
+        this.#checkpointStored();
+        break;
+      case "failed":
+        this.#checkpoint = null;
+        this.#domain.abandonCheckpoint();
+        this.#storeFailed(message.reason);
+        break;
+      case "storedApart":
+        this.#domain.retiredStored(true);
+        break;
+      case "failedApart":
+        this.#domain.retiredStored(false);
+        this.#storeFailed(message.reason);
+        break;
+      default:
+        unreachable(message);
     }
     this.#schedule();
+  }
+
+  #checkpointStored(): void {
+    this.#checkpoint = null;
+    this.#checkpoints++;
+    if (this.#checkpointFailure !== null) this.#options.onCheckpointRecovered();
+    this.#checkpointFailure = null;
+    this.#checkpointBackoffMs = CHECKPOINT_BACKOFF_MS_MIN;
+    this.#domain.endCheckpoint();
+  }
+
+  #storeFailed(reason: string): void {
+    this.#checkpointFailures++;
+    this.#checkpointFailure = reason;
+    this.#checkpointNotBefore = performance.now() + this.#checkpointBackoffMs;
+    this.#checkpointBackoffMs = Math.min(this.#checkpointBackoffMs * 2, CHECKPOINT_BACKOFF_MS_MAX);
+    this.#options.onCheckpointFailed(reason);
   }
 
   #journalSeq(): number {
@@ -354,6 +385,9 @@ export class ShardThread {
   }
 }
 
+/** Finished entities that are handed to the store together, apart from a checkpoint: few enough to die young, enough to share index pages. */
+const RETIRED_ROWS_MIN = 4_000;
+const RETIRED_ROWS_MAX = 10_000;
 /** Rows encoded in one run: about 1 ms. */
 const ENCODE_ROWS_MAX = 250;
 const CHECKPOINT_BACKOFF_MS_MIN = 100;

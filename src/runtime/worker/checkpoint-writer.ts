@@ -1,0 +1,69 @@
+import type { Snapshot, SnapshotStore } from "../journal/snapshots.ts";
+import { unreachable } from "../kernel/json.ts";
+import type { FromCheckpoint, ToCheckpoint } from "./protocol.ts";
+
+/**
+ * The checkpoint thread's end of one domain's port: writes what comes and says how it went. Never throws: what the store refuses is told to the
+ * domain, which gives all of it again.
+ *
+ * W1. Rows are written as they come, at most about `batchRows` in one transaction: snapshots may be ahead of the positions, and holding all
+ *     of a checkpoint here would cost its size in memory.
+ * W2. After a refused transaction nothing more of that checkpoint is written, and its `end` is answered `failed`.
+ */
+export class CheckpointWriter {
+  readonly #store: Pick<SnapshotStore, "write" | "end">;
+  readonly #batchRows: number;
+  #rows: Snapshot[] = [];
+  #failure: string | null = null;
+
+  constructor(options: { readonly store: Pick<SnapshotStore, "write" | "end">; readonly batchRows: number }) {
+    this.#store = options.store;
+    this.#batchRows = options.batchRows;
+  }
+
+  /** What is to be answered; null while more is to come. */
+  take(message: ToCheckpoint): FromCheckpoint | null {
+    switch (message.kind) {
+      case "rows":
+        for (const row of message.rows) this.#rows.push(row);
+        if (this.#rows.length >= this.#batchRows) this.#writeRows();
+        return null;
+      case "apart":
+        return this.#storeApart(message.rows);
+      case "end": {
+        this.#writeRows();
+        const { end } = message;
+        if (end !== null) this.#attempt(() => this.#store.end(end));
+        const failure = this.#failure;
+        this.#failure = null;
+        return failure === null ? { kind: "ended" } : { kind: "failed", reason: failure };
+      }
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #storeApart(rows: readonly Snapshot[]): FromCheckpoint {
+    try {
+      this.#store.write(rows);
+      return { kind: "storedApart" };
+    } catch (cause) {
+      return { kind: "failedApart", reason: String(cause) };
+    }
+  }
+
+  #writeRows(): void {
+    const rows = this.#rows;
+    this.#rows = [];
+    if (rows.length > 0) this.#attempt(() => this.#store.write(rows));
+  }
+
+  #attempt(write: () => void): void {
+    if (this.#failure !== null) return;
+    try {
+      write();
+    } catch (cause) {
+      this.#failure = String(cause);
+    }
+  }
+}
