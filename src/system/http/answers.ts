@@ -2,6 +2,8 @@
  * How every answer of the HTTP ingress is written: straight to the socket's response, because the body of an outcome is bytes that must leave
  * as they were stored (L3), and because a serializer and hooks on this path would cost a tenth of the throughput for nothing.
  */
+import type { ServerResponse } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -20,14 +22,49 @@ export const PROBLEM_TYPE = "application/problem+json";
 const NONE: readonly string[] = [];
 const compressed = promisify(gzip);
 
-/** Writes answers; knows whether the server is closing. One for each server. */
+/** Where a server is on its way out (H2). `leaving`: red for load balancers, and still at work. `draining`: takes nothing new. */
+export type Stage = "serving" | "leaving" | "draining";
+
+/** Look again so often whether all is answered. */
+const DRAIN_LOOK_MS = 5;
+/** Answers under way before the set of them is looked through for those whose client went away unseen. */
+const OPEN_MIN = 1024;
+
+/** Writes answers; knows whether the server is closing, and what it still owes. One for each server. */
 export class Answers {
-  /** From now on every answer also ends its connection. */
-  isClosing = false;
+  stage: Stage = "serving";
   readonly #gzipBytesMin: number;
+  /** Answers that are owed, or not yet with the operating system: a stop waits for them, so that none leaves by half. */
+  readonly #open = new Set<ServerResponse>();
+  #openMax = OPEN_MIN;
 
   constructor(options: { readonly gzipBytesMin: number }) {
     this.#gzipBytesMin = options.gzipBytesMin;
+  }
+
+  /** New work is refused, and every answer also ends its connection. */
+  get isClosing(): boolean {
+    return this.stage === "draining";
+  }
+
+  /** A request arrived. What arrives while the server drains is refused at once, so nothing waits for it. */
+  begin(response: ServerResponse): void {
+    if (this.isClosing) return;
+    if (this.#open.size >= this.#openMax) this.#openMax = Math.max(OPEN_MIN, this.#stillOpen() * 2);
+    this.#open.add(response);
+  }
+
+  /** Waits until every request that arrived before the drain has its answer, at most `deadlineMs`. Answers how many have none. */
+  async drained(deadlineMs: number): Promise<number> {
+    const until = performance.now() + deadlineMs;
+    while (this.#stillOpen() > 0 && performance.now() < until) await delay(DRAIN_LOOK_MS);
+    return this.#stillOpen();
+  }
+
+  /** A client that went away ends its answer without a word to us, when it had sent more than one request in a row. */
+  #stillOpen(): number {
+    for (const response of this.#open) if (response.writableFinished || response.req.socket.destroyed) this.#open.delete(response);
+    return this.#open.size;
   }
 
   /** A body of JSON text. A status from 400 up is a problem (RFC 9457). */
@@ -61,11 +98,15 @@ export class Answers {
     { headers = NONE, isLast = false }: AnswerOptions,
   ): void {
     const { raw } = reply;
-    if (raw.headersSent || raw.destroyed) return; // The client went away, or the sweep of slow bodies has answered.
+    if (raw.headersSent || raw.destroyed) {
+      this.#open.delete(raw); // The client went away, or the sweep of slow bodies has answered.
+      return;
+    }
     const list = ["content-type", type, "content-length", String(bytes), "x-request-id", request.id, ...SECURITY, ...encoding, ...headers];
     if (isLast || this.isClosing) list.push("connection", "close");
     raw.writeHead(status, list);
     raw.end(body);
+    if (raw.writableFinished) this.#open.delete(raw);
   }
 }
 

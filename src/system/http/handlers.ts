@@ -39,10 +39,11 @@ interface Surroundings {
 const NO_BODY: JsonResult = refuse("validation_failed", "the request has no body; send one JSON object with content type application/json");
 const NOTHING_MADE: readonly string[] = [];
 const EMPTY_OBJECT: JsonResult = { ok: true, value: {} };
-const SHUTTING_DOWN = refuse(
+export const SHUTTING_DOWN = refuse(
   "SHUTTING_DOWN",
   "the server stops and takes no new work; repeat with the same key when it is back, or elsewhere",
 );
+const LEAVING = refuse("SHUTTING_DOWN", "the server is about to stop and still takes requests; send no new ones");
 /** How long a stopped bulk stream may still send before its connection is cut: its answer must arrive first. */
 const LINGER_MS = 1000;
 
@@ -210,6 +211,7 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
   };
 
   const readyz: Handler = (request, reply) => {
+    if (answers.stage === "leaving") return answers.refusal(request, reply, LEAVING);
     system
       .readiness()
       .then(({ isReady, reasons, code = "OVERLOADED", durability, position }) => {

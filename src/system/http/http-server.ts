@@ -2,20 +2,21 @@
  * The HTTP server: limits, life and death. Routes are in `routes.ts`, what they do in `handlers.ts`.
  *
  * H1. Everything that is answered is JSON of the documented form or a problem with a code of the one table; never a stack.
- * H2. Stop: in one moment `readyz` turns red, the listener and idle connections close, and what comes on the other connections is refused with
- *     `SHUTTING_DOWN`, which ends the connection; then what is in flight is answered, and its connections end too.
+ * H2. Stop, in steps. Leave: `readyz` turns red, all else goes on. Drain: what arrives from now on, also on new connections, is refused with
+ *     `SHUTTING_DOWN`, which ends its connection; what arrived before is answered. Close: the listener and what is left of connections end.
+ *     So a client meets a whole answer that says what is going on as long as there is a process to give it.
  */
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import { type AddressInfo, isIPv6, type Socket } from "node:net";
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { problemBody } from "../../actors/index.ts";
-import { type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
+import { type Code, type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import type { TroupeSystem } from "../system.ts";
 import { Answers, instanceOf, PROBLEM_TYPE } from "./answers.ts";
 import type { Bulk } from "./bulk.ts";
-import { handlersOf } from "./handlers.ts";
+import { handlersOf, SHUTTING_DOWN } from "./handlers.ts";
 import type { HttpLog } from "./http-log.ts";
 import { isBodyUnread } from "./request.ts";
 import { type RouteKey, routes } from "./routes.ts";
@@ -29,12 +30,21 @@ export interface StartHttpOptions {
 export interface HttpServer {
   /** `http://host:port`, with the port that was really taken. */
   readonly url: string;
-  /** Stops in order (H2). Connections that are not done after `deadlineMs` are cut. May be called twice; both wait for the same end. */
+  /** First step of a stop (H2): `/readyz` is red from now on and everything else goes on, so that load balancers find other servers. */
+  leave(): void;
+  /**
+   * Second step: refuses what arrives from now on and waits until what arrived before is answered, at most `deadlineMs`.
+   * Answers how many requests have no answer.
+   */
+  drain(deadlineMs: number): Promise<number>;
+  /** Drains, then closes. Connections that are not done after `deadlineMs` are cut. May be called twice; both wait for the same end. */
   close(deadlineMs: number): Promise<void>;
 }
 
 const HEADERS_MS_MAX = 10_000;
 const KEEP_ALIVE_MS = 60_000;
+/** A request that is being sent when the drain begins will be refused; so long it gets to end, because a client that sends does not listen. */
+const RECEPTION_MS_MAX = 5_000;
 /** An id has up to 200 bytes, each of which may be written `%xx`. */
 const PARAM_CHARS_MAX = 600;
 const BULK: RouteKey = "POST /v1/transfers/bulk";
@@ -55,6 +65,7 @@ export async function startHttp({ system, config, log }: StartHttpOptions): Prom
   const app = fastify({
     serverFactory: (handle) =>
       server.on("request", (request, response) => {
+        answers.begin(response);
         if (request.method === "POST") slowBodies.add(request);
         handle(request, response);
       }),
@@ -94,14 +105,32 @@ export async function startHttp({ system, config, log }: StartHttpOptions): Prom
     answers.refusal(request, reply, refusal, { isLast: isBodyUnread(request.raw) });
   }
 
-  await app.listen({ host: http.host, port: http.port });
+  try {
+    await app.listen({ host: http.host, port: http.port });
+  } catch (cause) {
+    slowBodies.close();
+    throw cause;
+  }
   let closed: Promise<void> | null = null;
 
-  async function closeOnce(deadlineMs: number): Promise<void> {
-    answers.isClosing = true;
-    const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  async function drain(deadlineMs: number): Promise<number> {
+    answers.stage = "draining";
     for (const bulk of bulks) bulk.stop();
+    const late = setTimeout(
+      () => slowBodies.endAll(({ socket }) => answerRaw(socket, SHUTTING_DOWN)),
+      Math.min(RECEPTION_MS_MAX, deadlineMs),
+    );
     try {
+      return await answers.drained(deadlineMs);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async function closeOnce(deadlineMs: number): Promise<void> {
+    const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    try {
+      await drain(deadlineMs);
       await app.close(); // Ends the listener and idle connections, then waits for the others: each ends with its answer.
     } finally {
       clearTimeout(cut);
@@ -110,6 +139,10 @@ export async function startHttp({ system, config, log }: StartHttpOptions): Prom
   }
   return {
     url: urlOf(server.address()),
+    leave: () => {
+      if (answers.stage === "serving") answers.stage = "leaving";
+    },
+    drain,
     close: (deadlineMs) => {
       closed ??= closeOnce(deadlineMs);
       return closed;
@@ -174,19 +207,17 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? "the headers did not arrive in time; send the request in one go"
         : "the request is not well-formed HTTP/1.1; nothing of it was done";
-  answerRaw(socket, detail);
+  answerRaw(socket, { code: "validation_failed", detail });
 }
 
 function answerSlow(request: IncomingMessage, msMax: number): void {
-  answerRaw(
-    request.socket,
-    `the body did not arrive within ${msMax} ms and nothing was done; send it faster, or many movements as a bulk stream`,
-  );
+  const detail = `the body did not arrive within ${msMax} ms and nothing was done; send it faster, or many movements as a bulk stream`;
+  answerRaw(request.socket, { code: "validation_failed", detail });
 }
 
-function answerRaw(socket: Socket, detail: string): void {
-  const code = "validation_failed";
+function answerRaw(socket: Socket, { code, detail }: { readonly code: Code; readonly detail: string }): void {
   const body = problemBody({ code, detail, instance: "/", at: Date.now() });
-  const head = `HTTP/1.1 ${STATUS_OF_CODE[code]} Bad Request\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  const status = STATUS_OF_CODE[code];
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
   socket.end(head + body, () => socket.destroy());
 }

@@ -39,6 +39,12 @@ export class SlowBodies {
     }
   }
 
+  /** Ends all that are still in reception: the server stops and would refuse them anyway. */
+  endAll(end: (request: IncomingMessage) => void): void {
+    for (const request of this.#receiving.keys()) if (!request.complete && !request.destroyed) end(request);
+    this.#receiving.clear();
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#receiving.clear();

@@ -155,25 +155,82 @@ describe("H2: stop", () => {
     return { socket, until };
   }
 
-  it("finishes what is in flight, refuses new work and readyz on open connections, ends idle ones, then listens no more", async () => {
+  const DEPOSIT = '{"accountId":"a","amount":"1","currency":"CZK"}';
+  const depositBytes = (key: string): string =>
+    `POST /v1/deposits HTTP/1.1\r\nhost: x\r\nidempotency-key: ${key}\r\ncontent-type: application/json\r\ncontent-length: ${DEPOSIT.length}\r\n\r\n${DEPOSIT}`;
+  const isAsked = (key: string): boolean => ledger.system.asked.some(({ options }) => options.id === key);
+
+  it("finishes what is in flight; meanwhile idle connections live and new ones are told SHUTTING_DOWN, not refused; then listens no more", async () => {
     const busy = await connection();
     const idle = await connection();
     ledger.system.hold();
     idle.socket.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
     await idle.until(/live/);
-    const body = '{"accountId":"a","amount":"1","currency":"CZK"}';
-    busy.socket.write(
-      `POST /v1/deposits HTTP/1.1\r\nhost: x\r\nidempotency-key: k\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
-    while (!ledger.system.asked.some(({ options }) => options.id === "k")) await get(url, "/livez");
-    const idleEnded = once(idle.socket, "end");
+    busy.socket.write(depositBytes("k"));
+    while (!isAsked("k")) await get(url, "/livez");
     const closed = ledger.server.close(5000);
-    await idleEnded;
+    const asked = ledger.system.asked.length;
+    const late = await post(url, "/v1/deposits", DEPOSIT, "late");
+    expect([late.status, fieldsOf(late).code, late.headers.connection, late.headers["retry-after"]]).toEqual([
+      503,
+      "SHUTTING_DOWN",
+      "close",
+      "1",
+    ]);
+    expect(fieldsOf(await get(url, "/readyz")).code).toBe("SHUTTING_DOWN");
+    expect((await get(url, "/livez")).status).toBe(200);
+    idle.socket.write("GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n");
+    expect(await idle.until(/SHUTTING_DOWN/)).toMatch(/^HTTP\/1.1 503 [\s\S]*connection: close/i);
+    expect(ledger.system.asked.length).toBe(asked);
     ledger.system.release();
-    const answered = await busy.until(/COMPLETED/);
-    expect(answered).toMatch(/^HTTP\/1.1 201 [\s\S]*connection: close/i);
+    expect(await busy.until(/COMPLETED/)).toMatch(/^HTTP\/1.1 201 [\s\S]*connection: close/i);
     await closed;
     await expect(get(url, "/livez")).rejects.toThrow();
+  });
+
+  it("leave: readyz is red before anything is refused, so that load balancers see it in time", async () => {
+    ledger.server.leave();
+    const red = await get(url, "/readyz");
+    expect([red.status, fieldsOf(red).code]).toEqual([503, "SHUTTING_DOWN"]);
+    await post(url, "/v1/accounts", { id: "a", currency: "CZK" });
+    const taken = await connection();
+    taken.socket.write(depositBytes("taken"));
+    expect(await taken.until(/COMPLETED/)).not.toMatch(/connection: close/i);
+    expect(await ledger.server.drain(5000)).toBe(0);
+    taken.socket.write(depositBytes("refused"));
+    expect(await taken.until(/SHUTTING_DOWN/)).toMatch(/connection: close/i);
+    expect(isAsked("refused")).toBe(false);
+  });
+
+  it("drain: counts what has no answer at its deadline, and forgets a request whose client went away", async () => {
+    const [stays, goes] = [await connection(), await connection()];
+    goes.socket.on("error", () => {});
+    ledger.system.hold();
+    stays.socket.write(depositBytes("stays"));
+    goes.socket.write(depositBytes("goes") + depositBytes("goes-too"));
+    while (!isAsked("stays") || !isAsked("goes-too")) await get(url, "/livez");
+    expect(await ledger.server.drain(20)).toBe(3);
+    goes.socket.destroy();
+    ledger.system.release();
+    expect(await ledger.server.drain(5000)).toBe(0);
+  });
+
+  it("an answer whose client reads slowly leaves whole", async () => {
+    const slow = connect(Number(new URL(url).port), "127.0.0.1");
+    await once(slow, "connect");
+    slow.pause();
+    // More than the buffers of both ends take: the last answer is still with the server when the drain begins.
+    const COUNT = 400;
+    slow.write("GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(COUNT));
+    await get(url, "/livez");
+    const closed = ledger.server.close(20_000);
+    const chunks: Buffer[] = [];
+    slow.on("data", (chunk: Buffer) => chunks.push(chunk)).resume();
+    await Promise.all([closed, once(slow, "close")]);
+    const text = Buffer.concat(chunks).toString("utf8");
+    const length = Number(/content-length: (\d+)/i.exec(text)?.[1]);
+    const last = text.slice(text.lastIndexOf("HTTP/1.1 "));
+    expect(Buffer.byteLength(last.slice(last.indexOf("\r\n\r\n") + 4))).toBe(length);
   });
 
   it("a request that comes on an open connection after the stop began is told SHUTTING_DOWN, and so is readyz", async () => {
