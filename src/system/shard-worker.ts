@@ -33,6 +33,8 @@ export type ShardReport =
   | { readonly kind: "crashed"; readonly address: string; readonly doing: string; readonly error: string }
   | { readonly kind: "checkpoint-failed"; readonly reason: string }
   | { readonly kind: "checkpointed" }
+  /** Records of the journal that recovery has read, of how many. */
+  | { readonly kind: "recovering"; readonly records: number; readonly of: number }
   | { readonly kind: "refused" };
 
 export interface ShardStart {
@@ -71,6 +73,7 @@ function controlOfShard(data: ShardWorkerData) {
           const records = journal.read(recovery.position, Math.min(RECORDS_READ_MAX, position - recovery.position));
           if (records.length === 0) throw new Error(`the journal ends at ${recovery.position}, before ${position}`);
           for (const record of records) recovery.add(record);
+          report({ kind: "recovering", records: recovery.position - from, of: position - from });
         }
       } finally {
         journal.close();

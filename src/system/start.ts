@@ -7,6 +7,7 @@ import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
 import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import { openStores, storePaths } from "./sqlite/open-stores.ts";
+import { type ProgressListener, StartProgress } from "./start-progress.ts";
 import { CommandRouter } from "./threads/command-router.ts";
 import { moduleUrl } from "./threads/module-url.ts";
 import { ShardThreads } from "./threads/shard-threads.ts";
@@ -19,6 +20,8 @@ export interface StartOptions {
   readonly registryUrl?: string;
   /** For checks only: breaks one rule on purpose. */
   readonly plantedBug?: PlantedBug | null;
+  /** Hears how far a start is that takes long; without it that goes to the log. */
+  readonly onProgress?: ProgressListener;
 }
 
 /**
@@ -52,9 +55,11 @@ async function compose({ config, options, log, dataDir, started }: Composition):
   const { journal: journalConfig, checkpoint: checkpointConfig, views: viewsConfig, shard } = config;
   const files = { busyTimeoutMs: journalConfig.busyTimeoutMs, cacheKiB: journalConfig.cacheKiB };
   const store = { ...journalConfig, shardCount: shard.count };
-  const { meta } = openStores({ dir, ...store });
+  const progress = new StartProgress({ listener: options.onProgress ?? ((step) => log.info(step, "the start goes on")) });
+  const { meta } = openStores({ dir, ...store, onChecked: (records, of) => progress.checked(records, of) });
   const committed = new SharedArrayBuffer(8);
   const state = new MessageChannel();
+  started.push(async () => state.port1.close());
   const keep = <Api extends Parameters<typeof track>[0]>(worker: Api): Api => {
     started.push(() => worker.terminate());
     track(worker);
@@ -114,6 +119,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
     checkpoint,
     router,
     log,
+    onRecovering: (thread, records, of) => progress.recovering(thread, records, of),
     workerData: {
       shardCount: shard.count,
       dir,

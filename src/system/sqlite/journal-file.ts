@@ -119,11 +119,12 @@ export class JournalRows {
     return { seq: last.seq, hash: last.hash, incarnationHigh: last.incarnation_high };
   }
 
-  /** Adds up every transaction after the point. @throws Fault `JOURNAL_CORRUPT` naming the record. */
-  checkChain(from: ChainPoint): void {
+  /** Adds up every transaction after the point; `onSeq` hears how far it is. @throws Fault `JOURNAL_CORRUPT` naming the record. */
+  checkChain(from: ChainPoint, onSeq?: (seq: number) => void): void {
     const check = new ChainCheck(this.#path, from);
     for (let rows = this.rows(check.seq, CHECK_ROWS); rows.length > 0; rows = this.rows(check.seq, CHECK_ROWS)) {
       for (const row of rows) check.add(row);
+      onSeq?.(check.seq);
     }
     check.end();
   }

@@ -207,10 +207,10 @@ export class SqliteJournal implements JournalStore {
     return this.#open().rows.read(after, recordsMax);
   }
 
-  /** Adds up the chain of the transactions that hold records above `after`. @throws Fault `JOURNAL_CORRUPT` naming the record. */
-  checkTail(after: number): void {
+  /** Adds up the chain of the transactions that hold records above `after`; `onSeq` hears how far it is. @throws Fault `JOURNAL_CORRUPT` naming the record. */
+  checkTail(after: number, onSeq?: (seq: number) => void): void {
     const { rows } = this.#open();
-    rows.checkChain(rows.pointAt(after));
+    rows.checkChain(rows.pointAt(after), onSeq);
   }
 
   /** Pages in the write-ahead log, and how many of them are in the main file; none while the file is closed. Cheap. */

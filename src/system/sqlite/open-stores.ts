@@ -24,6 +24,8 @@ export interface OpenStoresOptions {
   readonly cacheKiB: number;
   readonly walPagesMax: number;
   readonly diskFreeBytesMin: number;
+  /** Hears how many records of the tail are checked. */
+  readonly onChecked?: (records: number, of: number) => void;
 }
 
 /** What the stores hold when they were checked. */
@@ -55,7 +57,8 @@ export function openStores(options: OpenStoresOptions): StoresFound {
     const snapshots = new SqliteSnapshots({ ...files, path: paths.state, meta: journal.meta });
     try {
       const head = snapshots.head();
-      journal.checkTail(Math.min(...head.positions.map(({ position }) => position), journal.lastSeq));
+      const after = Math.min(...head.positions.map(({ position }) => position), journal.lastSeq);
+      journal.checkTail(after, (seq) => options.onChecked?.(seq - after, journal.lastSeq - after));
       return { meta: journal.meta, lastSeq: journal.lastSeq, incarnationHigh: journal.incarnationHigh, head };
     } finally {
       snapshots.close();

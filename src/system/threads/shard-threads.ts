@@ -15,6 +15,8 @@ export interface ShardThreadsOptions {
   readonly journal: WorkerThread<JournalControl>;
   readonly checkpoint: WorkerThread<CheckpointControl>;
   readonly router: CommandRouter;
+  /** Hears how many records of the journal a thread has read that recovers, of how many. */
+  readonly onRecovering: (thread: number, records: number, of: number) => void;
   readonly log: { readonly warn: (fields: object, text: string) => void; readonly error: (fields: object, text: string) => void };
 }
 
@@ -114,6 +116,7 @@ export class ShardThreads {
     this.#workers[thread] = worker;
     report.port1.on("message", (message: ShardReport) => {
       if (message.kind === "crashed") this.#options.log.error({ thread, ...message }, "an entity crashed");
+      else if (message.kind === "recovering") this.#options.onRecovering(thread, message.records, message.of);
       else if (message.kind === "checkpointed") this.#checkpointFailures.delete(thread);
       else if (message.kind === "checkpoint-failed") {
         this.#checkpointFailures.set(thread, message.reason);
