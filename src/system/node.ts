@@ -36,6 +36,17 @@ export interface NodeParts {
   readonly synchronous: string;
 }
 
+/** What a node has done and still has to do: a stop reads it twice and tells the difference. null = the threads that know did not answer. */
+export interface Tally {
+  /** Commands answered since the start. */
+  readonly answered: number;
+  readonly unanswered: number;
+  /** Entries committed since the start. */
+  readonly entries: number | null;
+  /** Effects that are recorded and not done. */
+  readonly effectsOpen: number | null;
+}
+
 /** A node that runs. Made by `startSystem`. */
 export class Node implements TroupeSystem {
   readonly #parts: NodeParts;
@@ -44,6 +55,8 @@ export class Node implements TroupeSystem {
   #fatal: string | null = null;
   readonly #failed = Promise.withResolvers<string>();
   #closing: Promise<void> | null = null;
+  #isStopping = false;
+  #isDrained = false;
   #viewReads = 0;
   /** Since when the views have been behind the journal, and what they still lacked then. */
   #viewsBehind: { readonly since: number; readonly target: number } | null = null;
@@ -110,7 +123,7 @@ export class Node implements TroupeSystem {
   async readiness(): Promise<Readiness> {
     const { shards, router, views, synchronous } = this.#parts;
     const reasons: Array<readonly [Code, string]> = [];
-    if (this.#closing !== null) reasons.push(["SHUTTING_DOWN", "The service is stopping."]);
+    if (this.#isStopping) reasons.push(["SHUTTING_DOWN", "The service is stopping."]);
     if (this.#fatal !== null) reasons.push(["JOURNAL_UNAVAILABLE", this.#fatal]);
     if (this.#journalDown !== null) reasons.push(["JOURNAL_UNAVAILABLE", `The journal takes no writes: ${this.#journalDown}`]);
     if (shards.recovering.length > 0) reasons.push(["NOT_OWNER", `Shard threads are being recovered: ${shards.recovering.join(", ")}.`]);
@@ -150,8 +163,8 @@ export class Node implements TroupeSystem {
   }
 
   /** The answer of a control call, null when it does not come in time. */
-  async #withTime<Value>(call: Promise<Value>): Promise<Value | null> {
-    return await Promise.race([call.catch(() => null), rest(VIEW_ANSWER_MS_MAX).then(() => null)]);
+  async #withTime<Value>(call: Promise<Value>, msMax: number = VIEW_ANSWER_MS_MAX): Promise<Value | null> {
+    return await Promise.race([call.catch(() => null), rest(msMax).then(() => null)]);
   }
 
   async figures(): Promise<SystemFigures> {
@@ -199,6 +212,44 @@ export class Node implements TroupeSystem {
     return this.#failed.promise;
   }
 
+  /** Read, never wakes an entity. Threads that do not answer within `msMax` are left out. */
+  async tally(msMax: number = TALLY_MS_MAX): Promise<Tally> {
+    const { router, journal, shards } = this.#parts;
+    const { answered, inFlight } = router;
+    const [written, threads] = await Promise.all([
+      this.#withTime(journal.call.figures(), msMax),
+      this.#withTime(Promise.all(shards.living.map((worker) => worker.call.figures())), msMax),
+    ]);
+    const effectsOpen = threads === null ? null : threads.reduce((sum, thread) => sum + thread.openEffects, 0);
+    return { answered, unanswered: inFlight, entries: written?.entries ?? null, effectsOpen };
+  }
+
+  /**
+   * New commands are refused from now on. Waits until what was accepted is finished (answered, its effects done, committed, in a
+   * checkpoint), at most `deadlineMs`; who then still waits for an answer is told `OUTCOME_UNKNOWN`, because doors must be able to say
+   * something before they close. What is not finished is in the journal and resumes at the next start. To be followed by `close`.
+   */
+  async drain(deadlineMs: number): Promise<Tally> {
+    const { router, shards, log } = this.#parts;
+    this.#isStopping = true;
+    const until = performance.now() + deadlineMs;
+    const isAnswered = await router.drain(deadlineMs);
+    const settle = Promise.all(
+      shards.living.map(async (worker) => {
+        await worker.call.idle();
+        await worker.call.checkpointNow();
+      }),
+    );
+    const left = Math.max(until - performance.now(), 0);
+    const outcome = await Promise.race([settle.then(() => "clean", String), rest(left).then(() => "the deadline passed")]);
+    const tally = await this.tally();
+    this.#isDrained = isAnswered && outcome === "clean";
+    if (!this.#isDrained)
+      log.warn({ outcome, inFlight: router.inFlight }, "stopped with open work; it is in the journal and resumes at the next start");
+    router.close();
+    return tally;
+  }
+
   /** New work is refused from now on; accepted work is finished within `deadlineMs` (default `shutdown.deadlineMs`). */
   close(deadlineMs: number = this.#parts.config.shutdown.deadlineMs): Promise<void> {
     this.#closing ??= this.#close(deadlineMs);
@@ -210,20 +261,8 @@ export class Node implements TroupeSystem {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { router, shards, journal, checkpoint, views, dataDir, log } = this.#parts;
-    const until = performance.now() + deadlineMs;
-    const isDrained = await router.drain(deadlineMs);
-    const settle = Promise.all(
-      shards.living.map(async (worker) => {
-        await worker.call.idle();
-        await worker.call.checkpointNow();
-      }),
-    );
-    const left = Math.max(until - performance.now(), 0);
-    const outcome = await Promise.race([settle.then(() => "clean", String), rest(left).then(() => "the deadline passed")]);
-    if (!isDrained || outcome !== "clean")
-      log.warn({ outcome, inFlight: router.inFlight }, "stopped with open work; it is in the journal and resumes at the next start");
-    router.close();
+    const { shards, journal, checkpoint, views, dataDir, log } = this.#parts;
+    if (!this.#isDrained) await this.drain(deadlineMs);
     await shards.close(CLOSE_MS_MAX);
     for (const part of [views, checkpoint, journal]) {
       await Promise.race([
@@ -263,6 +302,8 @@ export class Node implements TroupeSystem {
 const VIEW_READS_MAX = 1_000;
 /** Time for a query itself, after the wait for the view. */
 const VIEW_ANSWER_MS_MAX = 4_000;
+/** Threads count in their turn; one that works off a full mailbox still answers within this. */
+const TALLY_MS_MAX = 1_000;
 /** A part that has made no progress for so long is named by `/readyz`. */
 const STUCK_MS = 5_000;
 

@@ -55,8 +55,8 @@ export interface CliServer extends AsyncDisposable {
   readonly pid: number;
   /** What was written to standard output so far. */
   readonly stdout: string;
-  /** Sends a signal and waits for the end. Answers the exit code; null when a signal ended it. */
-  end(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<number | null>;
+  /** Sends a signal (0: none) and waits for the end. Answers the exit code; null when a signal ended it. */
+  end(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | 0): Promise<number | null>;
 }
 
 /** `troupe start` with the flags; resolves when its banner is there. Port 0 unless a flag says otherwise. @throws with its own words. */
@@ -77,8 +77,8 @@ export async function startCli(dataDir: string, ...flags: readonly string[]): Pr
   const fail = (why: string): void => ready.reject(new Error(`the server ${why}:\n${stdout}${stderr}`));
   const late = setTimeout(() => fail("was not ready in time"), READY_MS_MAX);
   ended.then(([code]) => fail(`ended with exit code ${code}`));
-  const end = async (signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<number | null> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  const end = async (signal: "SIGTERM" | "SIGINT" | "SIGKILL" | 0): Promise<number | null> => {
+    if (signal !== 0 && child.exitCode === null && child.signalCode === null) child.kill(signal);
     return (await ended)[0];
   };
   try {

@@ -151,3 +151,9 @@ test("shard threads leave one core to the main thread, and there is at least one
   expect([1, 2, 8].map((cores) => shardThreadsOf(load(), cores))).toEqual([1, 1, 7]);
   expect(shardThreadsOf(load(["--shard.threads", "3"]), 2)).toBe(3);
 });
+
+test("a lame duck that takes all of the time for a stop is refused: nothing would be left for the accepted work", () => {
+  const found = problemsOf(["--shutdown.lame-duck-ms", "60000"]);
+  expect(found).toMatchObject([{ key: "shutdown.lameDuckMs", source: "--shutdown.lame-duck-ms", got: "60000" }]);
+  expect(load(["--shutdown.lame-duck-ms", "59999"]).shutdown).toEqual({ deadlineMs: 60_000, lameDuckMs: 59_999 });
+});

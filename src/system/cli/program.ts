@@ -4,6 +4,7 @@ import type { PlantedBug } from "../../runtime/index.ts";
 import { describeConfig, splitArgv } from "../config/config.ts";
 import { told } from "./cli-error.ts";
 import { configOf, type Result, type Run } from "./command.ts";
+import { EXIT_REFUSED, exitCodeOf } from "./exit-code.ts";
 
 const JSON_TEXT = 'the last line of standard output is one JSON object with "ok" and the figures';
 const DATA_DIR_TEXT = "folder of the store; the same as --data.dir";
@@ -11,12 +12,16 @@ const SETTINGS_TEXT = `
 Settings: every key of docs/configuration.md is a flag (--data.dir DIR) and an environment variable (TROUPE_DATA_DIR=DIR);
 --config FILE names a file of settings.`;
 
+const EXIT_TEXT = `
+Exit codes: 0 stopped in order; 1 failed, or forced by a second signal, and may be started again; ${EXIT_REFUSED} refused for a reason that another
+start does not change: the command line, the configuration, the data directory in use, a journal that is damaged or unknown.`;
+
 const example = (...lines: readonly string[]): string =>
   `\nExamples:\n${lines.map((line) => `  npm run -s troupe -- ${line}`).join("\n")}\n`;
 
 /**
  * Runs one command line (without the program's name). Never rejects.
- * @returns the exit code: 0 only when the command's result is ok.
+ * @returns the exit code: 0 only when the command's result is ok; see `exit-code.ts`.
  */
 export async function main(argv: readonly string[]): Promise<number> {
   const { config: flags, rest } = splitArgv(argv);
@@ -33,7 +38,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     result = failure(error);
   }
   if (run.isJson) await written(`${JSON.stringify(result)}\n`);
-  return result.ok ? 0 : 1;
+  return exitCodeOf(result);
 }
 
 function failure(error: unknown): Result {
@@ -75,10 +80,14 @@ function programOf(run: Run, keep: (result: Result) => void): Command {
       ] satisfies PlantedBug[]),
     )
     .addHelpText("after", () => settingsHelp())
-    .addHelpText("after", example("start", "start --http.port 0 --data.dir /tmp/ledger", "start --shard.threads 2 --log.level warn"))
-    .action(async ({ plantedBug = null }: { readonly plantedBug?: PlantedBug | null }) => {
-      const { runStart } = await import("./start-command.ts");
-      keep(await runStart(run, { plantedBug }));
+    .addHelpText("after", example("start", "start --http.port 0 --data.dir /tmp/ledger", "start --supervise --log.level warn"))
+    .option("--supervise", "run the node as a child process and start it again when it dies (settings supervise.*)")
+    .addOption(new Option("--supervised", "given to that child").hideHelp())
+    .addHelpText("after", EXIT_TEXT)
+    .action(async ({ plantedBug = null, supervise, supervised }: StartFlags) => {
+      // Either one alone: a supervisor must not load what may bring a node down.
+      if (supervise) keep(await (await import("./supervise-command.ts")).runSupervise(run));
+      else keep(await (await import("./start-command.ts")).runStart(run, { plantedBug, isSupervised: supervised === true }));
     });
 
   command(program, "import <csv>", "Load a CSV file (also gzipped) into the ledger, each row once however often it is run.")
@@ -145,6 +154,11 @@ anything is written. Run it again after any interruption: what is done is answer
   return program;
 }
 
+export interface StartFlags {
+  readonly plantedBug?: PlantedBug | null;
+  readonly supervise?: boolean;
+  readonly supervised?: boolean;
+}
 export interface ImportFlags {
   readonly map: string;
   readonly url?: string;

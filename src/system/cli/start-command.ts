@@ -1,40 +1,66 @@
-/** `troupe start`: a node and its HTTP door, until a signal stops them in order. */
+/** `troupe start`: a node and its HTTP door, until a signal, or the end of its supervisor, stops them in order. */
 import { readFileSync } from "node:fs";
 import type { PlantedBug } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { type HttpServer, startHttp } from "../http/index.ts";
 import type { Node } from "../node.ts";
-import { openLog } from "../observe/log.ts";
+import { type Log, openLog } from "../observe/log.ts";
+import { type StopReport, stopInOrder } from "../ordered-stop.ts";
 import { startSystem } from "../start.ts";
 import { bannerOf, urlsOf } from "./banner.ts";
 import { CliError, errnoOf } from "./cli-error.ts";
-import { configOf, type Result, type Run, say, sayJson, seconds } from "./command.ts";
+import { configOf, counted, type Result, type Run, say, sayJson, seconds } from "./command.ts";
+import { Progress } from "./progress.ts";
 import { StopSignal } from "./stop-signal.ts";
+import { STOPPING } from "./supervised-node.ts";
 
 /** What requests get to end after the node has ended by itself: their answers are on their way or never come. */
-const FAILED_CLOSE_MS = 3000;
-/** After the deadline of an ordered stop: time to write down that it passed. */
-const GRACE_MS = 1000;
+const FAILED_REQUESTS_MS = 2_000;
+const FAILED_MS = 10_000;
+/** Of the deadline of an ordered stop, what requests may not use up: it is for the effects, the checkpoint and the files. */
+const RESERVED_MS = 5_000;
+const RESERVED_SHARE = 0.25;
+
+export interface StartOptions {
+  readonly plantedBug: PlantedBug | null;
+  /** Started by `start --supervise`: stops in order when that process is gone, and tells it when it stops on purpose. */
+  readonly isSupervised: boolean;
+}
 
 /**
- * Serves until SIGTERM or SIGINT, then: `/readyz` 503 and no new work, HTTP drains, the node takes a checkpoint and closes.
- * @returns what the stop left; `ok` false when the node ended by itself or work was left in flight (it is in the journal and resumes).
+ * Serves until SIGTERM or SIGINT, then stops in order: see `stopInOrder`.
+ * @returns what the stop did; `ok` false when the node ended by itself or work was left in flight (it is in the journal and resumes).
  * @throws ConfigError, Fault of a start, CliError `ADDRESS_UNUSABLE`.
  */
-export async function runStart(run: Run, options: { readonly plantedBug: PlantedBug | null }): Promise<Result> {
+export async function runStart(run: Run, options: StartOptions): Promise<Result> {
   const config = configOf(run);
   const log = openLog(config.log.level);
   // From here on a signal is kept: one that comes while the node recovers stops it as soon as it is up.
   using signal = new StopSignal();
-  const node = await startSystem(config, { log, plantedBug: options.plantedBug });
+  if (options.isSupervised) obeySupervisor(signal);
+  const node = await started(config, log, options);
   const http = await listen(node, config, log);
   node.dataDir.announce(urlsOf(http.url));
   greet(run, { node, http, config, ...options });
   const reason = await Promise.race([signal.arrived, node.failed]);
-  return await stop(run, { node, http, config, reason, isOrdered: signal.hasArrived });
+  return await stop(run, { node, http, config, log, reason, isOrdered: signal.hasArrived });
 }
 
-async function listen(node: Node, config: Config, log: Parameters<typeof startHttp>[0]["log"]): Promise<HttpServer> {
+/** A start behind a long tail of the journal shows how far it is: a bar at a terminal, else a line of the log each second. */
+async function started(config: Config, log: Log, { plantedBug }: StartOptions): Promise<Node> {
+  if (process.stderr.isTTY !== true) return await startSystem(config, { log, plantedBug });
+  const bars = {
+    checking: new Progress({ what: "checking the journal", unit: "records" }),
+    recovering: new Progress({ what: "recovering", unit: "records" }),
+  };
+  try {
+    return await startSystem(config, { log, plantedBug, onProgress: ({ phase, records, of }) => bars[phase].update(records, of) });
+  } finally {
+    for (const bar of Object.values(bars)) bar.done();
+  }
+}
+
+async function listen(node: Node, config: Config, log: Log): Promise<HttpServer> {
   try {
     return await startHttp({ system: node, config, log });
   } catch (cause) {
@@ -79,26 +105,38 @@ function greet(run: Run, { node, http, config, plantedBug }: Started & { readonl
   sayJson(run, { ready: true, urls: urlsOf(http.url), ...facts });
 }
 
-type Stopping = Started & { readonly reason: string; readonly isOrdered: boolean };
+type Stopping = Started & { readonly log: Log; readonly reason: string; readonly isOrdered: boolean };
 
-async function stop(run: Run, { node, http, config, reason, isOrdered }: Stopping): Promise<Result> {
-  const startedMs = performance.now();
-  const { deadlineMs } = config.shutdown;
-  const open = node.inFlight;
-  say(run, `\nStopping (${reason}): new work is refused, ${open} in flight.`);
-  await http.close(isOrdered ? deadlineMs : FAILED_CLOSE_MS);
-  const inFlightLeft = node.inFlight;
-  // The deadline is one for the whole stop, though each part would take it for itself.
-  const leftMs = Math.max(deadlineMs - (performance.now() - startedMs), 0);
-  const isClosed = await Promise.race([node.close(leftMs).then(() => true), rest(leftMs + GRACE_MS)]);
-  const ms = Math.round(performance.now() - startedMs);
-  const answered = Math.max(open - inFlightLeft, 0);
-  say(run, `Stopped after ${seconds(ms)}: ${answered} in flight answered, ${inFlightLeft} left${isClosed ? "" : "; the deadline passed"}.`);
-  if (inFlightLeft > 0 || !isClosed) say(run, "What was accepted is in the journal and resumes at the next start.");
-  return { ok: isOrdered && isClosed && inFlightLeft === 0, reason, answered, inFlightLeft, ms };
+async function stop(run: Run, { node, http, config, log, reason, isOrdered }: Stopping): Promise<Result> {
+  const { deadlineMs, lameDuckMs } = config.shutdown;
+  const requestsMsMax = Math.max(deadlineMs - RESERVED_MS, deadlineMs * (1 - RESERVED_SHARE));
+  const limits = isOrdered ? { deadlineMs, lameDuckMs, requestsMsMax } : FAILED_LIMITS;
+  const first = limits.lameDuckMs === 0 ? "" : `/readyz is red for ${seconds(limits.lameDuckMs)}, then `;
+  say(run, `\nStopping (${reason}): ${first}new work is refused, ${node.inFlight} in flight.`);
+  const report = await stopInOrder({ node, http, ...limits });
+  const ok = isOrdered && report.isClosed && report.unanswered === 0;
+  (ok ? log.info : log.warn).call(log, { reason, ...report }, ok ? "stopped in order" : "stopped with work left");
+  say(run, toldStop(report));
+  return { ok, reason, ...report };
 }
 
-const rest = (ms: number): Promise<false> =>
-  new Promise((resolve) => {
-    setTimeout(() => resolve(false), ms).unref();
-  });
+const FAILED_LIMITS = { deadlineMs: FAILED_MS, lameDuckMs: 0, requestsMsMax: FAILED_REQUESTS_MS };
+
+/** One line for people; a second one only when something stays behind. */
+function toldStop({ answered, unanswered, entriesCommitted, effectsOpen, isClosed, ms }: StopReport): string {
+  const figure = (value: number | null): string => (value === null ? "an unknown number of" : counted(value));
+  const done = `${counted(answered)} in flight answered, ${figure(entriesCommitted)} entries committed`;
+  const left = `${counted(unanswered)} unanswered and ${figure(effectsOpen)} effects left open`;
+  const line = `Stopped after ${seconds(ms)}: ${done}, ${left}${isClosed ? "" : "; the deadline passed"}.`;
+  if (unanswered === 0 && effectsOpen === 0 && isClosed) return line;
+  return `${line}\nWhat was accepted is in the journal and resumes at the next start.`;
+}
+
+/** A node must not outlive its supervisor: the next one would find the data directory in use by an orphan. */
+function obeySupervisor(signal: StopSignal): void {
+  const orphaned = (): void => signal.stop("the supervisor is gone");
+  if (process.connected) process.once("disconnect", orphaned);
+  else orphaned();
+  // An end on purpose is none to restart after, whatever its exit code.
+  void signal.arrived.then(() => process.connected && process.send?.(STOPPING, undefined, undefined, () => undefined));
+}

@@ -1,9 +1,9 @@
 /** One press of Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. So near together they are one signal. */
 const SAME_PRESS_MS = 300;
 
-/** The first SIGTERM or SIGINT, for an ordered stop. A second one ends the process at once with exit code 1. */
+/** The first SIGTERM or SIGINT, or another reason for an ordered stop. A later signal ends the process at once with exit code 1. */
 export class StopSignal implements Disposable {
-  /** Resolves with the name of the first signal. */
+  /** Resolves with the name of the first signal, or the reason. */
   readonly arrived: Promise<string>;
   readonly #arrive: (signal: string) => void;
   #firstMs: number | null = null;
@@ -20,13 +20,20 @@ export class StopSignal implements Disposable {
     return this.#firstMs !== null;
   }
 
+  /** Stops as the first signal does, for another reason; nothing when a stop has begun. */
+  stop(reason: string): void {
+    if (this.#firstMs !== null) return;
+    this.#firstMs = performance.now();
+    this.#arrive(reason);
+  }
+
   readonly #receive = (signal: NodeJS.Signals): void => {
     const nowMs = performance.now();
-    if (this.#firstMs === null) {
-      this.#firstMs = nowMs;
-      this.#arrive(signal);
-    } else if (nowMs - this.#firstMs > SAME_PRESS_MS) {
-      process.stderr.write(`troupe: ${signal} again: stopped at once. What was acknowledged is in the journal.\n`);
+    if (this.#firstMs === null) this.stop(signal);
+    else if (nowMs - this.#firstMs > SAME_PRESS_MS) {
+      process.stderr.write(
+        `troupe: ${signal} again: stopped at once. What was acknowledged is in the journal and resumes at the next start.\n`,
+      );
       process.exit(1);
     }
   };

@@ -81,6 +81,7 @@ export function loadConfig({ argv, env, cwd }: Sources): Config {
   for (const { flag, text } of flags) if (flag !== "--config") addText(keyOfFlag.get(flag), flag, text, found);
   const config = built(found.values);
   if (config.journal.synchronous !== "full" && !config.journal.unsafe) found.problems.push(unsafeProblem(config, found.values));
+  if (config.shutdown.lameDuckMs >= config.shutdown.deadlineMs) found.problems.push(lameDuckProblem(config, found.values));
   if (found.problems.length > 0) throw new ConfigError(found.problems);
   return config;
 }
@@ -218,6 +219,12 @@ function unsafeProblem(config: Config, values: ReadonlyMap<string, Given>): Conf
   const key = "journal.synchronous";
   const expected = '"full", or journal.unsafe set to true: "normal" loses acknowledged work in a power cut';
   return { key, source: values.get(key)?.source ?? "the defaults", got: shown(config.journal.synchronous), expected };
+}
+
+function lameDuckProblem(config: Config, values: ReadonlyMap<string, Given>): ConfigProblem {
+  const key = "shutdown.lameDuckMs";
+  const expected = `less than shutdown.deadlineMs (${config.shutdown.deadlineMs}), of which it is a part: the rest is for the work that was accepted`;
+  return { key, source: values.get(key)?.source ?? "the defaults", got: shown(config.shutdown.lameDuckMs), expected };
 }
 
 function unknown(name: string, source: string): ConfigProblem {

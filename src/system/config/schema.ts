@@ -152,6 +152,22 @@ export const configSchema = z.strictObject({
       60_000,
       3_600_000,
     ),
+    lameDuckMs: milliseconds(
+      "Time in which /readyz is already 503 and requests are still taken, so that load balancers stop sending them; part of shutdown.deadlineMs. Behind a load balancer at least two intervals of its health check.",
+      0,
+      3_600_000,
+      0,
+    ),
+  }),
+  supervise: z.strictObject({
+    restartsMax: count("Restarts of a node by `start --supervise` within supervise.windowMs; after the next death it gives up.", 10, {
+      unit: "restarts",
+      min: 0,
+      max: 1000,
+    }),
+    windowMs: milliseconds("Time after which a death of a supervised node no longer counts.", 120_000),
+    backoffMsMin: milliseconds("Rest before the first restart of a node that died; doubles with each death that counts.", 200, 3_600_000),
+    backoffMsMax: milliseconds("Longest rest before a restart; half of every rest is random.", 10_000, 3_600_000),
   }),
   log: z.strictObject({
     level: choice("Least level of log lines that are written.", ["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info"),

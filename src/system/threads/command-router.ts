@@ -27,6 +27,7 @@ export class CommandRouter {
   #isScheduled = false;
   #queued = 0;
   #unanswered = 0;
+  #answered = 0;
   #isClosing = false;
 
   constructor(options: { readonly threadCount: number; readonly commandsMax: number }) {
@@ -40,6 +41,11 @@ export class CommandRouter {
   /** Commands that somebody waits for. */
   get inFlight(): number {
     return this.#unanswered;
+  }
+
+  /** Commands that were answered since the start, whatever the answer. */
+  get answered(): number {
+    return this.#answered;
   }
 
   /** How long the oldest of them has waited. */
@@ -139,6 +145,7 @@ export class CommandRouter {
     pending.resolve(answer);
     pending.resolve = null;
     this.#unanswered--;
+    this.#answered++;
   }
 
   /** A little after the deadline, so that the thread's own "surely not run" arrives first when it can be given. */
