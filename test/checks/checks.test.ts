@@ -1,5 +1,5 @@
 /**
- * The checks of issue 2, small: the same programs on the same real parts as on the command line, with fewer kills, orders and lines.
+ * The checks of issues 2 and 3, small: the same programs on the same real parts as on the command line, with fewer kills, orders and lines.
  * Their figures are asserted, their times are not.
  */
 import { execFile } from "node:child_process";
@@ -39,6 +39,15 @@ describe("check:kill", () => {
   it("DESIGN 4.3: a shard thread that is killed loses nothing acknowledged and does nothing twice, among 3", async () => {
     const { code, figures } = await check("kill", "--thread", "--threads", "3", "--kills", "3", "--acks", "100");
     expect(figures).toMatchObject({ ok: true, kills: 3, lost: 0, doubled: 0, replaysChanged: 0, defects: [] });
+    expect(code).toBe(0);
+  });
+});
+
+describe("check:stop", () => {
+  it("DESIGN 4.6: SIGTERM and kill -9 under load lose nothing accepted, with and without a supervisor that brings it back", async () => {
+    const { code, figures } = await check("stop", "--rounds", "4", "--acks", "50");
+    expect(figures).toMatchObject({ ok: true, rounds: 4, lost: 0, doubled: 0, halfAnswers: 0, defects: [] });
+    expect(figures.styles).toMatchObject({ held: 1, kill: 1, duck: 1, supervised: 1 });
     expect(code).toBe(0);
   });
 });

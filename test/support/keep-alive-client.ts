@@ -20,6 +20,8 @@ const ANSWER_MS_MAX = 60_000;
 
 /** At most `connections` requests are under way; further ones wait in the client. */
 export class KeepAliveClient {
+  /** Answers that began and did not end: only a server that was killed may leave any. */
+  halfAnswers = 0;
   readonly #agent: Agent;
   readonly #host: string;
   readonly #port: number;
@@ -43,7 +45,10 @@ export class KeepAliveClient {
         (answer) => {
           const chunks: Buffer[] = [];
           answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-          answer.on("error", reject);
+          answer.on("error", (error) => {
+            this.halfAnswers++;
+            reject(error);
+          });
           answer.on("end", () =>
             resolve({
               status: answer.statusCode ?? 0,

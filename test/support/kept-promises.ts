@@ -13,11 +13,24 @@ export interface KeptPromises {
   readonly defects: readonly string[];
 }
 
-/** To be called when nobody runs on the store any more. */
+/** To be called when nobody runs on the store any more, and everything was settled. */
 export function keptPromises(journalPath: string, load: LedgerLoad): KeptPromises {
+  const kept = promisesSoFar(journalPath, load);
+  const defects = [...kept.defects, ...load.stuck.map((order) => `${order} (no outcome in time)`)];
+  if (load.unanswered > 0) defects.push(`${load.unanswered} orders never got an answer`);
+  return { ...kept, defects: [...defects, ...kept.books.findings] };
+}
+
+/** The same between two lives of a server: orders may still wait for an answer, and after a kill transfers are under way (`books.findings`). */
+export function promisesSoFar(journalPath: string, load: LedgerLoad): KeptPromises {
   const books = readJournal(journalPath);
   const lost = new Set(load.changed);
   const defects = [...load.changed].map((key) => `${key}: a repeat did not get the first answer again`);
+  for (const key of load.accepted) {
+    if (books.transfers.has(idOfKey(key))) continue;
+    lost.add(key);
+    defects.push(`${key}: was accepted with 202, the journal does not know it`);
+  }
   for (const { order, status, body } of load.acknowledged.values()) {
     const finishes = books.transfers.get(idOfKey(order.key))?.finishes ?? [];
     if (finishes.some((finish) => finish.status === status && finish.body === body)) continue;
@@ -26,13 +39,11 @@ export function keptPromises(journalPath: string, load: LedgerLoad): KeptPromise
       `${order.key}: was acknowledged with ${status}, the journal holds ${finishes.length === 0 ? "no outcome" : "another outcome"}`,
     );
   }
-  for (const order of load.stuck) defects.push(`${order} (no outcome in time)`);
-  if (load.unanswered > 0) defects.push(`${load.unanswered} orders never got an answer`);
   return {
     acknowledged: load.acknowledged.size,
     lost: lost.size,
     doubled: doubledOf(books),
     books,
-    defects: [...defects, ...books.findings],
+    defects,
   };
 }

@@ -14,6 +14,7 @@ import {
 } from "./kill-figures.ts";
 import { KillableServer } from "./killable-server.ts";
 import { httpDoor, openAccounts } from "./ledger-load.ts";
+import { settle } from "./settle.ts";
 
 /** A life that takes no orders for so long is stuck. */
 const LIFE_MS_MAX = 60_000;
@@ -39,7 +40,7 @@ export async function killProcesses(run: KillRun): Promise<KillFigures> {
     load.compareLater(COMPARED_LATEST, COMPARED_OLDER, run.random);
     if ((life + 1) % 10 === 0) tell(`${life + 1} kills, ${load.acknowledged.size} acknowledged, ${load.changed.size} changed`);
   }
-  const defects = await settle(run);
+  const defects = await settle(await start(run, run.kills), run);
   return { hits, readyMs, defects };
 }
 
@@ -70,23 +71,6 @@ async function endLife(run: KillRun, server: KillableServer, life: number): Prom
   await holder?.kill();
   client.close();
   return { at, acknowledged, inFlight: load.unanswered, isJournalHeld: holder !== null };
-}
-
-async function settle(run: KillRun): Promise<readonly string[]> {
-  const { load } = run;
-  const server = await start(run, run.kills);
-  const client = new KeepAliveClient(server.url, run.connections);
-  await load.settle(httpDoor(client));
-  const trial = await client.send({ method: "GET", path: "/v1/ledger/trial-balance" });
-  client.close();
-  const defects: string[] = [];
-  const { lines } = JSON.parse(trial.body) as { readonly lines?: ReadonlyArray<{ readonly total: string; readonly inTransit: string }> };
-  for (const { total, inTransit } of lines ?? [])
-    if (Number(total) !== 0 || Number(inTransit) !== 0) defects.push(`the trial balance says total ${total}, in transit ${inTransit}`);
-  if (trial.status !== 200) defects.push(`the trial balance answered ${trial.status} ${trial.body}`);
-  const code = await server.stop();
-  if (code !== 0) defects.push(`the last server ended with ${code}`);
-  return defects;
 }
 
 function start({ dataDir, threads, weaken, random }: KillRun, life: number): Promise<KillableServer> {

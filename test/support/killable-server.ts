@@ -19,6 +19,33 @@ export interface KillableOptions {
   readonly args?: readonly string[];
 }
 
+/** What a server told under `--json`: one line when it is ready, in each of its lives, and one when it has ended. */
+class Heard {
+  said = "";
+  /** Figures of the last line that had any. */
+  figures: Readonly<Record<string, unknown>> = {};
+  readonly lives: Array<{ readonly url: string; readonly pid: number }> = [];
+  #waiting: Array<{ readonly lives: number; readonly resolve: () => void }> = [];
+
+  text(text: string): void {
+    this.said = (this.said + text).slice(-WORDS_MAX);
+  }
+
+  line(line: string): void {
+    this.text(`${line}\n`);
+    const fields = fieldsIn(line);
+    if (fields === null) return;
+    if (fields.ready !== true) this.figures = fields;
+    else if (typeof fields.url === "string" && typeof fields.pid === "number") this.lives.push({ url: fields.url, pid: fields.pid });
+    for (const { lives, resolve } of this.#waiting) if (this.lives.length >= lives) resolve();
+    this.#waiting = this.#waiting.filter(({ lives }) => this.lives.length < lives);
+  }
+
+  async until(lives: number): Promise<void> {
+    if (this.lives.length < lives) await new Promise<void>((resolve) => this.#waiting.push({ lives, resolve }));
+  }
+}
+
 /** A running server. */
 export class KillableServer {
   readonly url: string;
@@ -26,17 +53,19 @@ export class KillableServer {
   readonly readyMs: number;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
-  readonly #words: { readonly said: string };
+  readonly #closed: Promise<unknown>;
+  readonly #heard: Heard;
 
   private constructor(
     child: ChildProcess,
-    exited: Promise<unknown>,
-    words: { readonly said: string },
+    ends: { readonly exited: Promise<unknown>; readonly closed: Promise<unknown> },
+    heard: Heard,
     ready: { readonly url: string; readonly readyMs: number },
   ) {
     this.#child = child;
-    this.#exited = exited;
-    this.#words = words;
+    this.#exited = ends.exited;
+    this.#closed = ends.closed;
+    this.#heard = heard;
     this.url = ready.url;
     this.readyMs = ready.readyMs;
   }
@@ -50,33 +79,45 @@ export class KillableServer {
       env: { ...process.env, ...settings },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const exited = once(child, "exit");
+    const ends = { exited: once(child, "exit"), closed: once(child, "close") };
     living.add(child);
-    void exited.then(() => living.delete(child));
-    const words = { said: "" };
-    const hear = (text: string): void => {
-      words.said = (words.said + text).slice(-WORDS_MAX);
-    };
-    child.stderr.on("data", (chunk: Buffer) => hear(chunk.toString()));
-    const announced = new Promise<string>((resolve) => {
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        hear(`${line}\n`);
-        const url = urlIn(line);
-        if (url !== null) resolve(url);
-      });
-    });
-    const url = await Promise.race([announced, exited.then(() => null), delay(READY_MS_MAX, null, { ref: false })]);
-    if (url === null || !(await isReady(url, startedAt))) {
+    void ends.exited.then(() => living.delete(child));
+    const heard = new Heard();
+    child.stderr.on("data", (chunk: Buffer) => heard.text(chunk.toString()));
+    createInterface({ input: child.stdout }).on("line", (line) => heard.line(line));
+    await Promise.race([heard.until(1), ends.exited, delay(READY_MS_MAX, null, { ref: false })]);
+    const url = heard.lives[0]?.url;
+    if (url === undefined || !(await isReady(url, startedAt))) {
       child.kill("SIGKILL");
-      await exited;
-      throw new Error(`the server did not become ready:\n${words.said}`);
+      await ends.exited;
+      throw new Error(`the server did not become ready:\n${heard.said}`);
     }
-    return new KillableServer(child, exited, words, { url, readyMs: performance.now() - startedAt });
+    return new KillableServer(child, ends, heard, { url, readyMs: performance.now() - startedAt });
   }
 
   /** The last of what it wrote. */
   get said(): string {
-    return this.#words.said;
+    return this.#heard.said;
+  }
+
+  /** The process that runs the node: under `--supervise` a child of the one that was started, and another one in each life. */
+  get nodePid(): number {
+    return this.#heard.lives.at(-1)?.pid ?? 0;
+  }
+
+  /** What it told when it had stopped in order. */
+  get figures(): Readonly<Record<string, unknown>> {
+    return this.#heard.figures;
+  }
+
+  /** Under `--supervise`: ends the node as `kill` does, and resolves when the next one is ready. @throws Error when it does not come. */
+  async killNode(): Promise<void> {
+    const startedAt = performance.now();
+    const lives = this.#heard.lives.length + 1;
+    process.kill(this.nodePid, "SIGKILL");
+    await Promise.race([this.#heard.until(lives), this.#exited, delay(READY_MS_MAX, null, { ref: false })]);
+    if (this.#heard.lives.length < lives || !(await isReady(this.url, startedAt)))
+      throw new Error(`the node did not come back:\n${this.said}`);
   }
 
   /** Ends the process at once, as a power cut of the machine's would end it but for the disk: nothing in it gets to run any more. */
@@ -87,6 +128,12 @@ export class KillableServer {
   /** Resolves when the process is gone. */
   async gone(): Promise<void> {
     await this.#exited;
+  }
+
+  /** Resolves when the process and every process that writes where it wrote are gone: a supervisor and its node. @throws Error at the limit. */
+  async allGone(): Promise<void> {
+    const isOver = await Promise.race([this.#closed.then(() => true), delay(STOP_MS_MAX, false, { ref: false })]);
+    if (!isOver) throw new Error(`process ${this.nodePid} is still there:\n${this.said}`);
   }
 
   /** Stops it in order. @returns its exit code, null when it had to be killed. */
@@ -111,11 +158,9 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
-/** The line that announces readiness under `--json`. */
-function urlIn(line: string): string | null {
+function fieldsIn(line: string): Readonly<Record<string, unknown>> | null {
   try {
-    const { ready, url } = JSON.parse(line) as { readonly ready?: unknown; readonly url?: unknown };
-    return ready === true && typeof url === "string" ? url : null;
+    return JSON.parse(line) as Readonly<Record<string, unknown>>;
   } catch {
     return null;
   }

@@ -15,7 +15,7 @@ export interface Order {
 /** `outcome`: stored and final. `again`: not done, or not finished; the same key is to be sent again. `unknown`: nobody knows. */
 export type Reply =
   | { readonly kind: "outcome"; readonly status: number; readonly body: string; readonly isReplayed: boolean }
-  | { readonly kind: "again" | "unknown"; readonly why: string };
+  | { readonly kind: "again" | "unknown"; readonly why: string; readonly isAccepted?: boolean };
 export type Door = (order: Order) => Promise<Reply>;
 
 /** What a client holds in its hands: the service said that it is done. */
@@ -27,6 +27,8 @@ export interface Acknowledged {
 
 export const CURRENCY = "CZK";
 const AGAIN_MS = 5;
+/** Nobody is there, or nobody knows: a client that asks at once would take the machine from the one that recovers. */
+const UNKNOWN_AGAIN_MS = 25;
 /** An order that gets no outcome for so long is a defect of its own. */
 const TRIES_MS_MAX = 60_000;
 
@@ -48,7 +50,8 @@ export const httpDoor =
 
 function replyOf({ status, body, isReplayed }: { readonly status: number; readonly body: string; readonly isReplayed: boolean }): Reply {
   // 409 here is key_in_progress: orders never reuse a key for something else.
-  if (status === 202 || status === 409 || status === 429 || status === 503) return { kind: "again", why: `${status} ${body}` };
+  if (status === 202) return { kind: "again", why: `${status} ${body}`, isAccepted: true };
+  if (status === 409 || status === 429 || status === 503) return { kind: "again", why: `${status} ${body}` };
   if (status === 504) return { kind: "unknown", why: body };
   return { kind: "outcome", status, body, isReplayed };
 }
@@ -66,6 +69,8 @@ export interface LedgerLoadOptions {
  */
 export class LedgerLoad {
   readonly acknowledged = new Map<string, Acknowledged>();
+  /** Keys that were answered 202: accepted, though not finished. */
+  readonly accepted = new Set<string>();
   /** Keys whose second answer was not the first one, byte for byte and marked as replayed. */
   readonly changed = new Set<string>();
   /** Second answers that were compared with the first. */
@@ -156,9 +161,11 @@ export class LedgerLoad {
         return;
       }
       this.#refused(reply.why);
+      if (reply.isAccepted === true) this.accepted.add(key);
       if (reply.kind === "unknown") {
         this.unknown++;
         this.#unanswered.set(key, order);
+        if (this.#isRunning) await delay(UNKNOWN_AGAIN_MS);
         return;
       }
       if (!this.#isRunning || performance.now() > until) {
