@@ -212,13 +212,14 @@ export class Node implements TroupeSystem {
     return this.#failed.promise;
   }
 
-  /** Read, never wakes an entity. Threads that do not answer within `msMax` are left out. */
-  async tally(msMax: number = TALLY_MS_MAX): Promise<Tally> {
+  /** Read, never wakes an entity. Threads that do not answer within `msMax`, at most a second, are left out. */
+  async tally(msMax: number): Promise<Tally> {
     const { router, journal, shards } = this.#parts;
+    const ms = Math.min(msMax, TALLY_MS_MAX);
     const { answered, inFlight } = router;
     const [written, threads] = await Promise.all([
-      this.#withTime(journal.call.figures(), msMax),
-      this.#withTime(Promise.all(shards.living.map((worker) => worker.call.figures())), msMax),
+      this.#withTime(journal.call.figures(), ms),
+      this.#withTime(Promise.all(shards.living.map((worker) => worker.call.figures())), ms),
     ]);
     const effectsOpen = threads === null ? null : threads.reduce((sum, thread) => sum + thread.openEffects, 0);
     return { answered, unanswered: inFlight, entries: written?.entries ?? null, effectsOpen };
@@ -242,7 +243,8 @@ export class Node implements TroupeSystem {
     );
     const left = Math.max(until - performance.now(), 0);
     const outcome = await Promise.race([settle.then(() => "clean", String), rest(left).then(() => "the deadline passed")]);
-    const tally = await this.tally();
+    // The deadline may have passed; then the threads get a moment to say what stays open, and no more.
+    const tally = await this.tally(Math.max(until - performance.now(), LATE_TALLY_MS));
     this.#isDrained = isAnswered && outcome === "clean";
     if (!this.#isDrained)
       log.warn({ outcome, inFlight: router.inFlight }, "stopped with open work; it is in the journal and resumes at the next start");
@@ -304,6 +306,7 @@ const VIEW_READS_MAX = 1_000;
 const VIEW_ANSWER_MS_MAX = 4_000;
 /** Threads count in their turn; one that works off a full mailbox still answers within this. */
 const TALLY_MS_MAX = 1_000;
+const LATE_TALLY_MS = 100;
 /** A part that has made no progress for so long is named by `/readyz`. */
 const STUCK_MS = 5_000;
 

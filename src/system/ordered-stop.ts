@@ -44,7 +44,7 @@ export async function stopInOrder({ node, http, lameDuckMs, deadlineMs, requests
   // A node that fails meanwhile is closing already: there is nothing to be a lame duck for.
   if (lameDuckMs > 0) await Promise.race([rest(Math.min(lameDuckMs, left())), node.failed]);
   const refused = http.drain(Math.min(requestsMsMax, left()));
-  const [before] = await Promise.all([node.tally(), refused]);
+  const [before] = await Promise.all([node.tally(left()), refused]);
   const after = await node.drain(left());
   await http.close(LAST_MS);
   const isClosed = await Promise.race([

@@ -55,7 +55,9 @@ async function compose({ config, options, log, dataDir, started }: Composition):
   const { journal: journalConfig, checkpoint: checkpointConfig, views: viewsConfig, shard } = config;
   const files = { busyTimeoutMs: journalConfig.busyTimeoutMs, cacheKiB: journalConfig.cacheKiB };
   const store = { ...journalConfig, shardCount: shard.count };
-  const progress = new StartProgress({ listener: options.onProgress ?? ((step) => log.info(step, "the start goes on")) });
+  const progress = new StartProgress({
+    listener: options.onProgress ?? ((step) => log.info(step, "the start takes a while: so many records of the journal are done")),
+  });
   const { meta } = openStores({ dir, ...store, onChecked: (records, of) => progress.checked(records, of) });
   const committed = new SharedArrayBuffer(8);
   const state = new MessageChannel();

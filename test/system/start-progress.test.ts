@@ -1,9 +1,15 @@
 /** What a start says that takes long; over a clock of the test's, and once over a real start. */
-import { expect, it } from "vitest";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it, vi } from "vitest";
 import { loadConfig } from "../../src/system/config/config.ts";
 import { startSystem } from "../../src/system/start.ts";
 import { StartProgress, type StartStep } from "../../src/system/start-progress.ts";
 import { folder } from "../support/journal-bench.ts";
+import { openOnNode } from "../support/node-door.ts";
+import { deposit, openNode } from "../support/test-node.ts";
+
+const configOf = (dir: string) => loadConfig({ argv: ["--data.dir", dir, "--shard.count", "8", "--log.level", "warn"], env: {}, cwd: dir });
 
 function listening() {
   const steps: StartStep[] = [];
@@ -29,9 +35,31 @@ it("issue 3 F: of the threads that recover the one counts that has most to read"
   expect(steps).toEqual([{ phase: "recovering", records: 10, of: 100 }]);
 });
 
+it("issue 3 F: a start behind a tail hears of its records, first as they are checked, then as they are read", async () => {
+  using dir = folder();
+  using copy = folder();
+  const { node } = await openNode(dir.path, { "--checkpoint.every-ms": 86_400_000 });
+  await openOnNode(node, "a", "0");
+  for (let count = 0; count < 5; count++) await deposit(node, `k-${count}`, "a");
+  // A journal without its checkpoint: all of it is the tail.
+  for (const name of ["journal.db", "journal.db-wal"]) copyFileSync(join(dir.path, name), join(copy.path, name));
+  await node.close();
+  let ms = 0;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => (ms += 1_000)); // So that nothing is too quick to be told.
+  const steps: StartStep[] = [];
+  try {
+    await using _again = await startSystem(configOf(copy.path), { onProgress: (step) => steps.push(step) });
+  } finally {
+    clock.mockRestore();
+  }
+  expect(steps.map(({ phase }) => phase)).toEqual(["checking", ...steps.slice(1).map(() => "recovering")]);
+  expect(steps.length).toBeGreaterThan(1);
+  for (const { records, of } of steps) expect([records, of > 5]).toEqual([of, true]);
+});
+
 it("issue 3 F: a start that is quick says nothing", async () => {
   using dir = folder();
-  const config = loadConfig({ argv: ["--data.dir", dir.path, "--log.level", "warn"], env: {}, cwd: dir.path });
+  const config = configOf(dir.path);
   const steps: StartStep[] = [];
   await (await startSystem(config)).close();
   await using _node = await startSystem(config, { onProgress: (step) => steps.push(step) });
