@@ -26,7 +26,11 @@ const OWN: ReadonlySet<string> = new Set(["PipeWrap", "TTYWrap"]);
 const [mode, dir] = [process.argv[2] as EmbedderMode, process.argv[3] ?? ""];
 const threads: Worker[] = [];
 process.on("worker", (worker) => threads.push(worker));
-const config = loadConfig({ argv: ["--data.dir", dir, "--http.port", "0", "--log.level", "fatal"], env: {}, cwd: dir });
+const config = loadConfig({
+  argv: ["--data.dir", dir, "--shard.threads", "2", "--http.port", "0", "--log.level", "fatal"],
+  env: {},
+  cwd: dir,
+});
 const outcome = mode === "use" ? await use(config) : mode === "refused" ? await refused(config) : await portTaken(config);
 // A handle that was closed is there until the turn after the next.
 for (let turns = 0; turns < 2; turns++) await new Promise(setImmediate);

@@ -1,5 +1,5 @@
 /** A whole node: real threads on real files. What breaks in it here is broken by another connection, a kill or the system calls of its disk. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -281,12 +281,6 @@ describe("a node that is started again", () => {
     expect(await server.stop()).toBe(0);
     expect(load.replays).toBeGreaterThan(0);
     expect(keptPromises(join(dir.path, "journal.db"), load)).toMatchObject({ lost: 0, doubled: 0, defects: [] });
-  });
-
-  it("`await using` leaves nothing open: a process that leaves the block ends by itself", () => {
-    using dir = folder();
-    const out = execFileSync(process.execPath, [supportScript("node-in-block"), dir.path], { encoding: "utf8", timeout: 20_000 });
-    expect(out).toBe("1.00 left\n");
   });
 });
 
