@@ -63,7 +63,7 @@ export class Answers {
 
   /** A client that went away ends its answer without a word to us, when it had sent more than one request in a row. */
   #stillOpen(): number {
-    for (const response of this.#open) if (response.writableFinished || response.req.socket.destroyed) this.#open.delete(response);
+    for (const response of this.#open) if (hasLeft(response) || response.req.socket.destroyed) this.#open.delete(response);
     return this.#open.size;
   }
 
@@ -106,9 +106,12 @@ export class Answers {
     if (isLast || this.isClosing) list.push("connection", "close");
     raw.writeHead(status, list);
     raw.end(body);
-    if (raw.writableFinished) this.#open.delete(raw);
+    if (hasLeft(raw)) this.#open.delete(raw); // As nearly every answer has by now.
   }
 }
+
+/** The operating system has all of it. Not `writableFinished`, which turns true a tick later: all answers would wait in the set. */
+const hasLeft = (response: ServerResponse): boolean => response.writableEnded && response.writableLength === 0;
 
 const SECURITY = ["x-content-type-options", "nosniff", "cache-control", "no-store"] as const;
 /** A cache must not give the plain answer to whom gzip was meant for, nor the other way round. */
