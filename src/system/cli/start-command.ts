@@ -36,7 +36,7 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   const config = configOf(run);
   const log = openLog(config.log.level);
   // From here on a signal is kept: one that comes while the node recovers stops it as soon as it is up.
-  using signal = new StopSignal();
+  using signal = new StopSignal(options);
   if (options.isSupervised) obeySupervisor(signal);
   const node = await started(config, log, options);
   const http = await listen(node, config, log);

@@ -1,14 +1,18 @@
 /** One press of Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. So near together they are one signal. */
 const SAME_PRESS_MS = 300;
+/** A supervised node gets each signal of a terminal or of a service manager twice, the second time from a supervisor that may be scheduled late. */
+const SAME_PRESS_SUPERVISED_MS = 2_000;
 
 /** The first SIGTERM or SIGINT, or another reason for an ordered stop. A later signal ends the process at once with exit code 1. */
 export class StopSignal implements Disposable {
   /** Resolves with the name of the first signal, or the reason. */
   readonly arrived: Promise<string>;
   readonly #arrive: (signal: string) => void;
+  readonly #samePressMs: number;
   #firstMs: number | null = null;
 
-  constructor() {
+  constructor({ isSupervised = false }: { readonly isSupervised?: boolean } = {}) {
+    this.#samePressMs = isSupervised ? SAME_PRESS_SUPERVISED_MS : SAME_PRESS_MS;
     const { promise, resolve } = Promise.withResolvers<string>();
     this.arrived = promise;
     this.#arrive = resolve;
@@ -30,7 +34,7 @@ export class StopSignal implements Disposable {
   readonly #receive = (signal: NodeJS.Signals): void => {
     const nowMs = performance.now();
     if (this.#firstMs === null) this.stop(signal);
-    else if (nowMs - this.#firstMs > SAME_PRESS_MS) {
+    else if (nowMs - this.#firstMs > this.#samePressMs) {
       process.stderr.write(
         `troupe: ${signal} again: stopped at once. What was acknowledged is in the journal and resumes at the next start.\n`,
       );

@@ -1,6 +1,6 @@
 /** `start --supervise` with real processes: who is started again, who is not, and that nobody is left behind. */
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { EXIT_REFUSED } from "../../../src/system/cli/exit-code.ts";
@@ -109,4 +109,25 @@ it("a signal that comes between two lives ends it: nothing is started any more",
   process.kill(node, "SIGKILL");
   await until("it is dead", () => !isAlive(node)); // Which its supervisor makes it by asking how it ended.
   expect(await server.end("SIGTERM")).toBe(137);
+});
+
+it("a signal that reaches both processes is one signal; a later one forces the node, and its exit code comes back", async () => {
+  using folder = tempFolder();
+  await using server = await startCli(folder.path, "--supervise");
+  const { port, hostname } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  socket.on("error", () => undefined);
+  // A request that is still being sent holds the stop.
+  socket.write("POST /v1/deposits HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{");
+  expect((await get(server.url, "/readyz")).status).toBe(200);
+  const node = nodeOf(folder.path);
+  const ended = server.end("SIGINT");
+  process.kill(node, "SIGINT"); // As a terminal does.
+  await until("it stops", () => server.stdout.includes("Stopping (SIGINT)"));
+  expect(isAlive(node)).toBe(true);
+  // Its supervisor lives at least as long as the node.
+  await until("it is forced", () => !isAlive(node) || !process.kill(server.pid, "SIGINT"));
+  expect(await ended).toBe(1);
+  expect(server.stdout).not.toContain("Stopped after");
+  socket.destroy();
 });
