@@ -1,5 +1,8 @@
 /** The entry of the runtime: everything that actors and the system may use. */
 
+export * from "./actor/actor-system.ts";
+export * from "./actor/behavior.ts";
+export * from "./actor/child-spec.ts";
 export * from "./journal/commit-fence.ts";
 export * from "./journal/journal.ts";
 export * from "./journal/memory-journal.ts";
@@ -14,8 +17,17 @@ export * from "./kernel/digest.ts";
 export * from "./kernel/fault.ts";
 export * from "./kernel/json.ts";
 export * from "./kernel/schema.ts";
+export * from "./mailbox/dead-letters.ts";
 export * from "./shard/checkpoint.ts";
 export * from "./shard/domain.ts";
 export * from "./shard/message.ts";
+export type { ChildLook, ChildState, TreeNode } from "./supervision/child.ts";
+export * from "./supervision/component.ts";
+export type { Terminated } from "./supervision/death-watch.ts";
+export * from "./supervision/escalation.ts";
+export type { PlantedDefect } from "./supervision/planted-defect.ts";
+export * from "./supervision/restart-window.ts";
+export * from "./supervision/supervision.ts";
+export * from "./supervision/supervision-ports.ts";
 export * from "./worker/checkpoint-writer.ts";
 export * from "./worker/protocol.ts";

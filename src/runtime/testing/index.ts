@@ -1,5 +1,6 @@
 /** The second entry of the runtime: seeded simulations of it, for tests. */
 
+export { ActorTestKit, type Probe, type ProbeAnswers, type Received } from "./actor-test-kit.ts";
 export { Channel } from "./channel.ts";
 export { LossySnapshots } from "./lossy-snapshots.ts";
 export { Random } from "./random.ts";

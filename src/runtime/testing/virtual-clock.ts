@@ -2,6 +2,7 @@ interface Timer {
   readonly atMs: number;
   readonly order: number;
   readonly run: () => void;
+  isCancelled: boolean;
 }
 
 /**
@@ -30,21 +31,46 @@ export class VirtualClock {
     return Math.floor(this.#startMs + this.#nowMs + this.skewMs);
   }
 
+  /** When the next timer is due; null when there is none. */
+  get nextAtMs(): number | null {
+    this.#dropCancelled();
+    return this.#heap[0]?.atMs ?? null;
+  }
+
   at(atMs: number, run: () => void): void {
-    this.#push({ atMs: Math.max(atMs, this.#nowMs), order: this.#order++, run });
+    this.#push({ atMs: Math.max(atMs, this.#nowMs), order: this.#order++, run, isCancelled: false });
   }
 
   after(delayMs: number, run: () => void): void {
     this.at(this.#nowMs + delayMs, run);
   }
 
+  /** As `after`; returns what cancels it. A cancelled timer neither runs nor makes time pass. */
+  timer(delayMs: number, run: () => void): () => void {
+    const timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run, isCancelled: false };
+    this.#push(timer);
+    return () => {
+      timer.isCancelled = true;
+    };
+  }
+
+  /** Lets time pass without running anything; never beyond the next timer. */
+  passTo(atMs: number): void {
+    this.#nowMs = Math.max(this.#nowMs, Math.min(atMs, this.nextAtMs ?? atMs));
+  }
+
   /** Moves to the next timer and runs it. False when there is none. */
   step(): boolean {
+    this.#dropCancelled();
     const timer = this.#pop();
     if (timer === undefined) return false;
     this.#nowMs = timer.atMs;
     timer.run();
     return true;
+  }
+
+  #dropCancelled(): void {
+    while (this.#heap[0]?.isCancelled === true) this.#pop();
   }
 
   #push(timer: Timer): void {

@@ -1,0 +1,27 @@
+import type { RestartPolicy } from "./supervision.ts";
+
+/**
+ * The crashes of one child that still count. A window per child and not per parent: a child that crashes often must not use up the
+ * restarts of its siblings (TRAPS 21). Holds at most `restartsMax + 1` times. Never throws.
+ */
+export class RestartWindow {
+  readonly #policy: RestartPolicy;
+  readonly #crashesMs: number[] = [];
+
+  constructor(policy: RestartPolicy) {
+    this.#policy = policy;
+  }
+
+  /** Counts a crash. Milliseconds until the restart, or null when the child had its restarts. `random`: from 0, below 1. */
+  crashed(nowMs: number, random: number): number | null {
+    const { restartsMax, windowMs, backoffMsMin, backoffMsMax, jitterRatio } = this.#policy;
+    while (this.#crashesMs.length > 0 && nowMs - (this.#crashesMs[0] ?? 0) >= windowMs) this.#crashesMs.shift();
+    this.#crashesMs.push(nowMs);
+    const recent = this.#crashesMs.length;
+    // A fault that outlives this many restarts is not transient; restarting again would hide it and burn the thread.
+    if (recent > restartsMax) return null;
+    // The jitter comes on top of a smaller cap, so that it still spreads the restarts of children that have reached the cap.
+    const baseMs = Math.min(backoffMsMin * 2 ** (recent - 1), backoffMsMax / (1 + jitterRatio));
+    return baseMs * (1 + jitterRatio * random);
+  }
+}
