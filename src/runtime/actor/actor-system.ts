@@ -83,7 +83,7 @@ export class ActorSystem implements AsyncDisposable {
     return system;
   }
 
-  /** Starts an actor under the root, or under the supervisor or actor that is its parent. As `context.spawn`. */
+  /** Starts an actor as the last child of the root. As `context.spawn`. */
   async spawn<P, State, Args>(behavior: Behavior<P, State, Args>, name: string, args: Args, options: SpawnOptions = {}): Promise<Ref<P>> {
     const { mode = "transient", ...limits } = options;
     if (this.#stopping !== null) throw new Fault("SHUTTING_DOWN", `/${name} is not started: the system is stopping.`);

@@ -127,7 +127,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
 
   tell(kind: string, body: unknown): boolean {
     if (this.#core.turn?.isGivenUp === true && !this.#core.planted("old-incarnation-speaks")) {
-      this.#deadLetter(kind, "gone");
+      this.#deadLetter(kind, "sender-given-up");
       return false;
     }
     const refused = this.#offer({ kind, body, atMs: this.nowMs(), ask: null });
@@ -180,8 +180,8 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
 
   get isReady(): boolean {
     if (!this.#hasWork) return false;
-    if (this.#turn !== null) return this.#core.planted("busy-actor-spins");
     if (this.#state === "stopping") return this.#core.planted("stopping-actor-spins");
+    if (this.#turn !== null) return this.#core.planted("busy-actor-spins");
     return this.#state === "running" && !this.#isEnding;
   }
 

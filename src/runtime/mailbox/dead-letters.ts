@@ -1,7 +1,10 @@
 import { Ring } from "./ring.ts";
 
-/** Why nobody handled a message: nobody has the address, its actor stopped first, or does not take this kind (now); the stash was full. */
-export type DeadLetterReason = "gone" | "stopped" | "unhandled" | "stash-full";
+/**
+ * Why nobody handled a message: its actor had ended, ended first, does not take this kind (now), or its stash was full; or the sender
+ * had been given up, and may not speak any more.
+ */
+export type DeadLetterReason = "gone" | "stopped" | "unhandled" | "stash-full" | "sender-given-up";
 
 /** A message that nobody handled. Its body is not kept: it may be large, or secret, and letters live long. */
 export interface DeadLetter {

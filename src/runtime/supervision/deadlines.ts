@@ -46,7 +46,9 @@ export class Deadlines {
   #arm(bucket: number): void {
     this.#cancel?.();
     this.#armedFor = bucket;
-    this.#cancel = this.#ports.after(Math.max(0, bucket * BUCKET_MS - this.#ports.nowMs()), () => this.#sweep());
+    // Beyond what a timer knows it would fire at once; a sweep that finds nothing due arms the next one.
+    const delayMs = Math.min(Math.max(0, bucket * BUCKET_MS - this.#ports.nowMs()), TIMER_MS_MAX);
+    this.#cancel = this.#ports.after(delayMs, () => this.#sweep());
   }
 
   #disarm(): void {
@@ -65,9 +67,12 @@ export class Deadlines {
         item.expired();
       }
     }
-    const next = Math.min(...this.#buckets.keys());
+    let next = Number.POSITIVE_INFINITY;
+    for (const bucket of this.#buckets.keys()) next = Math.min(next, bucket);
     if (next < this.#armedFor) this.#arm(next);
   }
 }
 
 const BUCKET_MS = 20;
+/** The longest delay that Node's timers know. */
+const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -10,7 +10,7 @@ export type Directive = "resume" | "restart" | "stop" | "escalate";
 /** When a child comes back: always; after a crash only; never. A `restart` of a temporary child is a `stop`. */
 export type RestartMode = "permanent" | "transient" | "temporary";
 
-/** What crashed and why. `doing` is the message's kind, or the hook (`started`, `stopped`, ...) in brackets of its own: `(started)`. */
+/** What crashed and why. `doing` is the message's kind, or in brackets what else it did: `(started)`, `(running)`. */
 export interface Crash {
   readonly address: string;
   readonly doing: string;
@@ -56,8 +56,9 @@ export function assertSupervision({ restart }: Supervision): void {
   if (!(Number.isInteger(restartsMax) && restartsMax >= 0)) throw policyError(`restartsMax is ${restartsMax}, not a whole number >= 0`);
   if (!(windowMs > 0)) throw policyError(`windowMs is ${windowMs}, not above 0`);
   if (!(jitterRatio >= 0 && jitterRatio <= 1)) throw policyError(`jitterRatio is ${jitterRatio}, not from 0 to 1`);
-  if (!(backoffMsMin > 0 && backoffMsMax >= backoffMsMin * (1 + jitterRatio) && backoffMsMax < Number.POSITIVE_INFINITY)) {
+  if (!(backoffMsMin > 0 && backoffMsMax >= backoffMsMin * (1 + jitterRatio))) {
     throw policyError(`backoffMsMin ${backoffMsMin} is not above 0, or with its jitter it is above backoffMsMax ${backoffMsMax}`);
   }
+  if (backoffMsMax >= 2 ** 31) throw policyError(`backoffMsMax is ${backoffMsMax}, more than the 2^31-1 ms that a timer knows`);
 }
 const policyError = (what: string): RangeError => new RangeError(`This supervision cannot be used: ${what}.`);
