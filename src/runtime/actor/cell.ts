@@ -1,9 +1,9 @@
 import { whyNotId } from "../kernel/address.ts";
 import type { Answer, Refusal } from "../kernel/decision.ts";
+import { Fault } from "../kernel/fault.ts";
 import type { DeadLetterReason } from "../mailbox/dead-letters.ts";
 import { Ring } from "../mailbox/ring.ts";
 import type { Child, ChildLook, Overseer } from "../supervision/child.ts";
-import type { Expirable } from "../supervision/deadlines.ts";
 import { DeathWatch, type Terminated, type Watcher } from "../supervision/death-watch.ts";
 import type { Escalation } from "../supervision/escalation.ts";
 import { DEFAULT_SUPERVISION } from "../supervision/supervision.ts";
@@ -21,12 +21,13 @@ import {
   type SpawnOptions,
   type Stashed,
 } from "./behavior.ts";
-import { cycleOf, type Turn, type Waiter } from "./caller-chain.ts";
+import { cycleOf, type Waiter } from "./caller-chain.ts";
 import type { Envelope } from "./envelope.ts";
 import { Inbox } from "./inbox.ts";
 import { PendingAsk, refusal } from "./pending-ask.ts";
 import { ReceiveTimeout } from "./receive-timeout.ts";
 import type { Runnable } from "./scheduler.ts";
+import { type ActorTurn, type Outcome, Turns } from "./turns.ts";
 
 export interface CellOptions {
   readonly core: ActorCore;
@@ -41,12 +42,6 @@ type Signal =
   | { readonly kind: "terminated"; readonly watch: DeathWatch; readonly signal: Terminated }
   | { readonly kind: "receive-timeout" };
 type CellState = "starting" | "running" | "crashed" | "stopping" | "stopped";
-interface ActorTurn extends Turn {
-  readonly envelope: Envelope | null;
-  isStashed: boolean;
-}
-type Outcome = { readonly value: unknown } | { readonly cause: unknown };
-
 /**
  * One behavior actor: its mailbox, its incarnation, and the message at hand.
  *
@@ -74,8 +69,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
   /** What `started` made; null when this incarnation has not started. */
   #behaving: { readonly state: unknown } | null = null;
   #handlers: Readonly<Record<string, AnyHandler>>;
-  #turn: ActorTurn | null = null;
-  #turnOver: (() => void) | null = null;
+  readonly #turns: Turns;
   #failStart: ((cause: unknown) => void) | null = null;
   #children: Supervisor | null = null;
   #watching: Set<DeathWatch> | null = null;
@@ -95,6 +89,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
     this.#core = core;
     this.#limits = { ...DEFAULT_ACTOR_LIMITS, ...options.limits };
     this.#inbox = new Inbox(this.#limits);
+    this.#turns = new Turns(this, core);
     this.#handlers = behavior.receive;
   }
 
@@ -107,9 +102,10 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
   get parent(): AnyRef {
     return this.#options.parent;
   }
-  /** The incarnation may still act: it has not been stopped. */
+  /** The running code may still act as this actor: it has not been stopped, and this turn of it has not been given up. */
   get isLiving(): boolean {
-    return this.#state === "starting" || this.#state === "running" || (this.#state === "stopping" && this.#turn !== null);
+    if (this.#core.turn?.isGivenUp === true) return false;
+    return this.#state === "starting" || this.#state === "running" || this.#turns.current !== null;
   }
   get signal(): AbortSignal {
     return this.#aborter.signal;
@@ -181,7 +177,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
   get isReady(): boolean {
     if (!this.#hasWork) return false;
     if (this.#state === "stopping") return this.#core.planted("stopping-actor-spins");
-    if (this.#turn !== null) return this.#core.planted("busy-actor-spins");
+    if (this.#turns.current !== null) return this.#core.planted("busy-actor-spins");
     return this.#state === "running" && !this.#isEnding;
   }
 
@@ -195,7 +191,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
 
   run(messagesMax: number): number {
     let handled = 0;
-    while (handled < messagesMax && this.#state === "running" && this.#turn === null && !this.#isEnding) {
+    while (handled < messagesMax && this.#state === "running" && this.#turns.current === null && !this.#isEnding) {
       const signal = this.#signals.shift();
       if (signal !== undefined) this.#signal(signal);
       else {
@@ -239,68 +235,20 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
     ask?.answer(refusal("illegal_transition", `${this.address} does not take "${kind}" now; nothing was done.`));
   }
 
-  /** Runs one handler; when it awaits, its turn stays the actor's until it is over. */
-  #begin(kind: string, envelope: Envelope | null, call: () => unknown): void {
-    const turn = this.#newTurn(kind, envelope, () => this.#handlerLate(kind));
-    this.#runTurn(turn, this.#limits.handleMsMax, call, (outcome) => {
+  #begin(kind: string, envelope: Envelope | null, run: () => unknown): void {
+    const msMax = this.#limits.handleMsMax;
+    const late = (): void => this.#crash(kind, new Error(`the handler had not ended after ${msMax} ms`), false);
+    const over = (outcome: Outcome, { isStashed }: ActorTurn): void => {
       if ("cause" in outcome) {
         envelope?.ask?.answer(refusal("INTERNAL_ERROR", `${this.address} crashed on this; its log names the cause.`));
         this.#crash(kind, outcome.cause, true);
       } else {
-        if (envelope?.ask && !turn.isStashed) envelope.ask.answer(answerOf(outcome.value));
+        if (!isStashed) envelope?.ask?.answer(answerOf(outcome.value));
         if (this.#isEnding && this.#state === "running") this.#options.overseer.ended(this, this.incarnation);
       }
       this.#wake();
-    });
-  }
-
-  #newTurn(kind: string, envelope: Envelope | null, expired: () => void): ActorTurn {
-    const beganMs = this.nowMs();
-    return { owner: this, kind, envelope, beganMs, isOver: false, isGivenUp: false, isStashed: false, waits: null, bucket: null, expired };
-  }
-
-  #runTurn(turn: ActorTurn, msMax: number, call: () => unknown, over: (outcome: Outcome) => void): void {
-    const end = (outcome: Outcome): void => {
-      if (turn.isOver) return; // Given up: whatever it brings is too late.
-      this.#closeTurn(turn);
-      over(outcome);
-      this.#turnOver?.();
     };
-    this.#turn = turn;
-    let result: unknown;
-    try {
-      result = this.#core.within(turn, call);
-    } catch (cause) {
-      return end({ cause });
-    }
-    if (!isThenable(result)) return end({ value: result });
-    if (!this.#core.planted("wait-without-deadline")) this.#core.deadlines.add(turn, turn.beganMs + msMax);
-    result.then(
-      (value) => end({ value }),
-      (cause) => end({ cause }),
-    );
-  }
-
-  #closeTurn(turn: Turn): void {
-    turn.isOver = true;
-    turn.waits = null;
-    this.#core.deadlines.remove(turn);
-    if (this.#turn === turn) this.#turn = null;
-  }
-
-  /** Leaves the message at hand behind, wherever its handler is (B4). */
-  #giveUpTurn(): void {
-    const turn = this.#turn;
-    if (turn === null) return;
-    turn.isGivenUp = true;
-    this.#closeTurn(turn);
-    turn.envelope?.ask?.answer(refusal("OUTCOME_UNKNOWN", `${this.address} ended while it handled this; it may have been done.`));
-    this.#core.ports.gaveUp({ address: this.address, doing: turn.kind, waitedMs: this.nowMs() - turn.beganMs });
-  }
-
-  #handlerLate(kind: string): void {
-    this.#giveUpTurn();
-    this.#crash(kind, new Error(`the handler had not ended after ${this.#limits.handleMsMax} ms`), false);
+    this.#turns.run({ kind, envelope, msMax, run, over, late });
   }
 
   #crash(doing: string, cause: unknown, canResume: boolean): void {
@@ -331,53 +279,39 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
     return incarnation === this.incarnation ? this.signal : AbortSignal.abort();
   }
 
-  #hook(kind: string, msMax: number, call: () => unknown): Promise<unknown> {
+  #hook(kind: string, msMax: number, run: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const fail = (cause: unknown): void => {
         this.#failStart = null;
-        this.#giveUpTurn();
+        this.#turns.giveUp();
         reject(cause);
       };
-      const turn = this.#newTurn(kind, null, () => fail(new Error(`${kind} had not ended in time (${msMax} ms when it began)`)));
       this.#failStart = kind === "(started)" ? fail : null;
-      this.#runTurn(turn, msMax, call, (outcome) => {
+      const late = (): void => fail(new Error(`${kind} had not ended in time (${msMax} ms when it began)`));
+      const over = (outcome: Outcome): void => {
         this.#failStart = null;
         if ("cause" in outcome) reject(outcome.cause);
         else resolve(outcome.value);
-      });
+      };
+      this.#turns.run({ kind, envelope: null, msMax, run, over, late });
     });
   }
 
   cancelStart(byMs: number): void {
     this.#aborter.abort();
-    if (this.#turn !== null) this.#core.deadlines.add(this.#turn, Math.min(byMs, this.nowMs() + this.#limits.stopMsMax));
+    this.#turns.hasten(Math.min(byMs, this.nowMs() + this.#limits.stopMsMax));
   }
 
   async stop(byMs: number): Promise<boolean> {
     this.#state = "stopping";
     this.#aborter.abort();
     this.#receiveTimeout?.set(null);
-    await this.#turnEnded(Math.min(byMs, this.nowMs() + this.#limits.stopMsMax));
+    await this.#turns.ended(Math.min(byMs, this.nowMs() + this.#limits.stopMsMax));
     await this.#children?.stopAll(byMs);
     await this.#runStopped(byMs);
     this.#forgetIncarnation();
     this.#state = "stopped";
     return true; // A turn that did not end was cut off (B4).
-  }
-
-  #turnEnded(byMs: number): Promise<void> {
-    if (this.#turn === null) return Promise.resolve();
-    return new Promise((resolve) => {
-      const limit: Expirable = { bucket: null, expired: () => over(true) };
-      const over = (isLate: boolean): void => {
-        this.#turnOver = null;
-        this.#core.deadlines.remove(limit);
-        if (isLate) this.#giveUpTurn();
-        resolve();
-      };
-      this.#turnOver = () => over(false);
-      if (!this.#core.planted("wait-without-deadline")) this.#core.deadlines.add(limit, byMs);
-    });
   }
 
   async #runStopped(byMs: number): Promise<void> {
@@ -417,13 +351,13 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
       mailbox: this.#inbox.count,
       refused: this.#refused,
       oldestMessageMs: this.#core.planted("stuck-looks-healthy") ? 0 : nowMs - this.#oldestMs(nowMs),
-      doing: this.#turn?.kind ?? null,
+      doing: this.#turns.current?.kind ?? null,
       children: this.#children?.tree(nowMs) ?? [],
     };
   }
 
   #oldestMs(nowMs: number): number {
-    const atHandMs = this.#turn?.envelope?.atMs ?? this.#turn?.beganMs ?? nowMs;
+    const atHandMs = this.#turns.current?.envelope?.atMs ?? this.#turns.current?.beganMs ?? nowMs;
     return Math.min(nowMs, atHandMs, this.#inbox.oldestMs ?? nowMs);
   }
 
@@ -431,6 +365,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
 
   async spawn(behavior: AnyBehavior, name: string, args: unknown, options: SpawnOptions): Promise<AnyRef> {
     const { mode = "transient", ...limits } = options;
+    if (this.#state === "stopping") throw new Fault("SHUTTING_DOWN", `${name} is not started: its parent ${this.address} is stopping.`);
     this.#children ??= this.#newSupervisor();
     const children = this.#children;
     const child = new Cell({ core: this.#core, overseer: children, parent: this.self, behavior, name, args, limits });
@@ -474,7 +409,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
 
   stopSelf(): void {
     this.#isEnding = true;
-    if (this.#turn === null && this.#state === "running") this.#options.overseer.ended(this, this.incarnation);
+    if (this.#turns.current === null && this.#state === "running") this.#options.overseer.ended(this, this.incarnation);
   }
 
   watch(ref: AnyRef): void {
@@ -509,7 +444,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
 
   /** Not while a message is at hand or waits: then the actor is slow, not idle. */
   #receiveTimedOut(): void {
-    if (this.#turn !== null || this.#hasWork || this.#state !== "running") return;
+    if (this.#turns.current !== null || this.#hasWork || this.#state !== "running") return;
     this.#signals.push({ kind: "receive-timeout" });
     this.#wake();
   }
@@ -519,7 +454,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
   }
 
   stash(): Stashed {
-    const turn = this.#turn;
+    const turn = this.#turns.current;
     if (turn?.envelope == null || this.#core.turn !== turn) throw new Error(`${this.address} has no message at hand that it could stash.`);
     if (!turn.isStashed && !this.#inbox.stash(turn.envelope)) this.#stashFull(turn.envelope);
     turn.isStashed = true;
@@ -539,7 +474,7 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
   }
 
   *waitsFor(): Iterable<Waiter> {
-    for (const { target } of this.#turn?.waits ?? []) yield target;
+    for (const { target } of this.#turns.current?.waits ?? []) yield target;
   }
 
   #deadLetter(kind: string, reason: DeadLetterReason): void {
@@ -550,10 +485,6 @@ export class Cell implements Child, Runnable, Addressee, Waiter, Watcher, Contex
 const STASHED: Stashed = { kind: "stashed" };
 /** The longest delay that Node's timers know. */
 const ASK_MS_MAX = 2 ** 31 - 1;
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
 
 /** A handler's answer as it travels; its types were checked where it was written. */
 function answerOf(handled: unknown): Answer<unknown> {
