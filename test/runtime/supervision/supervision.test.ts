@@ -339,6 +339,72 @@ describe("a tree of specs", () => {
   });
 });
 
+describe("what happens while something else is under way", () => {
+  /** Takes its time to start. */
+  const slow = defineBehavior<Record<never, never>>()({
+    type: "slow",
+    async started(context, { journal, gate }: { journal: Journal; gate: Promise<void> }) {
+      await gate;
+      journal.push(`${context.self.address}:started#${context.incarnation}`);
+      return { journal };
+    },
+    receive: {},
+    stopped: (context, { journal }) => void journal.push(`${context.self.address}:stopped#${context.incarnation}`),
+  });
+
+  it("a restart that was due while another was decided joins it: the order of the start holds", async () => {
+    await using kit = await ActorTestKit.start({ supervision: policy({ strategy: "rest-for-one" }) });
+    const journal: Journal = [];
+    const a = await kit.run(kit.system.spawn(flaky, "a", { journal }));
+    const b = await kit.run(kit.system.spawn(flaky, "b", { journal }));
+    b.tell.crash({ why: "due at 100" });
+    await kit.settle();
+    const gate = Promise.withResolvers<void>();
+    const spawned = kit.system.spawn(slow, "x", { journal, gate: gate.promise });
+    await kit.advance(50);
+    a.tell.crash({ why: "decided at 50, begun when x has started" });
+    await kit.advance(100);
+    journal.splice(0);
+    gate.resolve();
+    await kit.run(spawned);
+    await kit.advance(100);
+    expect(journal).toEqual(["/x:started#1", "/x:stopped#1", "/a:stopped#1", "/a:started#2", "/b:started#2", "/x:started#2"]);
+  });
+
+  it("V5: what waits for its start when everything stops is not started any more", async () => {
+    await using kit = await ActorTestKit.start({ supervision: policy({ strategy: "all-for-one" }) });
+    const journal: Journal = [];
+    const gate = Promise.withResolvers<void>();
+    const spawns = [kit.system.spawn(slow, "x", { journal, gate: gate.promise }), kit.system.spawn(flaky, "y", { journal })].map((spawn) =>
+      spawn.catch((cause: unknown) => cause),
+    );
+    await kit.settle();
+    const stopped = kit.system.stop();
+    gate.resolve();
+    await kit.run(stopped);
+    expect(journal).toEqual(["/x:started#1", "/x:stopped#1"]);
+    expect(await kit.run(Promise.all(spawns))).toMatchObject([{ address: "/x" }, { code: "SHUTTING_DOWN" }]);
+  });
+
+  it("an end or a crash in the moment of the start is not missed", async () => {
+    const causes: unknown[] = [new Error("at once"), null];
+    const component: Component = {
+      type: "short",
+      start: async () => ({ stop: async () => undefined, ended: Promise.resolve(causes.shift() ?? null) }),
+    };
+    await using kit = await ActorTestKit.start({
+      supervision: policy(),
+      children: [{ kind: "component", name: "short", component, mode: "transient" }],
+    });
+    await kit.advance(1_000);
+    expect(kit.crashes).toMatchObject([{ address: "/short", doing: "(running)", directive: "restart" }]);
+    const self = defineBehavior<Record<never, never>>()({ type: "self", started: (context) => context.stopSelf(), receive: {} });
+    await kit.run(kit.system.spawn(self, "self", undefined));
+    await kit.settle();
+    expect(kit.system.tree().children).toEqual([]);
+  });
+});
+
 describe("death watch", () => {
   interface Watching {
     watch(body: { ref: Ref<Flaky>; times: number }): void;
