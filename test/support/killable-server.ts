@@ -76,7 +76,7 @@ export class KillableServer {
     const settings = { TROUPE_HTTP_PORT: "0", TROUPE_HTTP_HOST: "127.0.0.1", TROUPE_DATA_DIR: dataDir, TROUPE_LOG_LEVEL: "error", ...env };
     const child = spawn(process.execPath, ["src/system/cli/troupe.ts", "start", "--json", ...args], {
       cwd: root,
-      env: { ...process.env, ...settings },
+      env: { ...process.env, MALLOC_ARENA_MAX: "2", ...settings }, // As `npm start` sets it.
       stdio: ["ignore", "pipe", "pipe"],
     });
     const ends = { exited: once(child, "exit"), closed: once(child, "close") };

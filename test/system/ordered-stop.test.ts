@@ -75,6 +75,9 @@ it("DESIGN 4.6: at the deadline who still waits is told OUTCOME_UNKNOWN in a who
   await node.close();
 
   await using again = (await openNode(dir.path, { "--shard.threads": 1 })).node;
-  expect((await deposit(again, "k", "alice")).ok).toBe(true);
+  // What was accepted before the stop goes on at the start; until it is done the key says so.
+  let repeated = await deposit(again, "k", "alice");
+  while (!repeated.ok && repeated.code === "key_in_progress") repeated = await deposit(again, "k", "alice");
+  expect(repeated).toMatchObject({ ok: true });
   expect(await balanceOf(again, "alice")).toBe("1.00");
 });
