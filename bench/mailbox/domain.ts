@@ -75,6 +75,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
     shardCount: SHARDS,
     isOwned: () => true,
     definitions,
+    outside: new Set(),
     limits: {
       mailboxMax: MESSAGES,
       turnMessagesMax: 64,
@@ -93,6 +94,8 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
         assertResult(answer.ok, JSON.stringify(answer));
         if (isReady) onReply(caller, Number(answer.value));
       },
+      perform: () => undefined,
+      cancel: () => undefined,
       send: () => undefined,
       crashed: (_, __, cause) => {
         throw cause;

@@ -14,6 +14,7 @@ export * from "./kernel/address.ts";
 export * from "./kernel/decision.ts";
 export * from "./kernel/definition.ts";
 export * from "./kernel/digest.ts";
+export * from "./kernel/effect-protocol.ts";
 export * from "./kernel/fault.ts";
 export * from "./kernel/json.ts";
 export * from "./kernel/schema.ts";

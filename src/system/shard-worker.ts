@@ -1,6 +1,6 @@
 /** Composition root of a shard thread: recovers its shards, then runs them. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { type AnyDefinition, type DomainLimits, type PlantedBug, Recovery } from "../runtime/index.ts";
+import { type AnyDefinition, type DomainLimits, type EffectAction, type PlantedBug, Recovery } from "../runtime/index.ts";
 import { openJournalReader } from "./sqlite/journal-file.ts";
 import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteSnapshotReader } from "./sqlite/snapshot-reader.ts";
@@ -84,6 +84,7 @@ function controlOfShard(data: ShardWorkerData) {
         shardCount: data.shardCount,
         threadOf,
         definitions: new Map(registry.map((definition) => [definition.type, definition])),
+        outside: new Set(),
         limits: data.limits,
         recovered: recovery.finish(),
         snapshots,
@@ -102,6 +103,11 @@ function controlOfShard(data: ShardWorkerData) {
     },
     peerGone: (peer: number) => shell().peerGone(peer),
     peerBack: (peer: number, peerPort: MessagePort): void => shell().peerBack(peer, peerPort),
+    performerBack: (performer: MessagePort): void => shell().performerBack(performer),
+    effectLooks: (options: { readonly after: string | null; readonly limit: number; readonly isDead: boolean }) =>
+      shell().effectLooks(options),
+    effectLook: (id: string) => shell().effectLook(id),
+    resolveEffect: (id: string, action: EffectAction) => shell().resolveEffect(id, action),
     figures: () => shell().figures(),
     idle: () => shell().idle(),
     checkpointNow: () => shell().checkpointNow(),

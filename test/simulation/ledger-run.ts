@@ -297,6 +297,7 @@ function rebuild({ simulation, fold, head, load, addresses, name, tell }: Rebuil
     shardCount: SHARD_COUNT,
     isOwned: () => true,
     definitions: new Map(registry.map((definition) => [definition.type, definition])),
+    outside: new Set(),
     limits: { mailboxMax: 10, turnMessagesMax: 10, groupEntriesMax: 10, groupsInFlightMax: 1, effectsMax: 10, dirtyMax: 1e6, hopsMax: 10 },
     recovered,
     ports: {
@@ -305,6 +306,8 @@ function rebuild({ simulation, fold, head, load, addresses, name, tell }: Rebuil
       submit: () => tell(`a recovery from ${name} writes`),
       answer: (caller, answer) => answers.set(addresses[caller] ?? "", bytesOf(answer)),
       send: () => tell(`a recovery from ${name} sends`),
+      perform: () => tell(`a recovery from ${name} performs`),
+      cancel: () => tell(`a recovery from ${name} cancels`),
       crashed: (address, doing, cause) => tell(`${address} crashed in ${doing} in a recovery from ${name}: ${String(cause)}`),
     },
   });

@@ -1,4 +1,5 @@
-import type { Answer } from "../kernel/decision.ts";
+import type { Answer, OutsideKind } from "../kernel/decision.ts";
+import type { Code } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
 
 /** Version of the record format. A store with a higher `minReader` than this is refused by name (`FORMAT_UNSUPPORTED`). */
@@ -33,6 +34,12 @@ export interface Entry {
   readonly opens?: readonly OpenedEffect[];
   /** Ids of effects of earlier records that are closed here. */
   readonly closes?: readonly string[];
+  /** Failed attempts at open outside effects of this entity. */
+  readonly attempts?: readonly FailedAttempt[];
+  /** Outside effects of this entity whose last attempt failed. One that wants an answer is closed here too; the others stay open. */
+  readonly deadEffects?: readonly DeadEffect[];
+  /** Dead letters that begin anew, their attempts counted from 0. */
+  readonly replays?: readonly string[];
   readonly traces?: readonly string[];
   /** Format of personal text in `events`: absent = none; 1 = AES-256-GCM under the entity's key, which lies outside the journal. */
   readonly sealed?: 1;
@@ -52,14 +59,30 @@ export interface HandledCause {
   readonly isDeadLetter?: true;
 }
 
+/** `attempt` counts from 1; the next one is not begun before `nextAt`, milliseconds since 1970. */
+export interface FailedAttempt {
+  readonly id: string;
+  readonly attempt: number;
+  readonly error: string;
+  readonly nextAt: number;
+}
+export interface DeadEffect {
+  readonly id: string;
+  readonly code: Code;
+  readonly error: string;
+}
+
 /** An effect as its entry opens it. `hops` counts the causes since an outside input. */
 export interface OpenedEffect {
   readonly id: string;
-  readonly kind: "tell" | "ask";
+  readonly kind: "tell" | "ask" | OutsideKind;
+  /** Address of an entity, or the name of a port. */
   readonly to: string;
   readonly command: string;
   readonly body: Json;
   readonly answerTo?: string;
+  readonly isOrdered?: boolean;
+  readonly label?: string;
   readonly hops: number;
   readonly trace?: string;
 }

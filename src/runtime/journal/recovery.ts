@@ -1,7 +1,7 @@
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import { type Entry, type StoredRecord, unpackEntries } from "./record.ts";
-import type { CheckpointHead, HandledTell, OpenEffect } from "./snapshots.ts";
+import type { CheckpointHead, HandledTell, OpenEffect, OutsideProgress } from "./snapshots.ts";
 
 /** What a commit domain starts from. `effects` are in the order in which they were opened, per shard. */
 export interface Recovered {
@@ -71,13 +71,28 @@ export class Recovery {
     if (entry.seq <= (this.#checkpointed.get(entry.shard) ?? 0)) return;
     if (entry.at > this.#at) this.#at = entry.at;
     for (const { cause, answer } of entry.handled ?? []) this.#answers.set(cause, { shard: entry.shard, answer });
+    this.#addProgress(entry);
     for (const id of entry.closes ?? []) this.#open.delete(id);
-    for (const effect of entry.opens ?? []) this.#open.set(effect.id, { ...effect, from: entry.entity, shard: entry.shard });
+    for (const effect of entry.opens ?? []) {
+      const open: OpenEffect = { ...effect, from: entry.entity, shard: entry.shard };
+      const isInside = effect.kind === "tell" || effect.kind === "ask";
+      this.#open.set(effect.id, isInside ? open : { ...open, outside: notBegun(entry.at) });
+    }
     if (!this.#isOwned(entry.shard)) return;
     this.#seqs.set(entry.shard, entry.seq);
     const tail = this.#tail.get(entry.entity);
     if (tail === undefined) this.#tail.set(entry.entity, [entry]);
     else tail.push(entry);
+  }
+
+  #addProgress({ attempts = [], deadEffects = [], replays = [] }: Entry): void {
+    const advance = (id: string, change: Partial<OutsideProgress>): void => {
+      const open = this.#open.get(id);
+      if (open?.outside !== undefined) this.#open.set(id, { ...open, outside: { ...open.outside, ...change } });
+    };
+    for (const { id, attempt, error, nextAt } of attempts) advance(id, { attempts: attempt, lastError: error, nextAt });
+    for (const dead of deadEffects) advance(dead.id, { dead });
+    for (const id of replays) advance(id, { dead: null, attempts: 0, nextAt: 0 });
   }
 
   finish(): Recovered {
@@ -95,6 +110,8 @@ export class Recovery {
     return { seqs: this.#seqs, effects, handled, tail: this.#tail, position: this.#position, at: this.#at };
   }
 }
+
+const notBegun = (openedAt: number): OutsideProgress => ({ openedAt, attempts: 0, nextAt: 0, lastError: null, dead: null });
 
 /** Ids are `shard.incarnation.seq.index`; the order of opening is what "ordered per pair" needs when they are sent again. */
 function byOpening(a: OpenEffect, b: OpenEffect): number {

@@ -1,6 +1,6 @@
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
-import type { OpenedEffect } from "./record.ts";
+import type { DeadEffect, OpenedEffect } from "./record.ts";
 
 /**
  * A snapshot of one entity. `seq` is the sequence in its shard of the last entry it holds: entries at or below it are skipped in replay.
@@ -30,6 +30,17 @@ export interface OpenEffect extends OpenedEffect {
   readonly from: string;
   readonly shard: number;
   readonly answer?: Answer<Json>;
+  /** Of an effect that leaves the runtime: how far it is. */
+  readonly outside?: OutsideProgress;
+}
+
+/** `attempts` failed so far, the last of them for `lastError`; the next one is not begun before `nextAt`. `dead`: none is, until it is replayed. */
+export interface OutsideProgress {
+  readonly openedAt: number;
+  readonly attempts: number;
+  readonly nextAt: number;
+  readonly lastError: string | null;
+  readonly dead: DeadEffect | null;
 }
 
 /** A tell of another domain that this shard's entities handled and whose sender has not yet said that it closed it. */

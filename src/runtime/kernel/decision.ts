@@ -16,9 +16,10 @@ export interface Refusal {
 /**
  * Work for after the commit, recorded with the events (L4). `tell` is a durable command to another entity, handled once, in order
  * per pair of entities. `ask` is read-only: its handler may only reply, nothing is recorded at the receiver, and it is asked again after
- * a crash. The answer comes back to the handler in `answers` that `answerTo` names; a tell without `answerTo` wants none.
+ * a crash. `call`, `compute` and `publish` leave the runtime. The answer comes back to the handler in `answers` that `answerTo` names;
+ * an effect without `answerTo` wants none.
  */
-export type Effect = TellEffect | AskEffect;
+export type Effect = TellEffect | AskEffect | OutsideEffect;
 export interface TellEffect {
   readonly kind: "tell";
   /** Address `type/id`. */
@@ -34,6 +35,23 @@ export interface AskEffect {
   readonly body: Json;
   readonly answerTo: string;
 }
+/**
+ * What something outside does: a named external port (`call`), a task of the worker pool (`compute`), the broker (`publish`). At least once:
+ * every attempt carries the same id, by which the outside can tell repeats. After the last attempt it is a dead letter and the entity gets a refusal.
+ */
+export interface OutsideEffect {
+  readonly kind: OutsideKind;
+  /** Name of the port. */
+  readonly to: string;
+  readonly command: string;
+  readonly body: Json;
+  readonly answerTo?: string;
+  /** Not begun before earlier ordered effects of this entity to the same port are over. */
+  readonly isOrdered?: boolean;
+  /** A name by which the entity can cancel it (`cancels`); of two open ones with one name the younger has it. */
+  readonly label?: string;
+}
+export type OutsideKind = "call" | "compute" | "publish";
 
 /**
  * The decision of a handler. `accept` records events (evolve applies them), an optional reply to who sent the command, effects, and
@@ -51,6 +69,8 @@ export interface Accept<Event, Reply> {
   readonly isAnsweredLater?: boolean;
   readonly settle?: Json;
   readonly effects?: readonly Effect[];
+  /** Labels of this entity's open outside effects that are over now: no attempt begins any more, and no outcome comes back. */
+  readonly cancels?: readonly string[];
 }
 export interface Reject {
   readonly kind: "reject";

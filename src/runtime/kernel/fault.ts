@@ -18,6 +18,7 @@ export const STATUS_OF_CODE = {
   key_in_progress: 409,
   illegal_transition: 409,
   already_exists: 409,
+  EFFECT_CLOSED: 409,
   payload_too_large: 413,
   insufficient_funds: 422,
   account_frozen: 422,

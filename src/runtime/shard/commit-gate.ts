@@ -2,12 +2,15 @@ import { type Group, packEntries } from "../journal/record.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainMessage } from "./message.ts";
+import type { OutsideLive } from "./outside-effects.ts";
 import type { PendingEntry } from "./pending-entry.ts";
 
 /** Something that may leave the domain only after a commit. `isFinal` on an answer: with the group all is lost that the command did. */
 export type Output =
   | { readonly kind: "answer"; readonly caller: number; readonly answer: Answer<Json>; readonly isFinal: boolean }
-  | { readonly kind: "send"; readonly shard: number; readonly message: DomainMessage };
+  | { readonly kind: "send"; readonly shard: number; readonly message: DomainMessage }
+  | { readonly kind: "perform"; readonly live: OutsideLive }
+  | { readonly kind: "cancel"; readonly id: string };
 
 interface HeldGroup {
   readonly number: number;

@@ -2,9 +2,10 @@ import type { Entry, Group } from "../journal/record.ts";
 import type { Recovered } from "../journal/recovery.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import { partsOf, shardOf } from "../kernel/address.ts";
-import type { Accept, Answer, Decision, Effect, EventBase, Refusal } from "../kernel/decision.ts";
+import type { Accept, Answer, AskEffect, Decision, Effect, EventBase, OutsideEffect, Refusal, TellEffect } from "../kernel/decision.ts";
 import type { AnyDefinition, Info } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
+import type { EffectLook, FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts";
 import type { Code } from "../kernel/fault.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
 import { Ring } from "../mailbox/ring.ts";
@@ -12,7 +13,18 @@ import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { KeyTable } from "./key-table.ts";
-import type { AnswerMessage, AskMessage, CommandMessage, DomainMessage, Message, TellMessage } from "./message.ts";
+import type {
+  AnswerMessage,
+  AskMessage,
+  CommandMessage,
+  DomainMessage,
+  EffectAction,
+  Message,
+  OutcomeMessage,
+  ResolveMessage,
+  TellMessage,
+} from "./message.ts";
+import { isOutside, lookOf, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { PendingEntry } from "./pending-entry.ts";
 import { evolve, rebuild } from "./replay.ts";
 import { Slot } from "./slot.ts";
@@ -25,6 +37,10 @@ export interface DomainPorts {
   /** Answered by `committed` or `refused`, in order. */
   submit(group: Group): void;
   answer(caller: number, answer: Answer<Json>): void;
+  /** Answered by `performed`. */
+  perform(effect: PerformEffect): void;
+  /** The effect is over; its outcome is not waited for. */
+  cancel(id: string): void;
   /** To the domain that owns the shard. */
   send(shard: number, message: DomainMessage): void;
   /** A fault that a person must see: what crashed, where, and why. */
@@ -58,6 +74,8 @@ export interface DomainOptions {
   /** Does this domain own the shard? */
   readonly isOwned: (shard: number) => boolean;
   readonly definitions: ReadonlyMap<string, AnyDefinition>;
+  /** Names of the ports that outside effects may go to. */
+  readonly outside: ReadonlySet<string>;
   readonly limits: DomainLimits;
   readonly recovered: Recovered;
   readonly ports: DomainPorts;
@@ -103,6 +121,7 @@ export interface DomainFigures {
  * S6. An entity leaves memory only when no message waits, nobody waits for it, and a snapshot holds its last entry.
  * S7. The answer to an effect of an entity that cannot be rebuilt is not thrown away: the effect stays open with its answer, and a program
  *     that can rebuild the entity gets it at its start.
+ * S8. How an attempt at an outside effect went is an entry before anything else comes of it: attempts survive a crash, and are counted.
  */
 export class Domain {
   readonly #options: DomainOptions;
@@ -130,6 +149,7 @@ export class Domain {
   #storedApart = 0;
   readonly #seqs: Map<number, number>;
   readonly #effects = new EffectTable();
+  readonly #outside = new OutsideEffects();
   /** Answered effects of entities that cannot be rebuilt (S7). */
   readonly #stranded = new Set<string>();
   readonly #seen = new Map<string, SeenTell>();
@@ -172,7 +192,10 @@ export class Domain {
       }
     }
     for (const effect of recovered.effects) {
-      this.#effects.open(new LiveEffect({ effect, toShard: this.#shardOf(effect.to), openedIn: 0 }));
+      const toShard = effect.outside === undefined ? this.#shardOf(effect.to) : OUTSIDE;
+      const live = new LiveEffect({ effect, toShard, openedIn: 0 });
+      this.#effects.open(live);
+      if (isOutside(live)) this.#outside.open(live);
     }
   }
 
@@ -274,6 +297,68 @@ export class Domain {
     if (slot.mailbox.count > 0) this.#schedule(slot);
   }
 
+  /** How an attempt went. One that nobody waits for any more changes nothing. */
+  performed({ id, attempt, outcome }: FromPerformer): void {
+    const live = this.#effects.find(id);
+    if (this.#isDropped || live === undefined || !isOutside(live)) return;
+    const { outside } = live;
+    if (!outside.isPerforming || attempt !== outside.attempts + 1) return;
+    outside.isPerforming = false;
+    if (outcome.kind === "postponed") {
+      this.#outside.rest(live, this.#nowMs + Math.max(outcome.afterMs, 1));
+      return;
+    }
+    outside.isJudged = true;
+    this.#put(this.#slotOf(live.opened.from), { kind: "outcome", live, attempt, outcome }, true);
+  }
+
+  /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and attempt. */
+  performerLost(): void {
+    if (this.#isDropped) return;
+    for (const live of this.#effects) {
+      if (!isOutside(live) || !live.outside.isPerforming) continue;
+      live.outside.isPerforming = false;
+      this.#perform(live);
+    }
+  }
+
+  /** A person's decision about an open effect; `caller` is answered. */
+  resolve({ caller, id, action }: { readonly caller: number; readonly id: string; readonly action: EffectAction }): void {
+    const live = this.#effects.find(id);
+    if (this.#isDropped) return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered. Try again."));
+    if (live === undefined) return this.#ports.answer(caller, effectClosed(id));
+    if (!isOutside(live)) {
+      return this.#ports.answer(
+        caller,
+        refusal("illegal_transition", `${id} is a message between entities: it is carried out, not resolved.`),
+      );
+    }
+    this.#put(this.#slotOf(live.opened.from), { kind: "resolve", live, action, caller }, true);
+  }
+
+  /** Open effects in the order of their opening: `limit` of them after the id `after`, or those that are dead letters only. */
+  effectLooks(options: { readonly after: string | null; readonly limit: number; readonly isDead: boolean }): readonly EffectLook[] {
+    const found: EffectLook[] = [];
+    let isPast = options.after === null;
+    for (const live of this.#effects) {
+      if (found.length >= options.limit) break;
+      if (isPast && (!options.isDead || (live.outside !== null && live.outside.dead !== null))) found.push(lookOf(live, this.#nowMs));
+      if (live.opened.id === options.after) isPast = true;
+    }
+    return found;
+  }
+
+  /** One open effect; null when it is over, or was never. */
+  effectLook(id: string): EffectLook | null {
+    const live = this.#effects.find(id);
+    return live === undefined ? null : lookOf(live, this.#nowMs);
+  }
+
+  /** When something is due that no input brings; null = nothing is. The thread calls `run` then. */
+  get nextDueMs(): number | null {
+    return this.#outside.nextAt;
+  }
+
   /** The group is durable; `seq` is its sequence in the journal. */
   committed(number: number, seq: number): void {
     if (this.#isDropped) return;
@@ -302,7 +387,10 @@ export class Domain {
       for (const waiter of slot.waiters ?? [])
         this.#ports.answer(waiter.caller, waiter.group > this.#gate.committedLast ? notDone : unknown);
       const isAbsent = slot.status === "ready" && slot.seq === 0;
-      for (const message of slot.mailbox) if (message.kind === "command") this.#ports.answer(message.caller, isAbsent ? notDone : unknown);
+      for (const message of slot.mailbox) {
+        if (message.kind === "command") this.#ports.answer(message.caller, isAbsent ? notDone : unknown);
+        else if (message.kind === "resolve") this.#ports.answer(message.caller, notDone);
+      }
     }
   }
 
@@ -338,8 +426,8 @@ export class Domain {
   resend(isPeerShard: (shard: number) => boolean): void {
     if (this.#isDropped) return;
     for (const { opened, answer, openedIn, toShard } of this.#effects) {
-      if (answer !== null || openedIn > this.#gate.committedLast || !isPeerShard(toShard)) continue;
-      this.#ports.send(toShard, { kind: opened.kind, effect: opened });
+      if (answer !== null || openedIn > this.#gate.committedLast || toShard === OUTSIDE || !isPeerShard(toShard)) continue;
+      if (opened.kind === "tell" || opened.kind === "ask") this.#ports.send(toShard, { kind: opened.kind, effect: opened });
     }
     // What was closed here since the successor read the journal was told to nobody. An effect leaves the table before its closing entry is
     // committed, so the list waits for the last group that may hold one: the receiver must not forget what a crash here would open again.
@@ -354,6 +442,7 @@ export class Domain {
     if (this.#isDropped) return false;
     this.#nowMs = this.#ports.nowMs();
     if (this.#gate.entriesCount === 0) this.#at = Math.max(this.#at, this.#nowMs);
+    for (let due = this.#outside.takeDue(this.#nowMs); due !== undefined; due = this.#outside.takeDue(this.#nowMs)) this.#perform(due);
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
     while (left > 0 || (this.#continuing.count > 0 && left > -CONTINUED_IN_A_ROW_MAX)) {
@@ -521,9 +610,13 @@ export class Domain {
   get committedSeq(): number {
     return this.#committedSeq;
   }
-  /** Effects that something is still to come of; without those whose entity cannot be rebuilt. */
+  /** Messages between entities that something is still to come of; without those whose entity cannot be rebuilt. */
   get effectsOpen(): number {
-    return this.#effects.count - this.#stranded.size;
+    return this.#effects.count - this.#outside.count - this.#stranded.size;
+  }
+  /** Open effects that leave the runtime: they may rest for hours, and a stop does not wait for them. */
+  get outsideOpen(): number {
+    return this.#outside.count;
   }
   /** Tells of other domains that arrived and whose sender has not said that it closed them. */
   get tellsSeen(): number {
@@ -573,6 +666,10 @@ export class Domain {
         return this.#handleAsk(slot, message);
       case "answer":
         return this.#isJournalDown ? this.#park(slot, message) : this.#handleAnswer(slot, message);
+      case "outcome":
+        return this.#isJournalDown ? this.#park(slot, message) : this.#handleOutcome(slot, message);
+      case "resolve":
+        return this.#handleResolve(slot, message);
       default:
         return unreachable(message);
     }
@@ -677,6 +774,10 @@ export class Domain {
 
   #close(entry: PendingEntry, live: LiveEffect): void {
     this.#effects.close(live);
+    if (isOutside(live)) {
+      const next = this.#outside.close(live);
+      if (next !== null) this.#performAfter(this.#gate.gathering, next);
+    }
     if (live.openedIn === this.#gate.gathering) return; // E2: what was opened in the same group leaves no trace.
     entry.closes ??= [];
     entry.closes.push(live.opened.id);
@@ -709,7 +810,7 @@ export class Domain {
     if (!live.isOpen) return;
     const { opened, toShard } = live;
     if (slot.status === "failed") {
-      this.#stranded.add(opened.id);
+      if (!isOutside(live)) this.#stranded.add(opened.id); // An outside effect is performed again, with the same id, when its entity can be rebuilt.
       return;
     }
     const name = opened.answerTo;
@@ -730,6 +831,67 @@ export class Domain {
       this.#sendAfter(slot.changedIn, toShard, { kind: "closed", id: opened.id });
     }
     if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
+  }
+
+  /** S8. An attempt's outcome is an entry of the entity that opened the effect, before anything else comes of it. */
+  #handleOutcome(slot: Slot, { live, attempt, outcome }: OutcomeMessage): void {
+    const { opened, outside } = live;
+    outside.isJudged = false;
+    if (!live.isOpen) return;
+    switch (outcome.kind) {
+      case "done":
+        return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value } });
+      case "refused":
+        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail) });
+      case "failed": {
+        const entry = this.#entryOf(slot, opened.trace);
+        const nextAt = this.#at + Math.max(outcome.afterMs, 1);
+        entry.attempts ??= [];
+        entry.attempts.push({ id: opened.id, attempt, error: outcome.error, nextAt });
+        outside.attempts = attempt;
+        outside.lastError = outcome.error;
+        outside.nextAt = nextAt;
+        return this.#performAfter(slot.changedIn, live);
+      }
+      case "dead": {
+        this.#deadLetters++;
+        const entry = this.#entryOf(slot, opened.trace);
+        const dead = { id: opened.id, code: outcome.code, error: outcome.error };
+        entry.deadEffects ??= [];
+        entry.deadEffects.push(dead);
+        outside.dead = dead;
+        if (opened.answerTo === undefined) return;
+        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error) });
+      }
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  #handleResolve(slot: Slot, { live, action, caller }: ResolveMessage): void {
+    const { opened, outside } = live;
+    if (!live.isOpen) return this.#answerAfter(slot.changedIn, caller, effectClosed(opened.id));
+    if (this.#isJournalDown)
+      return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment."));
+    if ((action === "cancel") !== (outside.dead === null)) {
+      const why = action === "cancel" ? "is a dead letter: replay or drop it" : "is no dead letter: it can only be cancelled";
+      return this.#answerAfter(slot.changedIn, caller, refusal("illegal_transition", `${opened.id} ${why}. Nothing was changed.`));
+    }
+    const entry = this.#entryOf(slot, opened.trace);
+    if (action === "replay") {
+      entry.replays ??= [];
+      entry.replays.push(opened.id);
+      outside.dead = null;
+      outside.attempts = 0;
+      outside.nextAt = 0;
+      this.#performAfter(slot.changedIn, live);
+    } else if (opened.answerTo === undefined || slot.status === "failed") this.#cancel(entry, live);
+    else {
+      const cancelled = refusal("INTERNAL_ERROR", "The effect was cancelled by an operator; it may or may not have been carried out.");
+      this.#handleAnswer(slot, { kind: "answer", live, answer: cancelled });
+      this.#gate.hold(this.#gate.gathering, { kind: "cancel", id: opened.id });
+    }
+    this.#answerAfter(slot.changedIn, caller, { ok: true, value: { id: opened.id, action } });
   }
 
   /** The handler's decision; null when it threw (logged): the state is as it was. */
@@ -767,11 +929,54 @@ export class Domain {
     slot.version += decision.events.length;
     const entry = this.#entryOf(slot, origin.trace);
     for (const event of decision.events) entry.events.push(event);
+    for (const label of decision.cancels ?? []) this.#cancel(entry, this.#outside.find(slot.address, label));
     for (const effect of decision.effects ?? []) this.#open(slot, entry, effect, origin);
     return entry;
   }
 
-  #open(slot: Slot, entry: PendingEntry, { kind, to, command, body, answerTo }: Effect, origin: Origin): void {
+  #open(slot: Slot, entry: PendingEntry, effect: Effect, origin: Origin): void {
+    if (effect.kind === "tell" || effect.kind === "ask") this.#openInside(slot, entry, effect, origin);
+    else this.#openOutside(slot, entry, effect, origin);
+  }
+
+  #openOutside(
+    slot: Slot,
+    entry: PendingEntry,
+    { kind, to, command, body, answerTo, isOrdered, label }: OutsideEffect,
+    origin: Origin,
+  ): void {
+    const effect: OpenEffect = {
+      id: `${slot.shard}.${this.#options.incarnation}.${entry.seq}.${entry.opened++}`,
+      kind,
+      to,
+      command,
+      body,
+      ...(answerTo === undefined ? {} : { answerTo }),
+      ...(isOrdered === true ? { isOrdered } : {}),
+      ...(label === undefined ? {} : { label }),
+      hops: origin.hops + 1,
+      ...(origin.trace === undefined ? {} : { trace: origin.trace }),
+      from: slot.address,
+      shard: slot.shard,
+      outside: { openedAt: this.#at, attempts: 0, nextAt: 0, lastError: null, dead: null },
+    };
+    const live = new LiveEffect({ effect, toShard: OUTSIDE, openedIn: this.#gate.gathering });
+    entry.opens ??= [];
+    entry.opens.push(live);
+    this.#effects.open(live);
+    if (!isOutside(live)) return;
+    this.#outside.open(live);
+    this.#performAfter(live.openedIn, live);
+  }
+
+  /** Ends an outside effect of the entity without its outcome. */
+  #cancel(entry: PendingEntry, live: OutsideLive | undefined): void {
+    if (live === undefined || !live.isOpen) return;
+    this.#close(entry, live);
+    this.#gate.hold(this.#gate.gathering, { kind: "cancel", id: live.opened.id });
+  }
+
+  #openInside(slot: Slot, entry: PendingEntry, { kind, to, command, body, answerTo }: TellEffect | AskEffect, origin: Origin): void {
     const id = `${slot.shard}.${this.#options.incarnation}.${entry.seq}.${entry.opened++}`;
     const effect: { -readonly [Key in keyof OpenEffect]: OpenEffect[Key] } = {
       id,
@@ -796,14 +1001,19 @@ export class Domain {
 
   /** A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells. @throws Error. */
   #assertOpens(slot: Slot, effect: Effect, hops: number): void {
-    const definition = this.#slots.get(effect.to)?.definition ?? this.#options.definitions.get(partsOf(effect.to).type);
-    if (definition === undefined || !Object.hasOwn(definition.commands, effect.command)) {
-      throw new Error(`there is no command "${effect.command}" for ${effect.to}`);
-    }
+    if (effect.kind === "tell" || effect.kind === "ask") this.#assertEntity(effect);
+    else if (!this.#options.outside.has(effect.to)) throw new Error(`there is no port "${effect.to}"`);
     if (effect.answerTo !== undefined && !Object.hasOwn(slot.definition.answers ?? {}, effect.answerTo)) {
       throw new Error(`${slot.definition.type} has no handler "${effect.answerTo}" in answers`);
     }
     if (hops > this.#limits.hopsMax) throw new Error(`the chain without an outside input is longer than ${this.#limits.hopsMax}`);
+  }
+
+  #assertEntity(effect: TellEffect | AskEffect): void {
+    const definition = this.#slots.get(effect.to)?.definition ?? this.#options.definitions.get(partsOf(effect.to).type);
+    if (definition === undefined || !Object.hasOwn(definition.commands, effect.command)) {
+      throw new Error(`there is no command "${effect.command}" for ${effect.to}`);
+    }
   }
 
   /** The entity's entry in the gathering group (E1), with one more message in it. */
@@ -837,11 +1047,23 @@ export class Domain {
 
   // Effects ------------------------------------------------------------------------------------------------------------------------
 
-  /** Brings a tell or ask to its entity: at once inside the domain, after the commit across domains. */
+  /** Brings a tell or ask to its entity, at once inside the domain and after the commit across domains; an outside effect to its port. */
   #offer(live: LiveEffect): void {
+    if (isOutside(live)) return this.#performAfter(live.openedIn, live);
     const { opened, toShard } = live;
+    if (opened.kind !== "tell" && opened.kind !== "ask") throw new Error(`${opened.id} leaves the runtime and has no progress`);
     if (this.#options.isOwned(toShard)) this.#enqueue({ kind: opened.kind, effect: opened, live }, true);
     else this.#sendAfter(live.openedIn, toShard, { kind: opened.kind, effect: opened });
+  }
+
+  #perform(live: OutsideLive): void {
+    const attempt = this.#outside.begin(live, this.#nowMs);
+    if (attempt !== null) this.#ports.perform(attempt);
+  }
+
+  #performAfter(group: number, live: OutsideLive): void {
+    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "perform", live });
+    else this.#perform(live);
   }
 
   #receiveTell(effect: OpenEffect): void {
@@ -858,7 +1080,7 @@ export class Domain {
     this.#put(this.#slotOf(message.effect.to), message, isContinuing);
   }
 
-  #put(slot: Slot, message: TellMessage | AskMessage | AnswerMessage, isContinuing: boolean): void {
+  #put(slot: Slot, message: Exclude<Message, CommandMessage>, isContinuing: boolean): void {
     slot.mailbox.force(message);
     this.#schedule(slot, isContinuing);
   }
@@ -960,13 +1182,28 @@ export class Domain {
   }
 
   #release(output: Output): void {
-    if (output.kind === "answer") this.#ports.answer(output.caller, output.answer);
-    else this.#ports.send(output.shard, output.message);
+    switch (output.kind) {
+      case "answer":
+        return this.#ports.answer(output.caller, output.answer);
+      case "send":
+        return this.#ports.send(output.shard, output.message);
+      case "perform":
+        return this.#perform(output.live);
+      case "cancel":
+        return this.#ports.cancel(output.id);
+      default:
+        return unreachable(output);
+    }
   }
 }
 
 const notFirst = ({ snapshot, changedIn }: Retired): Retired => ({ snapshot: { ...snapshot, isFirst: false }, changedIn });
 
+const effectClosed = (id: string): Refusal =>
+  refusal("EFFECT_CLOSED", `There is no open effect ${id}: it is done, was dropped, or never was. Nothing was changed.`);
+
+/** The shard of what is not an entity. */
+const OUTSIDE = -1;
 const CONTINUED_IN_A_ROW_MAX = 256;
 
 /** Where a handled message came from: what its effects inherit. */

@@ -1,6 +1,7 @@
 import type { OpenEffect } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
+import { Outside } from "./outside.ts";
 
 /** An open effect in memory. Messages inside the domain carry it, so that no step of a saga looks its effects up again. */
 export class LiveEffect {
@@ -12,16 +13,20 @@ export class LiveEffect {
   /** Null until it was handled. */
   answer: Answer<Json> | null;
   isOpen = true;
+  /** Of an effect that leaves the runtime; null of a tell or ask. */
+  readonly outside: Outside | null;
 
   constructor(options: { readonly effect: OpenEffect; readonly toShard: number; readonly openedIn: number }) {
-    this.opened = options.effect.answer === undefined ? options.effect : withoutAnswer(options.effect);
-    this.answer = options.effect.answer ?? null;
+    const { effect } = options;
+    this.opened = effect.answer === undefined && effect.outside === undefined ? effect : opening(effect);
+    this.answer = effect.answer ?? null;
+    this.outside = effect.outside === undefined ? null : new Outside(effect.outside);
     this.toShard = options.toShard;
     this.openedIn = options.openedIn;
   }
 }
 
-const withoutAnswer = ({ answer: _, ...opened }: OpenEffect): OpenEffect => opened;
+const opening = ({ answer: _, outside: __, ...opened }: OpenEffect): OpenEffect => opened;
 
 /** The effects that this domain's entities opened and have not closed, in the order of their opening. */
 export class EffectTable {
@@ -50,6 +55,9 @@ export class EffectTable {
 
   /** What a checkpoint keeps of them, with the answers of those that were handled. */
   *toCheckpoint(): IterableIterator<OpenEffect> {
-    for (const { opened, answer } of this.#live.values()) yield answer === null ? opened : { ...opened, answer };
+    for (const { opened, answer, outside } of this.#live.values()) {
+      if (outside !== null) yield { ...opened, outside: outside.toJson() };
+      else yield answer === null ? opened : { ...opened, answer };
+    }
   }
 }

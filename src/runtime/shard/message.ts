@@ -1,10 +1,12 @@
 import type { OpenEffect } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
+import type { EffectOutcome } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
 import type { LiveEffect } from "./effect-table.ts";
+import type { OutsideLive } from "./outside-effects.ts";
 
 /** What waits in an entity's mailbox. */
-export type Message = CommandMessage | TellMessage | AskMessage | AnswerMessage;
+export type Message = CommandMessage | TellMessage | AskMessage | AnswerMessage | OutcomeMessage | ResolveMessage;
 
 /** A client's command. `caller` is the number under which its door waits; `deadlineAt` is compared before the first handling only. */
 export interface CommandMessage {
@@ -38,6 +40,23 @@ export interface AnswerMessage {
   readonly live: LiveEffect;
   readonly answer: Answer<Json>;
 }
+
+/** How an attempt at an outside effect of the entity went. */
+export interface OutcomeMessage {
+  readonly kind: "outcome";
+  readonly live: OutsideLive;
+  readonly attempt: number;
+  readonly outcome: Exclude<EffectOutcome, { readonly kind: "postponed" }>;
+}
+
+/** What a person does with an open effect: `replay` a dead letter; end it without its work (`drop` a dead letter, `cancel` another). */
+export interface ResolveMessage {
+  readonly kind: "resolve";
+  readonly live: OutsideLive;
+  readonly action: EffectAction;
+  readonly caller: number;
+}
+export type EffectAction = "replay" | "drop" | "cancel";
 
 /** What travels between domains. It leaves only after the commit of the group that made it (L2). */
 export type DomainMessage =

@@ -1,4 +1,4 @@
-import type { Entry, HandledCause, RecordedKey } from "../journal/record.ts";
+import type { DeadEffect, Entry, FailedAttempt, HandledCause, RecordedKey } from "../journal/record.ts";
 import type { EventBase } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { LiveEffect } from "./effect-table.ts";
@@ -30,6 +30,9 @@ export class PendingEntry {
   /** Effects opened so far: the index of the next one. */
   opened = 0;
   closes: string[] | null = null;
+  attempts: FailedAttempt[] | null = null;
+  deadEffects: DeadEffect[] | null = null;
+  replays: string[] | null = null;
   traces: string[] | null = null;
 
   constructor(slot: EntryOwner, seq: number, at: number) {
@@ -60,6 +63,9 @@ export class PendingEntry {
       if (opens.length > 0) entry.opens = opens.map(({ opened: { from, shard, ...written } }) => written);
     }
     if (closes !== null) entry.closes = closes;
+    if (this.attempts !== null) entry.attempts = this.attempts;
+    if (this.deadEffects !== null) entry.deadEffects = this.deadEffects;
+    if (this.replays !== null) entry.replays = this.replays;
     if (traces !== null) entry.traces = traces;
     return entry;
   }

@@ -12,7 +12,7 @@ import type { LossySnapshots } from "./lossy-snapshots.ts";
 import type { Random } from "./random.ts";
 import { SimulatedIngress } from "./simulated-ingress.ts";
 import { SimulatedJournal } from "./simulated-journal.ts";
-import { type Peer, SimulatedShard } from "./simulated-shard.ts";
+import { type Peer, type SimulatedPerformer, SimulatedShard } from "./simulated-shard.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 /** Rules that a run breaks on purpose, to prove that its checks notice. The first two are switches of the domain itself. */
@@ -28,6 +28,7 @@ export interface SimulatedProcessOptions {
   readonly journal: MemoryJournal;
   readonly snapshots: LossySnapshots;
   readonly bug: SimulatedBug | null;
+  readonly performer: SimulatedPerformer | null;
   readonly commitMsMax: () => number;
   readonly onCommit: () => void;
   readonly onAnswer: (thread: number, caller: number, answer: Answer<Json>) => void;
@@ -138,7 +139,7 @@ export class SimulatedProcess {
   }
 
   #portsOf(thread: number, shardOf: () => SimulatedShard) {
-    const { bug, clock, definitions, journal, limits, random, shardCount, snapshots, threadCount } = this.#options;
+    const { bug, clock, definitions, journal, limits, random, shardCount, performer, snapshots, threadCount } = this.#options;
     const fromJournal = this.#channel<FromJournal>((message) => shardOf().fromJournal(message));
     const toJournal = this.#channel<ToJournal>((group) => this.#journal.receive(group, fromJournal));
     const fromCheckpoint = this.#channel<FromCheckpoint>((message) => shardOf().fromCheckpoint(message));
@@ -154,6 +155,7 @@ export class SimulatedProcess {
       threadOf: (shard: number) => shard % threadCount,
       definitions,
       limits,
+      performer,
       snapshots,
       random: random.fork(),
       after: this.#after,

@@ -2,6 +2,7 @@ import type { Recovered } from "../journal/recovery.ts";
 import type { SnapshotReader } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
+import type { FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
 import type { Checkpoint } from "../shard/checkpoint.ts";
 import { Domain, type DomainLimits, type PlantedBug } from "../shard/domain.ts";
@@ -31,8 +32,17 @@ export interface SimulatedShardOptions {
   /** Called as the answer leaves the domain, before any delay. */
   readonly onAnswer: (caller: number, answer: Answer<Json>) => void;
   readonly onCrash: (address: string, doing: string, cause: unknown) => void;
+  /** Who performs outside effects, and the ports there are. */
+  readonly performer: SimulatedPerformer | null;
   readonly onSubmit: () => void;
   readonly onRefused: () => void;
+}
+
+/** What performs outside effects in virtual time. It outlives shard threads: an outcome for one that is gone is lost. */
+export interface SimulatedPerformer {
+  readonly ports: ReadonlySet<string>;
+  perform(effect: PerformEffect, tell: (outcome: FromPerformer) => void): void;
+  cancel(id: string): void;
 }
 
 /** One thread's end of the wires to another. */
@@ -52,6 +62,7 @@ export class SimulatedShard {
   #submitted = 0;
   #committed = 0;
   #isScheduled = false;
+  #dueAt: number | null = null;
   #checkpoint: Checkpoint | null = null;
   #isEndSent = false;
   #waiting: Array<{ readonly isDone: () => boolean; readonly run: () => void }> = [];
@@ -81,6 +92,7 @@ export class SimulatedShard {
       shardCount: options.shardCount,
       isOwned: (shard) => options.threadOf(shard) === this.thread,
       definitions: options.definitions,
+      outside: options.performer?.ports ?? new Set(),
       limits: options.limits,
       recovered,
       plantedBug: options.plantedBug,
@@ -97,6 +109,13 @@ export class SimulatedShard {
           options.toIngress.send({ caller, answer });
         },
         send: (shard, message) => this.#peers.get(options.threadOf(shard))?.out.send(message),
+        perform: (effect) =>
+          options.performer?.perform(effect, (outcome) => {
+            if (this.isGone) return;
+            this.#domain?.performed(outcome);
+            this.#schedule();
+          }),
+        cancel: (id) => options.performer?.cancel(id),
         crashed: options.onCrash,
       },
     });
@@ -204,6 +223,17 @@ export class SimulatedShard {
       this.#stepCheckpoint(domain);
       this.#wake();
       if (hasMore) this.#schedule();
+      else this.#runWhenDue(domain);
+    });
+  }
+
+  #runWhenDue(domain: Domain): void {
+    const at = domain.nextDueMs;
+    if (at === null || (this.#dueAt !== null && this.#dueAt <= at)) return;
+    this.#dueAt = at;
+    this.#after(Math.max(at - this.#options.wallMs(), 1), () => {
+      this.#dueAt = null;
+      this.#schedule();
     });
   }
 

@@ -9,6 +9,7 @@ import { LossySnapshots } from "./lossy-snapshots.ts";
 import { Random } from "./random.ts";
 import type { SimulatedCommand } from "./simulated-ingress.ts";
 import { type SimulatedBug, SimulatedProcess } from "./simulated-process.ts";
+import type { SimulatedPerformer } from "./simulated-shard.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 /**
@@ -32,6 +33,8 @@ export interface SimulationOptions {
   readonly definitions: readonly AnyDefinition[];
   readonly limits: DomainLimits;
   readonly bug?: SimulatedBug | null;
+  /** Performs outside effects; it is outside, so it outlives processes. */
+  readonly performer?: SimulatedPerformer;
   /** Every record as it becomes durable, in order, before anybody hears of it. */
   readonly onRecord: (record: StoredRecord) => void;
   /** An answer as it leaves its domain, with the command it belongs to. */
@@ -152,7 +155,7 @@ export class Simulation {
   }
 
   #startProcess(): void {
-    const { definitions, limits, shardCount, bug = null, onAnswer } = this.#options;
+    const { definitions, limits, shardCount, bug = null, performer = null, onAnswer } = this.#options;
     this.#asked.clear();
     this.#process = new SimulatedProcess({
       threadCount: this.#threadCount,
@@ -164,6 +167,7 @@ export class Simulation {
       journal: this.journal,
       snapshots: this.snapshots,
       bug,
+      performer,
       commitMsMax: () => this.#commitMsMax,
       onCommit: () => this.#observe(),
       onAnswer: (_thread, caller, answer) => {

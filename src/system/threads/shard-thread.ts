@@ -1,14 +1,20 @@
 import type { MessagePort } from "node:worker_threads";
 import {
+  type Answer,
   type AnyDefinition,
   type Checkpoint,
   Domain,
   type DomainLimits,
   type DomainMessage,
+  type EffectAction,
+  type EffectLook,
   type FromCheckpoint,
   type FromJournal,
+  type FromPerformer,
+  type Json,
   type PackedAnswer,
   type PackedSnapshots,
+  type PerformEffect,
   type PlantedBug,
   packAnswers,
   packMessages,
@@ -16,6 +22,7 @@ import {
   type Recovered,
   type SnapshotReader,
   type ToCheckpoint,
+  type ToPerformer,
   unpackCommands,
   unpackMessages,
   unreachable,
@@ -38,6 +45,8 @@ export interface ShardThreadOptions {
     /** By thread number. */
     readonly peers: ReadonlyMap<number, MessagePort>;
   };
+  /** Names of the ports that outside effects may go to. */
+  readonly outside: ReadonlySet<string>;
   /** Shared: the sequence of the last committed record of the whole journal. */
   readonly committed: BigInt64Array;
   readonly settings: ShardThreadSettings;
@@ -71,6 +80,13 @@ export class ShardThread {
   #loads: string[] = [];
   #answers: PackedAnswer[] = [];
   #messages = new Map<number, DomainMessage[]>();
+  #performer: MessagePort | null = null;
+  #performs: PerformEffect[] = [];
+  #cancels: string[] = [];
+  #due: { readonly at: number; readonly timer: NodeJS.Timeout } | null = null;
+  /** Callers of `resolveEffect`, which count below zero: those of the doors count above. */
+  readonly #resolving = new Map<number, (answer: Answer<Json>) => void>();
+  #resolver = 0;
   #isScheduled = false;
   #checkpoint: Checkpoint | null = null;
   #checkpointAt = performance.now();
@@ -93,6 +109,7 @@ export class ShardThread {
       shardCount: options.shardCount,
       isOwned: (shard) => options.threadOf(shard) === options.thread,
       definitions: options.definitions,
+      outside: options.outside,
       limits: options.limits,
       recovered: options.recovered,
       plantedBug: options.plantedBug,
@@ -101,7 +118,9 @@ export class ShardThread {
         load: (address) => this.#loads.push(address),
         submit: (group) =>
           options.ports.journal.postMessage(group, typeof group.body === "string" ? [] : [group.body.buffer as ArrayBuffer]),
-        answer: (caller, answer) => this.#answers.push([caller, answer]),
+        answer: (caller, answer) => this.#answer(caller, answer),
+        perform: (effect) => this.#performs.push(effect),
+        cancel: (id) => this.#cancels.push(id),
         send: (shard, message) => this.#queueMessage(options.threadOf(shard), message),
         crashed: options.onCrash,
       },
@@ -143,6 +162,39 @@ export class ShardThread {
     };
   }
 
+  /** The thread that performs effects is there, or its successor: it gets all that is under way. */
+  performerBack(port: MessagePort): void {
+    this.#performer?.close();
+    this.#performer = port;
+    this.#performs = [];
+    this.#cancels = [];
+    port.on("message", (text: string) => {
+      if (this.#performer !== port) return; // From an older incarnation.
+      for (const outcome of JSON.parse(text) as FromPerformer[]) this.#domain.performed(outcome);
+      this.#schedule();
+    });
+    this.#domain.performerLost();
+    this.#schedule();
+  }
+
+  effectLooks(options: { readonly after: string | null; readonly limit: number; readonly isDead: boolean }): readonly EffectLook[] {
+    return this.#domain.effectLooks(options);
+  }
+
+  effectLook(id: string): EffectLook | null {
+    return this.#domain.effectLook(id);
+  }
+
+  /** Answers when the decision is in the journal, or why it was not taken. */
+  resolveEffect(id: string, action: EffectAction): Promise<Answer<Json>> {
+    return new Promise((resolve) => {
+      const caller = --this.#resolver;
+      this.#resolving.set(caller, resolve);
+      this.#domain.resolve({ caller, id, action });
+      this.#schedule();
+    });
+  }
+
   /** A peer has a new incarnation: closes the old port, and answers when all that was handled here is committed (DESIGN 4.3, step 3). */
   async peerGone(thread: number): Promise<void> {
     this.#peers.get(thread)?.close();
@@ -181,6 +233,8 @@ export class ShardThread {
 
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
+    if (this.#due !== null) clearTimeout(this.#due.timer);
+    this.#performer?.close();
     const { ports } = this.#options;
     for (const port of [ports.ingress, ports.journal, ports.checkpoint, ...this.#peers.values()]) port.close();
   }
@@ -197,8 +251,33 @@ export class ShardThread {
     this.#stepCheckpoint();
     this.#flush();
     if (hasMore) this.#schedule();
+    else this.#runWhenDue();
     if (this.#waiting.length > 0) this.#wake();
   };
+
+  /** What rests until a time is brought by no message. */
+  #runWhenDue(): void {
+    const at = this.#domain.nextDueMs;
+    if (at === null || (this.#due !== null && this.#due.at <= at)) return;
+    if (this.#due !== null) clearTimeout(this.#due.timer);
+    const timer = setTimeout(
+      () => {
+        this.#due = null;
+        this.#schedule();
+      },
+      Math.min(Math.max(at - Date.now(), 0), TIMER_MS_MAX),
+    );
+    this.#due = { at, timer };
+  }
+
+  #answer(caller: number, answer: Answer<Json>): void {
+    const resolve = caller < 0 ? this.#resolving.get(caller) : undefined;
+    if (resolve === undefined) this.#answers.push([caller, answer]);
+    else {
+      this.#resolving.delete(caller);
+      resolve(answer);
+    }
+  }
 
   #schedule(): void {
     if (this.#isScheduled) return;
@@ -230,12 +309,25 @@ export class ShardThread {
       this.#options.ports.ingress.postMessage(packAnswers(this.#answers));
       this.#answers = [];
     }
+    this.#flushPerforms();
     for (const [thread, messages] of this.#messages) {
       const port = this.#peers.get(thread);
       // Without a port the peer is being recovered: its successor gets what is open by `resend`.
       if (port !== undefined && messages.length > 0) port.postMessage(packMessages(messages));
     }
     if (this.#messages.size > 0) this.#messages = new Map();
+  }
+
+  /** Without a port nothing is lost: the domain hands out again all that is under way when `performerBack` brings one. */
+  #flushPerforms(): void {
+    if (this.#performs.length > 0) {
+      this.#performer?.postMessage(JSON.stringify({ kind: "perform", effects: this.#performs } satisfies ToPerformer));
+      this.#performs = [];
+    }
+    if (this.#cancels.length > 0) {
+      this.#performer?.postMessage(JSON.stringify({ kind: "cancel", ids: this.#cancels } satisfies ToPerformer));
+      this.#cancels = [];
+    }
   }
 
   #queueMessage(thread: number, message: DomainMessage): void {
@@ -392,5 +484,7 @@ const RETIRED_ROWS_MAX = 10_000;
 const ENCODE_ROWS_MAX = 250;
 const CHECKPOINT_BACKOFF_MS_MIN = 100;
 const CHECKPOINT_BACKOFF_MS_MAX = 5_000;
+/** What Node's timers can hold; they are looked at again then. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 const PASSIVATE_EVERY_MS = 1_000;
 const PASSIVATE_STEPS_MAX = 20_000;

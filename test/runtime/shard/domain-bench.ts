@@ -18,6 +18,7 @@ import {
   ignore,
   type Json,
   type OpenEffect,
+  type PerformEffect,
   type Recovered,
   Recovery,
   reject,
@@ -157,6 +158,8 @@ export class DomainBench {
   readonly domain: Domain;
   readonly answers = new Map<number, Answer<Json>>();
   readonly sent: Array<{ readonly shard: number; readonly message: DomainMessage }> = [];
+  readonly performs: PerformEffect[] = [];
+  readonly cancels: string[] = [];
   readonly crashes: string[] = [];
   readonly loads: string[] = [];
   readonly snapshots: Map<string, Snapshot>;
@@ -175,6 +178,7 @@ export class DomainBench {
       shardCount: SHARD_COUNT,
       isOwned: options.isOwned ?? (() => true),
       definitions: new Map((options.definitions ?? [counter, ball]).map((definition) => [definition.type, definition])),
+      outside: new Set(["mail", "bus"]),
       limits: { ...LIMITS, ...options.limits },
       recovered: options.recovered ?? recoveredOf(this.records, options.isOwned),
       ports: {
@@ -186,6 +190,8 @@ export class DomainBench {
           this.answers.set(caller, answer);
         },
         send: (shard, message) => this.sent.push({ shard, message }),
+        perform: (effect) => this.performs.push(effect),
+        cancel: (id) => this.cancels.push(id),
         crashed: (address, doing, cause) => this.crashes.push(`${address} ${doing}: ${cause instanceof Error ? cause.message : cause}`),
       },
     });

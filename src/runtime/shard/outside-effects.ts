@@ -1,0 +1,122 @@
+import type { OutsideKind } from "../kernel/decision.ts";
+import type { EffectLook, PerformEffect } from "../kernel/effect-protocol.ts";
+import { DueQueue } from "./due-queue.ts";
+import type { LiveEffect } from "./effect-table.ts";
+import type { Outside } from "./outside.ts";
+
+export type OutsideLive = LiveEffect & { readonly outside: Outside };
+
+/**
+ * The effects of one domain that leave the runtime: who may begin, and when.
+ *
+ * X1. An effect is handed out when the entry that opened it, and that of its last attempt, are committed: never before (L2).
+ * X2. Of ordered effects of one entity to one port only the oldest open one is handed out. A dead letter at the head holds up its own entity's
+ *     line and no other (TRAPS 7).
+ * X3. It is handed out once at a time in this domain; again after an attempt failed, after it was postponed, and after its performer was lost.
+ */
+export class OutsideEffects {
+  readonly #due = new DueQueue<OutsideLive>();
+  readonly #lines = new Map<string, OutsideLive[]>();
+  readonly #byLabel = new Map<string, OutsideLive>();
+  #count = 0;
+
+  /** Open effects that leave the runtime. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** When something is to be handed out again; null = nothing waits for a time. */
+  get nextAt(): number | null {
+    return this.#due.nextAt;
+  }
+
+  open(live: OutsideLive): void {
+    this.#count++;
+    const { opened } = live;
+    if (opened.label !== undefined) this.#byLabel.set(labelKey(opened.from, opened.label), live);
+    if (opened.isOrdered !== true) return;
+    const line = this.#lines.get(lineKey(live));
+    if (line === undefined) this.#lines.set(lineKey(live), [live]);
+    else line.push(live);
+  }
+
+  /** It is over. Answers the one that stood behind it, which may begin now. */
+  close(live: OutsideLive): OutsideLive | null {
+    this.#count--;
+    const { opened } = live;
+    if (opened.label !== undefined) {
+      const key = labelKey(opened.from, opened.label);
+      if (this.#byLabel.get(key) === live) this.#byLabel.delete(key);
+    }
+    if (opened.isOrdered !== true) return null;
+    const key = lineKey(live);
+    const line = this.#lines.get(key) ?? [];
+    const wasHead = line[0] === live;
+    const at = line.indexOf(live);
+    if (at >= 0) line.splice(at, 1);
+    if (line.length === 0) this.#lines.delete(key);
+    return wasHead ? (line[0] ?? null) : null;
+  }
+
+  find(from: string, label: string): OutsideLive | undefined {
+    return this.#byLabel.get(labelKey(from, label));
+  }
+
+  /** The attempt to hand out now; null when it must not begin: over, dead, under way, not its turn, or not yet. */
+  begin(live: OutsideLive, now: number): PerformEffect | null {
+    const { opened, outside } = live;
+    if (!live.isOpen || outside.dead !== null || outside.isPerforming || outside.isJudged) return null;
+    if (opened.isOrdered === true && this.#lines.get(lineKey(live))?.[0] !== live) return null;
+    if (outside.nextAt > now) {
+      this.rest(live, outside.nextAt);
+      return null;
+    }
+    outside.isPerforming = true;
+    const { id, kind, to, command, body, from, trace } = opened;
+    return {
+      id,
+      kind: kind as OutsideKind,
+      to,
+      command,
+      body,
+      from,
+      attempt: outside.attempts + 1,
+      openedAt: outside.openedAt,
+      ...(trace === undefined ? {} : { trace }),
+    };
+  }
+
+  /** It is looked at again at this time. */
+  rest(live: OutsideLive, at: number): void {
+    live.outside.nextAt = at;
+    this.#due.add(at, live);
+  }
+
+  /** The next one whose rest is over; undefined when there is none. It may be over or dead: `begin` judges. */
+  takeDue(now: number): OutsideLive | undefined {
+    return this.#due.take(now);
+  }
+}
+
+export const isOutside = (live: LiveEffect): live is OutsideLive => live.outside !== null;
+
+const lineKey = ({ opened }: LiveEffect): string => `${opened.from}\n${opened.to}`;
+const labelKey = (from: string, label: string): string => `${from}\n${label}`;
+
+/** As people see it. */
+export function lookOf({ opened, outside, answer }: LiveEffect, now: number): EffectLook {
+  const { id, kind, from, to, command } = opened;
+  const isResting = outside !== null && outside.dead === null && !outside.isPerforming && outside.nextAt > now;
+  return {
+    id,
+    kind,
+    from,
+    to,
+    command,
+    openedAt: outside?.openedAt ?? null,
+    attempts: outside?.attempts ?? 0,
+    nextAt: isResting ? outside.nextAt : null,
+    lastError: outside?.dead?.error ?? outside?.lastError ?? (answer?.ok === false ? answer.detail : null),
+    state: outside?.dead != null ? "dead" : isResting ? "resting" : "open",
+  };
+}
