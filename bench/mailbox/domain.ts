@@ -85,7 +85,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
       dirtyMax: 1_000,
       hopsMax: 100,
     },
-    recovered: { seqs: new Map(), effects: [], handled: [], tail: new Map(), position: 0, at: 0 },
+    recovered: { seqs: new Map(), effects: [], handled: [], timers: new Map(), tail: new Map(), position: 0, at: 0 },
     ports: {
       nowMs: Date.now,
       load: (address) => loads.push(address),

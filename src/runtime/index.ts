@@ -10,6 +10,7 @@ export * from "./journal/memory-snapshots.ts";
 export * from "./journal/record.ts";
 export * from "./journal/recovery.ts";
 export * from "./journal/snapshots.ts";
+export * from "./journal/timer.ts";
 export * from "./kernel/address.ts";
 export * from "./kernel/decision.ts";
 export * from "./kernel/definition.ts";

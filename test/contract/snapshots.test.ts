@@ -10,6 +10,8 @@ import {
   type Snapshot,
   type SnapshotReader,
   type SnapshotStore,
+  type StoredTimer,
+  type TimerChange,
 } from "../../src/runtime/index.ts";
 import { SqliteSnapshotReader } from "../../src/system/sqlite/snapshot-reader.ts";
 import { SqliteSnapshots } from "../../src/system/sqlite/snapshot-store.ts";
@@ -56,7 +58,7 @@ const effectOf = (id: string, shard: number): OpenEffect => ({
   body: { amount: "1" },
   hops: 1,
 });
-const endOf = (more: Partial<CheckpointEnd>): CheckpointEnd => ({ positions: [], effects: [], handled: [], at: 0, ...more });
+const endOf = (more: Partial<CheckpointEnd>): CheckpointEnd => ({ positions: [], effects: [], handled: [], timers: [], at: 0, ...more });
 
 describe.each(Object.entries(benches))("snapshots %s", (_, make) => {
   let bench: Bench;
@@ -121,5 +123,29 @@ describe.each(Object.entries(benches))("snapshots %s", (_, make) => {
     const ids = ["0.1.9.0", "0.1.10.0", "0.1.10.1", "0.2.1.0"];
     bench.store.end(endOf({ positions: [{ shard: 0, seq: 10, position: 1 }], effects: ids.map((id) => effectOf(id, 0)) }));
     expect(bench.store.head().effects.map(({ id }) => id)).toEqual(ids);
+  });
+
+  it("timers are read in order of their time, in parts, from a place on; one of a label replaces the other, one that is over is gone", () => {
+    const { store, reader } = bench;
+    const set = (label: string, at: number, more: Partial<StoredTimer> = {}): TimerChange => ({
+      key: `a/1\n${label}`,
+      timer: { entity: "a/1", shard: 0, label, at, command: "ring", body: { label }, ...more },
+    });
+    const over = (label: string): TimerChange => ({ key: `a/1\n${label}`, timer: null, entity: "a/1", label, shard: 0 });
+    store.end(
+      endOf({ timers: [set("c", 30), set("a", 10), set("b", 10, { catchUp: "skip", trace: "t" }), set("moved", 20), set("over", 15)] }),
+    );
+    store.end(endOf({ timers: [set("moved", 40), over("over"), over("never")] }));
+    const from = { at: Number.NEGATIVE_INFINITY, id: 0 };
+    const first = reader.timers({ after: from, until: 40, limit: 1 });
+    expect(first).toMatchObject([{ label: "a", at: 10, entity: "a/1", shard: 0, command: "ring", body: { label: "a" } }]);
+    const rest = reader.timers({ after: { at: 10, id: first[0]?.id ?? 0 }, until: 40, limit: 9 });
+    expect(rest.map(({ label, at, catchUp, trace }) => [label, at, catchUp, trace])).toEqual([
+      ["b", 10, "skip", "t"],
+      ["c", 30, undefined, undefined],
+    ]);
+    expect(reader.timers({ after: { at: 30, id: Number.MAX_SAFE_INTEGER }, until: 41, limit: 9 }).map(({ label }) => label)).toEqual([
+      "moved",
+    ]);
   });
 });

@@ -247,6 +247,7 @@ export class FakeLedger implements TroupeSystem {
   }
 
   #send(from: string, effect: Effect): void {
+    if (effect.kind !== "tell" && effect.kind !== "ask") throw new Error(`the ledger has no effects of the kind ${effect.kind}`);
     const send = (): void =>
       this.#handle(effect.to, effect.command, effect.body, `effect-${this.#position}`, (answer) => {
         if (effect.answerTo !== undefined) this.#takeAnswer(from, effect.answerTo, answer);

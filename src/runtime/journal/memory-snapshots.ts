@@ -8,6 +8,7 @@ import type {
   SnapshotReader,
   SnapshotStore,
 } from "./snapshots.ts";
+import type { StoredTimer, TimerWindow } from "./timer.ts";
 
 /** Snapshots in memory: states what the ports mean, and simulations run on it. The object is the disk and survives those that use it. */
 export class MemorySnapshots implements SnapshotStore, SnapshotReader {
@@ -16,6 +17,8 @@ export class MemorySnapshots implements SnapshotStore, SnapshotReader {
   readonly #positions: ShardPosition[];
   #effects: readonly OpenEffect[] = [];
   #handled: readonly HandledTell[] = [];
+  readonly #timers = new Map<string, StoredTimer & { readonly id: number }>();
+  #timerId = 0;
   #at = 0;
 
   constructor(options: { readonly shardCount: number }) {
@@ -42,11 +45,23 @@ export class MemorySnapshots implements SnapshotStore, SnapshotReader {
     for (const position of end.positions) this.#positions[position.shard] = position;
     this.#effects = [...this.#effects.filter(({ shard }) => !ended.has(shard)), ...end.effects].sort((a, b) => a.shard - b.shard);
     this.#handled = [...this.#handled.filter(({ shard }) => !ended.has(shard)), ...end.handled].sort(byShardAndId);
+    for (const { key, timer } of end.timers) {
+      const before = this.#timers.get(key);
+      if (timer === null) this.#timers.delete(key);
+      else this.#timers.set(key, { ...timer, id: before?.id ?? ++this.#timerId });
+    }
     this.#at = Math.max(this.#at, end.at);
   }
 
   load(entity: string): Snapshot | null {
     return this.#snapshots.get(entity) ?? null;
+  }
+
+  timers({ after, until, limit }: TimerWindow): ReadonlyArray<StoredTimer & { readonly id: number }> {
+    return [...this.#timers.values()]
+      .filter(({ at, id }) => (at > after.at || (at === after.at && id > after.id)) && at < until)
+      .sort((a, b) => a.at - b.at || a.id - b.id)
+      .slice(0, limit);
   }
 
   close(): void {}

@@ -1,6 +1,7 @@
 import type { Answer, OutsideKind } from "../kernel/decision.ts";
 import type { Code } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
+import type { TimerSet } from "./timer.ts";
 
 /** Version of the record format. A store with a higher `minReader` than this is refused by name (`FORMAT_UNSUPPORTED`). */
 export const RECORD_FORMAT = 1;
@@ -40,6 +41,9 @@ export interface Entry {
   readonly deadEffects?: readonly DeadEffect[];
   /** Dead letters that begin anew, their attempts counted from 0. */
   readonly replays?: readonly string[];
+  /** Timers of this entity as they stand after the record; `timersOver` are labels of those that fired or were cancelled. */
+  readonly timers?: readonly TimerSet[];
+  readonly timersOver?: readonly string[];
   readonly traces?: readonly string[];
   /** Format of personal text in `events`: absent = none; 1 = AES-256-GCM under the entity's key, which lies outside the journal. */
   readonly sealed?: 1;

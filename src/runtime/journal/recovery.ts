@@ -2,6 +2,7 @@ import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import { type Entry, type StoredRecord, unpackEntries } from "./record.ts";
 import type { CheckpointHead, HandledTell, OpenEffect, OutsideProgress } from "./snapshots.ts";
+import { type TimerChange, timerKey } from "./timer.ts";
 
 /** What a commit domain starts from. `effects` are in the order in which they were opened, per shard. */
 export interface Recovered {
@@ -11,6 +12,8 @@ export interface Recovered {
   readonly effects: readonly OpenEffect[];
   /** Tells from other domains that owned shards handled and whose sender has not closed them. */
   readonly handled: readonly HandledTell[];
+  /** What became of timers of owned shards after the checkpoint, by `timerKey`. */
+  readonly timers: ReadonlyMap<string, TimerChange>;
   /** Entries after the checkpoint, by entity, for owned shards. */
   readonly tail: ReadonlyMap<string, readonly Entry[]>;
   /** Journal sequence up to which this holds. */
@@ -35,6 +38,7 @@ export class Recovery {
   readonly #open = new Map<string, OpenEffect>();
   readonly #answers = new Map<string, { readonly shard: number; readonly answer: Answer<Json> }>();
   readonly #tail = new Map<string, Entry[]>();
+  readonly #timers = new Map<string, TimerChange>();
   #position: number;
   #at: number;
 
@@ -79,6 +83,7 @@ export class Recovery {
       this.#open.set(effect.id, isInside ? open : { ...open, outside: notBegun(entry.at) });
     }
     if (!this.#isOwned(entry.shard)) return;
+    this.#addTimers(entry);
     this.#seqs.set(entry.shard, entry.seq);
     const tail = this.#tail.get(entry.entity);
     if (tail === undefined) this.#tail.set(entry.entity, [entry]);
@@ -95,6 +100,17 @@ export class Recovery {
     for (const id of replays) advance(id, { dead: null, attempts: 0, nextAt: 0 });
   }
 
+  #addTimers({ entity, shard, timers = [], timersOver = [] }: Entry): void {
+    for (const label of timersOver) {
+      const key = timerKey({ entity, label });
+      this.#timers.set(key, { key, timer: null, entity, label, shard });
+    }
+    for (const set of timers) {
+      const key = timerKey({ entity, label: set.label });
+      this.#timers.set(key, { key, timer: { ...set, entity, shard } });
+    }
+  }
+
   finish(): Recovered {
     const effects: OpenEffect[] = [];
     for (const effect of this.#open.values()) {
@@ -107,7 +123,7 @@ export class Recovery {
     for (const [id, { shard, answer }] of this.#answers) {
       if (this.#isOwned(shard) && this.#open.has(id) && !this.#isOwned(this.#shardOfEffect(id))) handled.push({ id, shard, answer });
     }
-    return { seqs: this.#seqs, effects, handled, tail: this.#tail, position: this.#position, at: this.#at };
+    return { seqs: this.#seqs, effects, handled, timers: this.#timers, tail: this.#tail, position: this.#position, at: this.#at };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DeadEffect, OpenedEffect } from "./record.ts";
+import type { StoredTimer, TimerChange, TimerWindow } from "./timer.ts";
 
 /**
  * A snapshot of one entity. `seq` is the sequence in its shard of the last entry it holds: entries at or below it are skipped in replay.
@@ -55,6 +56,8 @@ export interface CheckpointEnd {
   readonly positions: readonly ShardPosition[];
   readonly effects: readonly OpenEffect[];
   readonly handled: readonly HandledTell[];
+  /** Timers that were set or are over since the domain's last checkpoint. */
+  readonly timers: readonly TimerChange[];
   /** Highest `at` given so far in the domain: time never goes back across a restart. */
   readonly at: number;
 }
@@ -81,4 +84,5 @@ export interface SnapshotStore {
 /** Point reads of snapshots; a key that was never written answers null at the same cost. */
 export interface SnapshotReader {
   load(entity: string): Snapshot | null;
+  timers(window: TimerWindow): ReadonlyArray<StoredTimer & { readonly id: number }>;
 }

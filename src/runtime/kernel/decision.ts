@@ -19,7 +19,7 @@ export interface Refusal {
  * a crash. `call`, `compute` and `publish` leave the runtime. The answer comes back to the handler in `answers` that `answerTo` names;
  * an effect without `answerTo` wants none.
  */
-export type Effect = TellEffect | AskEffect | OutsideEffect;
+export type Effect = TellEffect | AskEffect | OutsideEffect | ScheduleEffect;
 export interface TellEffect {
   readonly kind: "tell";
   /** Address `type/id`. */
@@ -51,6 +51,19 @@ export interface OutsideEffect {
   /** A name by which the entity can cancel it (`cancels`); of two open ones with one name the younger has it. */
   readonly label?: string;
 }
+/**
+ * A durable timer: at `at` (milliseconds since 1970; make it from `info.at`) the entity gets the command, with an id of the timer's own. An
+ * entity has one timer of a label: another replaces it, `cancels` ends it. What a late one does is `catchUp`: it runs at once (`run`, the default, and
+ * the only choice where money waits for it), within some seconds (`spread`), or not at all (`skip`).
+ */
+export interface ScheduleEffect {
+  readonly kind: "schedule";
+  readonly label: string;
+  readonly at: number;
+  readonly command: string;
+  readonly body: Json;
+  readonly catchUp?: "run" | "spread" | "skip";
+}
 export type OutsideKind = "call" | "compute" | "publish";
 
 /**
@@ -69,7 +82,7 @@ export interface Accept<Event, Reply> {
   readonly isAnsweredLater?: boolean;
   readonly settle?: Json;
   readonly effects?: readonly Effect[];
-  /** Labels of this entity's open outside effects that are over now: no attempt begins any more, and no outcome comes back. */
+  /** Labels of this entity's timers and open outside effects that are over now: none fires or begins any more, and no outcome comes back. */
   readonly cancels?: readonly string[];
 }
 export interface Reject {

@@ -1,4 +1,5 @@
 import type { CheckpointEnd, HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
+import type { TimerChange } from "../journal/timer.ts";
 import type { Json } from "../kernel/json.ts";
 import type { Slot } from "./slot.ts";
 
@@ -43,6 +44,7 @@ export class Checkpoint {
   readonly #items: readonly Item[];
   readonly #effects: readonly OpenEffect[];
   readonly #handled: readonly HandledTell[];
+  readonly #timers: readonly TimerChange[];
   readonly #seqs: ReadonlyMap<number, number>;
   readonly #at: number;
   #position: number | null;
@@ -56,6 +58,7 @@ export class Checkpoint {
     readonly retired: readonly Snapshot[];
     readonly effects: Iterable<OpenEffect>;
     readonly handled: Iterable<HandledTell>;
+    readonly timers: readonly TimerChange[];
     readonly seqs: ReadonlyMap<number, number>;
     readonly at: number;
   }) {
@@ -72,6 +75,7 @@ export class Checkpoint {
     this.#items = items;
     this.#effects = Array.from(options.effects, (effect) => ({ ...effect }));
     this.#handled = [...options.handled];
+    this.#timers = options.timers;
     this.#seqs = new Map(options.seqs);
     this.#at = options.at;
   }
@@ -111,6 +115,7 @@ export class Checkpoint {
       positions: Array.from(this.#seqs, ([shard, seq]) => ({ shard, seq, position })),
       effects: this.#effects,
       handled: this.#handled,
+      timers: this.#timers,
       at: this.#at,
     };
   }

@@ -1,8 +1,20 @@
 import type { Entry, Group } from "../journal/record.ts";
 import type { Recovered } from "../journal/recovery.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
+import type { StoredTimer, TimerSet, TimerWindow } from "../journal/timer.ts";
 import { partsOf, shardOf } from "../kernel/address.ts";
-import type { Accept, Answer, AskEffect, Decision, Effect, EventBase, OutsideEffect, Refusal, TellEffect } from "../kernel/decision.ts";
+import type {
+  Accept,
+  Answer,
+  AskEffect,
+  Decision,
+  Effect,
+  EventBase,
+  OutsideEffect,
+  Refusal,
+  ScheduleEffect,
+  TellEffect,
+} from "../kernel/decision.ts";
 import type { AnyDefinition, Info } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts";
@@ -23,11 +35,13 @@ import type {
   OutcomeMessage,
   ResolveMessage,
   TellMessage,
+  TimerMessage,
 } from "./message.ts";
 import { isOutside, lookOf, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { PendingEntry } from "./pending-entry.ts";
 import { evolve, rebuild } from "./replay.ts";
 import { Slot } from "./slot.ts";
+import { Timers } from "./timers.ts";
 
 /** What a domain asks of its thread. Calls return at once; results come back as inputs. None may call the domain again from inside. */
 export interface DomainPorts {
@@ -150,6 +164,7 @@ export class Domain {
   readonly #seqs: Map<number, number>;
   readonly #effects = new EffectTable();
   readonly #outside = new OutsideEffects();
+  readonly #timers: Timers;
   /** Answered effects of entities that cannot be rebuilt (S7). */
   readonly #stranded = new Set<string>();
   readonly #seen = new Map<string, SeenTell>();
@@ -186,6 +201,7 @@ export class Domain {
     this.#at = recovered.at;
     this.#nowMs = options.ports.nowMs();
     this.#tail = new Map(recovered.tail);
+    this.#timers = new Timers({ changes: recovered.timers, isOwned: options.isOwned });
     if (options.plantedBug !== "dedup-not-rebuilt") {
       for (const { id, shard, answer } of recovered.handled) {
         this.#seen.set(id, { shard, from: Number(id.slice(0, id.indexOf("."))), waiting: null, answer, group: 0 });
@@ -354,9 +370,21 @@ export class Domain {
     return live === undefined ? null : lookOf(live, this.#nowMs);
   }
 
-  /** When something is due that no input brings; null = nothing is. The thread calls `run` then. */
-  get nextDueMs(): number | null {
-    return this.#outside.nextAt;
+  /** When something is due that no input brings; Infinity = nothing is. The thread reads what `timersWanted` says, and calls `run`, then. */
+  get nextDueMs(): number {
+    return Math.min(this.#outside.nextAt ?? Number.POSITIVE_INFINITY, this.#timers.nextAt);
+  }
+
+  /** Timers to be read from the store, given to `timersLoaded` before anything else happens; null when none are wanted now. */
+  get timersWanted(): TimerWindow | null {
+    return this.#isDropped ? null : this.#timers.wanted(this.#ports.nowMs());
+  }
+  /** Timers in memory that are due within the window. */
+  get timersArmed(): number {
+    return this.#timers.armedCount;
+  }
+  timersLoaded(window: TimerWindow, rows: ReadonlyArray<StoredTimer & { readonly id: number }>): void {
+    this.#timers.loaded(window, rows, this.#ports.nowMs());
   }
 
   /** The group is durable; `seq` is its sequence in the journal. */
@@ -443,6 +471,9 @@ export class Domain {
     this.#nowMs = this.#ports.nowMs();
     if (this.#gate.entriesCount === 0) this.#at = Math.max(this.#at, this.#nowMs);
     for (let due = this.#outside.takeDue(this.#nowMs); due !== undefined; due = this.#outside.takeDue(this.#nowMs)) this.#perform(due);
+    for (let timer = this.#timers.takeDue(this.#nowMs); timer !== undefined; timer = this.#timers.takeDue(this.#nowMs)) {
+      this.#put(this.#slotOf(timer.entity), { kind: "timer", timer }, false);
+    }
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
     while (left > 0 || (this.#continuing.count > 0 && left > -CONTINUED_IN_A_ROW_MAX)) {
@@ -498,6 +529,7 @@ export class Domain {
       retired: Array.from(this.#retired.values(), ({ snapshot }) => snapshot),
       effects: this.#effects.toCheckpoint(),
       handled: this.#handledTells(),
+      timers: this.#timers.beginStoring(),
       seqs: this.#seqs,
       at: this.#at,
     });
@@ -511,6 +543,7 @@ export class Domain {
     for (const slot of this.#checkpoint?.slots ?? []) {
       if (slot.seq > slot.snapshotSeq && this.#slots.get(slot.address) === slot) this.#dirty.add(slot);
     }
+    if (this.#checkpoint !== null) this.#timers.endStoring(false);
     // Some of the rows may be stored.
     for (const [address, retired] of this.#retired) this.#retired.set(address, notFirst(retired));
     this.#checkpoint = null;
@@ -564,6 +597,7 @@ export class Domain {
   /** The store holds the checkpoint: clean entities that are finished leave memory. */
   endCheckpoint(): void {
     this.#checkpoint?.confirm();
+    if (this.#checkpoint !== null) this.#timers.endStoring(!this.#isPinned);
     for (const slot of this.#checkpoint?.slots ?? []) this.#releaseFinished(slot);
     for (const snapshot of this.#checkpoint?.retired ?? []) {
       if (this.#retired.get(snapshot.entity)?.snapshot === snapshot && this.#retired.delete(snapshot.entity)) this.#passivations++;
@@ -670,6 +704,8 @@ export class Domain {
         return this.#isJournalDown ? this.#park(slot, message) : this.#handleOutcome(slot, message);
       case "resolve":
         return this.#handleResolve(slot, message);
+      case "timer":
+        return this.#isJournalDown ? this.#park(slot, message) : this.#handleTimer(slot, message);
       default:
         return unreachable(message);
     }
@@ -868,6 +904,38 @@ export class Domain {
     }
   }
 
+  /** A timer that was replaced or cancelled since it became due does nothing; one that fired is over, whatever came of it. */
+  #handleTimer(slot: Slot, { timer }: TimerMessage): void {
+    if (!this.#timers.isArmed(timer) || slot.status === "failed") return;
+    const isSkipped = timer.catchUp === "skip" && this.#at - timer.at > SKIP_LATE_MS;
+    const decision = isSkipped ? null : this.#decide(slot, timer.command, timer.body, `timer ${timer.label} ${timer.at}`);
+    const origin = timer.trace === undefined ? NO_ORIGIN : { hops: 0, trace: timer.trace };
+    const written = decision === null ? null : this.#write(slot, decision, origin);
+    if (written === null && !isSkipped) this.#deadLetters++;
+    if (this.#timers.isArmed(timer)) this.#endTimer(slot, written ?? this.#entryOf(slot, timer.trace), timer.label);
+    if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
+  }
+
+  #setTimer(slot: Slot, entry: PendingEntry, { label, at, command, body, catchUp }: ScheduleEffect, trace: string | undefined): void {
+    const timer: TimerSet = {
+      label,
+      at,
+      command,
+      body,
+      ...(catchUp === undefined || catchUp === "run" ? {} : { catchUp }),
+      ...(trace === undefined ? {} : { trace }),
+    };
+    entry.timers ??= new Map();
+    entry.timers.set(label, timer);
+    this.#timers.set({ ...timer, entity: slot.address, shard: slot.shard });
+  }
+
+  #endTimer(slot: Slot, entry: PendingEntry, label: string): void {
+    entry.timers ??= new Map();
+    entry.timers.set(label, null);
+    this.#timers.end(slot.address, label, slot.shard);
+  }
+
   #handleResolve(slot: Slot, { live, action, caller }: ResolveMessage): void {
     const { opened, outside } = live;
     if (!live.isOpen) return this.#answerAfter(slot.changedIn, caller, effectClosed(opened.id));
@@ -929,13 +997,17 @@ export class Domain {
     slot.version += decision.events.length;
     const entry = this.#entryOf(slot, origin.trace);
     for (const event of decision.events) entry.events.push(event);
-    for (const label of decision.cancels ?? []) this.#cancel(entry, this.#outside.find(slot.address, label));
+    for (const label of decision.cancels ?? []) {
+      this.#cancel(entry, this.#outside.find(slot.address, label));
+      this.#endTimer(slot, entry, label); // It may be one that only the store knows.
+    }
     for (const effect of decision.effects ?? []) this.#open(slot, entry, effect, origin);
     return entry;
   }
 
   #open(slot: Slot, entry: PendingEntry, effect: Effect, origin: Origin): void {
     if (effect.kind === "tell" || effect.kind === "ask") this.#openInside(slot, entry, effect, origin);
+    else if (effect.kind === "schedule") this.#setTimer(slot, entry, effect, origin.trace);
     else this.#openOutside(slot, entry, effect, origin);
   }
 
@@ -1001,6 +1073,7 @@ export class Domain {
 
   /** A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells. @throws Error. */
   #assertOpens(slot: Slot, effect: Effect, hops: number): void {
+    if (effect.kind === "schedule") return assertTimer(slot, effect);
     if (effect.kind === "tell" || effect.kind === "ask") this.#assertEntity(effect);
     else if (!this.#options.outside.has(effect.to)) throw new Error(`there is no port "${effect.to}"`);
     if (effect.answerTo !== undefined && !Object.hasOwn(slot.definition.answers ?? {}, effect.answerTo)) {
@@ -1202,6 +1275,15 @@ const notFirst = ({ snapshot, changedIn }: Retired): Retired => ({ snapshot: { .
 const effectClosed = (id: string): Refusal =>
   refusal("EFFECT_CLOSED", `There is no open effect ${id}: it is done, was dropped, or never was. Nothing was changed.`);
 
+/** A timer that nobody can handle would be found out when it is due, which may be in a year. @throws Error. */
+function assertTimer({ definition }: Slot, { label, at, command }: ScheduleEffect): void {
+  if (!Object.hasOwn(definition.commands, command))
+    throw new Error(`${definition.type} has no command "${command}" for its timer "${label}"`);
+  if (!Number.isSafeInteger(at) || at < 0) throw new Error(`the timer "${label}" of ${definition.type} is set to ${at}, which is no time`);
+}
+
+/** How late a timer that may be skipped still fires. */
+const SKIP_LATE_MS = 60_000;
 /** The shard of what is not an entity. */
 const OUTSIDE = -1;
 const CONTINUED_IN_A_ROW_MAX = 256;

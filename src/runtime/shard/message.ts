@@ -1,4 +1,5 @@
 import type { OpenEffect } from "../journal/snapshots.ts";
+import type { StoredTimer } from "../journal/timer.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { EffectOutcome } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
@@ -6,7 +7,7 @@ import type { LiveEffect } from "./effect-table.ts";
 import type { OutsideLive } from "./outside-effects.ts";
 
 /** What waits in an entity's mailbox. */
-export type Message = CommandMessage | TellMessage | AskMessage | AnswerMessage | OutcomeMessage | ResolveMessage;
+export type Message = CommandMessage | TellMessage | AskMessage | AnswerMessage | OutcomeMessage | ResolveMessage | TimerMessage;
 
 /** A client's command. `caller` is the number under which its door waits; `deadlineAt` is compared before the first handling only. */
 export interface CommandMessage {
@@ -47,6 +48,12 @@ export interface OutcomeMessage {
   readonly live: OutsideLive;
   readonly attempt: number;
   readonly outcome: Exclude<EffectOutcome, { readonly kind: "postponed" }>;
+}
+
+/** A timer of the entity that is due. */
+export interface TimerMessage {
+  readonly kind: "timer";
+  readonly timer: StoredTimer;
 }
 
 /** What a person does with an open effect: `replay` a dead letter; end it without its work (`drop` a dead letter, `cancel` another). */

@@ -1,4 +1,5 @@
 import type { DeadEffect, Entry, FailedAttempt, HandledCause, RecordedKey } from "../journal/record.ts";
+import type { TimerSet } from "../journal/timer.ts";
 import type { EventBase } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { LiveEffect } from "./effect-table.ts";
@@ -33,6 +34,8 @@ export class PendingEntry {
   attempts: FailedAttempt[] | null = null;
   deadEffects: DeadEffect[] | null = null;
   replays: string[] | null = null;
+  /** By label; null = over. */
+  timers: Map<string, TimerSet | null> | null = null;
   traces: string[] | null = null;
 
   constructor(slot: EntryOwner, seq: number, at: number) {
@@ -66,6 +69,12 @@ export class PendingEntry {
     if (this.attempts !== null) entry.attempts = this.attempts;
     if (this.deadEffects !== null) entry.deadEffects = this.deadEffects;
     if (this.replays !== null) entry.replays = this.replays;
+    if (this.timers !== null) {
+      const set = [...this.timers.values()].filter((timer) => timer !== null);
+      const over = [...this.timers].filter(([, timer]) => timer === null).map(([label]) => label);
+      if (set.length > 0) entry.timers = set;
+      if (over.length > 0) entry.timersOver = over;
+    }
     if (traces !== null) entry.traces = traces;
     return entry;
   }

@@ -1,5 +1,6 @@
 import { MemorySnapshots } from "../journal/memory-snapshots.ts";
 import type { CheckpointEnd, CheckpointHead, Snapshot, SnapshotReader, SnapshotStore } from "../journal/snapshots.ts";
+import type { StoredTimer, TimerWindow } from "../journal/timer.ts";
 
 type Transaction = (store: MemorySnapshots) => void;
 
@@ -43,6 +44,10 @@ export class LossySnapshots implements SnapshotStore, SnapshotReader {
 
   load(entity: string): Snapshot | null {
     return this.#store.load(entity);
+  }
+
+  timers(window: TimerWindow): ReadonlyArray<StoredTimer & { readonly id: number }> {
+    return this.#store.timers(window);
   }
 
   close(): void {}

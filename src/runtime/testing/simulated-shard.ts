@@ -219,6 +219,8 @@ export class SimulatedShard {
     const { random } = this.#options;
     this.#after(random.next() * RUN_MS_MAX, (domain) => {
       this.#isScheduled = false;
+      const window = domain.timersWanted;
+      if (window !== null) domain.timersLoaded(window, this.#options.snapshots.timers(window));
       const hasMore = domain.run(random.between(1, RUN_MESSAGES_MAX));
       this.#stepCheckpoint(domain);
       this.#wake();
@@ -229,7 +231,7 @@ export class SimulatedShard {
 
   #runWhenDue(domain: Domain): void {
     const at = domain.nextDueMs;
-    if (at === null || (this.#dueAt !== null && this.#dueAt <= at)) return;
+    if (!Number.isFinite(at) || (this.#dueAt !== null && this.#dueAt <= at)) return;
     this.#dueAt = at;
     this.#after(Math.max(at - this.#options.wallMs(), 1), () => {
       this.#dueAt = null;

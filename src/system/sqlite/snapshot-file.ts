@@ -2,6 +2,13 @@ import type { CheckpointHead, HandledTell, OpenEffect, ShardPosition } from "../
 import { type Connection, openConnection } from "./connection.ts";
 import { type FileFormat, isBlank, namingCorruption, readMeta, type StoreMeta } from "./store-meta.ts";
 
+/** `shard` is the entity's; `more` is JSON: {command, body, catchUp?, trace?}. */
+const TIMERS = `
+    CREATE TABLE timers(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, shard INTEGER NOT NULL, entity TEXT NOT NULL, label TEXT NOT NULL,
+      more TEXT NOT NULL) STRICT;
+    CREATE UNIQUE INDEX timers_by_label ON timers(entity, label);
+    CREATE INDEX timers_by_time ON timers(at);`;
+
 /**
  * Snapshots lie in the order in which they were first written, and a small index of hashes finds them: keys of finished transfers are random, and
  * with the rows themselves in key order every one of them dirtied a page of its own (20 us a row at 200,000 rows, growing with the
@@ -13,7 +20,8 @@ import { type FileFormat, isBlank, namingCorruption, readMeta, type StoreMeta } 
  */
 export const SNAPSHOT_FILE: FileFormat = {
   name: "snapshots",
-  format: 2,
+  format: 3,
+  upgrades: { 2: TIMERS },
   schema: `
     CREATE TABLE snapshots(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, entity TEXT NOT NULL, shard INTEGER NOT NULL, seq INTEGER NOT NULL,
       version INTEGER NOT NULL, definition INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
@@ -21,6 +29,7 @@ export const SNAPSHOT_FILE: FileFormat = {
     CREATE TABLE positions(shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL, position INTEGER NOT NULL) STRICT;
     CREATE TABLE effects(shard INTEGER NOT NULL, ordinal INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(shard, ordinal)) STRICT, WITHOUT ROWID;
     CREATE TABLE handled(shard INTEGER NOT NULL, id TEXT NOT NULL, answer TEXT NOT NULL, PRIMARY KEY(shard, id)) STRICT, WITHOUT ROWID;
+    ${TIMERS}
     CREATE TABLE clock(at INTEGER NOT NULL) STRICT;
     INSERT INTO clock(at) VALUES (0);
     WITH RECURSIVE shards(shard) AS (

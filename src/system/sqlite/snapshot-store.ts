@@ -1,7 +1,16 @@
 import type { CheckpointEnd, CheckpointHead, Snapshot, SnapshotStore } from "../../runtime/index.ts";
 import { type Connection, checkpointWal, openConnection } from "./connection.ts";
 import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
-import { assertSameStore, assertShardCount, createFile, isBlank, namingCorruption, readMeta, type StoreMeta } from "./store-meta.ts";
+import {
+  assertSameStore,
+  assertShardCount,
+  createFile,
+  isBlank,
+  namingCorruption,
+  readMeta,
+  type StoreMeta,
+  upgradeFile,
+} from "./store-meta.ts";
 
 /** A larger log than SQLite's 1,000 pages lets one write of a page serve several checkpoints of hot entities. */
 const WAL_PAGES = 10_000;
@@ -31,6 +40,7 @@ export class SqliteSnapshots implements SnapshotStore {
       assertSameStore(path, found.storeId, meta.storeId);
       assertShardCount(path, found.shardCount, meta.shardCount);
       this.shardCount = found.shardCount;
+      upgradeFile(this.#db, SNAPSHOT_FILE);
       this.#write = preparedWrite(this.#db);
       this.#end = preparedEnd(this.#db);
     } catch (cause) {
@@ -94,6 +104,10 @@ function preparedEnd(db: Connection): (end: CheckpointEnd) => void {
   const dropHandled = db.prepare<[number]>("DELETE FROM handled WHERE shard = ?");
   const effect = db.prepare<[number, number, string]>("INSERT INTO effects(shard, ordinal, body) VALUES (?, ?, ?)");
   const tell = db.prepare<[number, string, string]>("INSERT INTO handled(shard, id, answer) VALUES (?, ?, ?)");
+  const timerSet = db.prepare<[number, number, string, string, string]>(
+    "INSERT INTO timers(at, shard, entity, label, more) VALUES (?, ?, ?, ?, ?) ON CONFLICT(entity, label) DO UPDATE SET at = excluded.at, shard = excluded.shard, more = excluded.more",
+  );
+  const timerOver = db.prepare<[string, string]>("DELETE FROM timers WHERE entity = ? AND label = ?");
   const clock = db.prepare<[number]>("UPDATE clock SET at = max(at, ?)");
   return db.transaction((end: CheckpointEnd) => {
     for (const { shard, seq, position: covered } of end.positions) {
@@ -103,6 +117,13 @@ function preparedEnd(db: Connection): (end: CheckpointEnd) => void {
     }
     for (const [ordinal, { shard, ...body }] of end.effects.entries()) effect.run(shard, ordinal, JSON.stringify(body));
     for (const { shard, id, answer } of end.handled) tell.run(shard, id, JSON.stringify(answer));
+    for (const change of end.timers) {
+      if (change.timer === null) timerOver.run(change.entity, change.label);
+      else {
+        const { at, shard, entity, label, ...more } = change.timer;
+        timerSet.run(at, shard, entity, label, JSON.stringify(more));
+      }
+    }
     clock.run(end.at);
   }).immediate;
 }

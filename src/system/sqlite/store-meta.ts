@@ -12,6 +12,8 @@ export interface FileFormat {
   readonly name: string;
   readonly format: number;
   readonly schema: string;
+  /** What makes a file of this older format one of the next. Run by its only writer, before others open it. */
+  readonly upgrades?: Readonly<Record<number, string>>;
 }
 
 const META_SCHEMA = "CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;";
@@ -44,8 +46,19 @@ export function readMeta(db: Connection, file: FileFormat): StoreMeta {
     throw unsupported(db, `something else than Troupe's ${file.name}`, file);
   }
   if (minReader > file.format) throw unsupported(db, `format ${format}, which needs a reader of format ${minReader}`, file);
-  if (format < file.format) throw unsupported(db, `format ${format}, which is older than this program reads`, file);
+  if (format < file.format && file.upgrades?.[format] === undefined)
+    throw unsupported(db, `format ${format}, which is older than this program reads`, file);
   return { storeId: String(found.get("store_id")), shardCount: Number(found.get("shard_count")) };
+}
+
+/** Brings a file of an older format to this one, step by step, in one transaction: a program that only knows the older one refuses it from then on. */
+export function upgradeFile(db: Connection, file: FileFormat): void {
+  const formatOf = db.prepare<[], number>("SELECT value FROM meta WHERE key = 'format'").pluck();
+  if (formatOf.get() === file.format) return;
+  db.transaction(() => {
+    for (let format = formatOf.get() ?? 0; format < file.format; format++) db.exec(file.upgrades?.[format] ?? "");
+    db.prepare("UPDATE meta SET value = ? WHERE key IN ('format', 'min_reader')").run(file.format);
+  }).immediate();
 }
 
 /** @throws Fault `CONFIG_INVALID` naming both numbers: the count of shards is fixed when a store is made. */

@@ -243,6 +243,8 @@ export class ShardThread {
     this.#isScheduled = false;
     const { settings } = this.#options;
     const until = performance.now() + settings.runMsMax;
+    const window = this.#domain.timersWanted;
+    if (window !== null) this.#domain.timersLoaded(window, this.#options.snapshots.timers(window));
     let hasMore = false;
     do {
       hasMore = this.#domain.run(settings.runMessagesMax);
@@ -258,7 +260,7 @@ export class ShardThread {
   /** What rests until a time is brought by no message. */
   #runWhenDue(): void {
     const at = this.#domain.nextDueMs;
-    if (at === null || (this.#due !== null && this.#due.at <= at)) return;
+    if (!Number.isFinite(at) || (this.#due !== null && this.#due.at <= at)) return;
     if (this.#due !== null) clearTimeout(this.#due.timer);
     const timer = setTimeout(
       () => {

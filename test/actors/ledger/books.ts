@@ -85,6 +85,7 @@ export class Books {
     const next = this.effects.shift();
     if (next === undefined) return false;
     const { from, effect } = next;
+    if (effect.kind !== "tell" && effect.kind !== "ask") throw new Error(`the ledger has no effects of the kind ${effect.kind}`);
     expectValid(definitionOf(partsOf(effect.to).type).commands[effect.command]?.body, effect.body);
     const recorded = this.entries.length;
     const told = refused ?? this.send(effect.to, effect.command, effect.body);

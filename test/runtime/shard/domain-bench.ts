@@ -17,6 +17,7 @@ import {
   type HandledTell,
   ignore,
   type Json,
+  MemorySnapshots,
   type OpenEffect,
   type PerformEffect,
   type Recovered,
@@ -150,6 +151,7 @@ export interface BenchOptions {
   readonly recovered?: Recovered;
   readonly incarnation?: number;
   readonly snapshots?: Map<string, Snapshot>;
+  readonly store?: MemorySnapshots;
   /** Records of the journal before this domain. */
   readonly records?: readonly StoredRecord[];
 }
@@ -159,6 +161,8 @@ export class DomainBench {
   readonly answers = new Map<number, Answer<Json>>();
   readonly sent: Array<{ readonly shard: number; readonly message: DomainMessage }> = [];
   readonly performs: PerformEffect[] = [];
+  /** What checkpoints say besides snapshots. */
+  readonly store: MemorySnapshots;
   readonly cancels: string[] = [];
   readonly crashes: string[] = [];
   readonly loads: string[] = [];
@@ -171,6 +175,7 @@ export class DomainBench {
 
   constructor(options: BenchOptions = {}) {
     this.snapshots = options.snapshots ?? new Map();
+    this.store = options.store ?? new MemorySnapshots({ shardCount: SHARD_COUNT });
     this.records = [...(options.records ?? [])];
     this.domain = new Domain({
       domain: 0,
@@ -224,6 +229,8 @@ export class DomainBench {
     for (;;) {
       const loads = this.loads.splice(0);
       for (const address of loads) this.domain.loaded(address, this.snapshots.get(address) ?? null);
+      const window = this.domain.timersWanted;
+      if (window !== null) this.domain.timersLoaded(window, this.store.timers(window));
       if (!this.domain.run(1_000) && this.loads.length === 0) return;
     }
   }
@@ -258,7 +265,7 @@ export class DomainBench {
     if (checkpoint === null) throw new Error("no checkpoint could begin");
     this.commit();
     for (const snapshot of checkpoint.encode(Number.MAX_SAFE_INTEGER)) this.snapshots.set(snapshot.entity, snapshot);
-    checkpoint.end();
+    this.store.end(checkpoint.end());
     this.domain.endCheckpoint();
     return checkpoint;
   }

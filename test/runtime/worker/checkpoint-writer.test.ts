@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type CheckpointEnd, CheckpointWriter, MemorySnapshots, type Snapshot } from "../../../src/runtime/index.ts";
 
 const row = (key: string): Snapshot => ({ entity: `counter/${key}`, shard: 0, seq: 1, version: 1, definition: 1, body: "{}" });
-const END: CheckpointEnd = { positions: [{ shard: 0, seq: 1, position: 7 }], effects: [], handled: [], at: 5 };
+const END: CheckpointEnd = { positions: [{ shard: 0, seq: 1, position: 7 }], effects: [], handled: [], timers: [], at: 5 };
 
 class FailingSnapshots extends MemorySnapshots {
   readonly sizes: number[] = [];

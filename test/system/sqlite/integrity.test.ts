@@ -29,7 +29,7 @@ function storeOf({ position }: { readonly position: number }) {
   journal.close();
   const state = new SqliteSnapshots({ path: storePaths(dir.path).state, busyTimeoutMs: 200, cacheKiB: 1024, meta });
   const positions = Array.from({ length: JOURNAL_SHARDS }, (_, shard) => ({ shard, seq: shard === 0 ? position : 0, position }));
-  state.end({ positions, effects: [], handled: [], at: 1 });
+  state.end({ positions, effects: [], handled: [], timers: [], at: 1 });
   state.close();
   const path = storePaths(dir.path).journal;
   const change = (sql: string) => {
@@ -240,9 +240,24 @@ describe("formats and files that are not ours", () => {
     db.close();
     const before = readFileSync(state);
     expect(store.stores).toThrow(
-      fault("FORMAT_UNSUPPORTED", /state.db: found format 1, which is older.*supported is snapshots of format 2/),
+      fault("FORMAT_UNSUPPORTED", /state.db: found format 1, which is older.*supported is snapshots of format 3/),
     );
     expect(readFileSync(state)).toEqual(before);
+  });
+
+  it("a checkpoint from before there were timers is brought to this format, with all that it holds", () => {
+    using store = storeOf({ position: 150 });
+    const { state } = storePaths(store.dir);
+    const db = new Database(state);
+    const positions = db.prepare("SELECT * FROM positions").all();
+    db.exec("DROP TABLE timers; UPDATE meta SET value = 2 WHERE key IN ('format', 'min_reader')");
+    db.close();
+    expect(store.stores().lastSeq).toBe(RECORDS);
+    const after = new Database(state, { readonly: true });
+    expect(after.prepare("SELECT value FROM meta WHERE key IN ('format', 'min_reader')").pluck().all()).toEqual([3, 3]);
+    expect(after.prepare("SELECT count(*) FROM timers").pluck().get()).toBe(0);
+    expect(after.prepare("SELECT * FROM positions").all()).toEqual(positions);
+    after.close();
   });
 
   it("a newer store that this reader may still read is read", () => {
