@@ -16,6 +16,7 @@ export * from "./kernel/decision.ts";
 export * from "./kernel/definition.ts";
 export * from "./kernel/digest.ts";
 export * from "./kernel/effect-protocol.ts";
+export * from "./kernel/entity-protocol.ts";
 export * from "./kernel/fault.ts";
 export * from "./kernel/json.ts";
 export * from "./kernel/schema.ts";

@@ -1,6 +1,6 @@
 /** What an account is told, what it answers and what it records. Amounts are minor units as decimal strings. */
 import { z } from "zod";
-import type { EventOf } from "../../runtime/index.ts";
+import { type EventOf, entityProtocol } from "../../runtime/index.ts";
 import { accountIdSchema } from "./account-id.ts";
 import { amountSchema, balanceSchema, currencySchema, limitSchema } from "./money.ts";
 import { httpOutcomeSchema } from "./outcome.ts";
@@ -44,7 +44,8 @@ export type BalanceReply = Readonly<z.infer<typeof balanceReplySchema>>;
 const kindReplySchema = z.object({ kind: accountKindSchema });
 export type KindReply = Readonly<z.infer<typeof kindReplySchema>>;
 
-export const accountCommands = {
+/** How an account is spoken to, also by transfers, which its definition does not know. */
+export const accounts = entityProtocol("account", {
   open: { body: openSchema, reply: httpOutcomeSchema },
   get: { body: z.strictObject({}), reply: accountViewSchema },
   /** Read-only: would a credit be taken now? Asked by a transfer of its destination before any money moves. */
@@ -57,7 +58,7 @@ export const accountCommands = {
   freeze: { body: changeSchema, reply: httpOutcomeSchema, repeats: "recorded" },
   unfreeze: { body: changeSchema, reply: httpOutcomeSchema, repeats: "recorded" },
   close: { body: changeSchema, reply: httpOutcomeSchema, repeats: "recorded" },
-} as const;
+});
 
 /** `balance` is the one after the event; `sequence` counts the account's money entries from 1. */
 const entrySchema = z.object({

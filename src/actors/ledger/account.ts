@@ -12,8 +12,8 @@ import {
   type AccountEntry,
   type AccountEvent,
   type AccountView,
-  accountCommands,
   accountEvents,
+  accounts,
   type BalanceReply,
   type ChangeBody,
   type KindReply,
@@ -29,9 +29,8 @@ type Decided<Reply> = Decision<AccountEvent, Reply>;
 
 /** The account entity, type "account". Its id is what the client chose or the door derived. */
 export const account = defineEntity({
-  type: "account",
+  ...accounts,
   version: 1,
-  commands: accountCommands,
   events: accountEvents,
   initial: initialAccount,
   decide: { open, get, check, debit, credit, refund, freeze, unfreeze, close },

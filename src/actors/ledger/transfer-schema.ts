@@ -1,6 +1,6 @@
 /** What a transfer is told, what it answers and what it records. Amounts are minor units as decimal strings. */
 import { z } from "zod";
-import { type Code, type EventOf, STATUS_OF_CODE, sha256Base64Url } from "../../runtime/index.ts";
+import { type Code, type EventOf, entityProtocol, STATUS_OF_CODE, sha256Base64Url } from "../../runtime/index.ts";
 import { accountIdSchema } from "./account-id.ts";
 import { amountSchema, balanceSchema, currencySchema } from "./money.ts";
 import { httpOutcomeSchema } from "./outcome.ts";
@@ -56,10 +56,11 @@ const requestSchema = z.strictObject({
 });
 export type RequestBody = Readonly<z.infer<typeof requestSchema>>;
 
-export const transferCommands = {
+/** How a transfer is spoken to. */
+export const transfers = entityProtocol("transfer", {
   request: { body: requestSchema, reply: transferReplySchema },
   get: { body: z.strictObject({}), reply: httpOutcomeSchema },
-} as const;
+});
 
 export const transferEvents = {
   /** `from` and `to` with the chosen world account. */

@@ -14,31 +14,23 @@
 import {
   type Answer,
   accept,
-  addressOf,
+  answered,
   type Decision,
   defineEntity,
   type Effect,
   type Info,
   ignore,
-  type Json,
   type Reject,
   reject,
   reply,
   STATUS_OF_CODE,
 } from "../../runtime/index.ts";
 import { isReservedAccountId, worldAccountIdBeside } from "./account-id.ts";
-import type { BalanceReply } from "./account-schema.ts";
+import { accounts, type BalanceReply, type KindReply } from "./account-schema.ts";
 import { scaleOf } from "./currency.ts";
 import { AMOUNT_MINOR_MAX, decodeMinor, encodeMinor } from "./money.ts";
 import type { HttpOutcome } from "./outcome.ts";
-import {
-  type Refused,
-  type RequestBody,
-  type TransferEvent,
-  type TransferReply,
-  transferCommands,
-  transferEvents,
-} from "./transfer-schema.ts";
+import { type Refused, type RequestBody, type TransferEvent, type TransferReply, transferEvents, transfers } from "./transfer-schema.ts";
 import { type Pending, type Transfer, transferEvolve, transferSnapshot } from "./transfer-state.ts";
 import { completedBody, failedBody, replyOf, viewBody } from "./transfer-view.ts";
 
@@ -46,13 +38,17 @@ type Decided<Reply> = Decision<TransferEvent, Reply>;
 
 /** The transfer entity, type "transfer". Its id is `transferIdOf(caller, key)`. */
 export const transfer = defineEntity({
-  type: "transfer",
+  ...transfers,
   version: 1,
-  commands: transferCommands,
   events: transferEvents,
   initial: (): Transfer | null => null,
   decide: { request, get },
-  answers: { checked, debited, credited, refunded },
+  answers: {
+    checked: answered(accounts, "check", checked),
+    debited: answered(accounts, "debit", debited),
+    credited: answered(accounts, "credit", credited),
+    refunded: answered(accounts, "refund", refunded),
+  },
   evolve: transferEvolve,
   snapshot: transferSnapshot,
   isFinished: (state) => state !== null && (state.phase === "completed" || state.phase === "failed"),
@@ -68,7 +64,7 @@ function request(state: Transfer | null, body: RequestBody, info: Info): Decided
   const to = body.to ?? worldAccountIdBeside(from, currency, info.shardCount);
   return accept([{ kind: "started", transferKind, from, to, amount, currency, caller, key, startedAt: info.at }], {
     isAnsweredLater: true,
-    effects: [{ kind: "ask", to: addressOf("account", to), command: "check", body: { currency }, answerTo: "checked" }],
+    effects: [accounts.ask(to).check({ currency }, { answerTo: "checked" })],
   });
 }
 
@@ -107,32 +103,32 @@ function get(state: Transfer | null, _body: object, info: Info): Decided<HttpOut
   return reply({ status: 200, body: viewBody(info.key, state), replayed: false });
 }
 
-function checked(state: Transfer | null, answer: Answer<Json>, info: Info): Decided<never> {
+function checked(state: Transfer | null, answer: Answer<KindReply>, info: Info): Decided<never> {
   if (state?.phase !== "checking") return ignore;
   if (!answer.ok) return fail(answer, info);
   return accept([{ kind: "checked" }], { effects: [tellOf(state, info, "debit", "debited")] });
 }
 
-function debited(state: Transfer | null, answer: Answer<Json>, info: Info): Decided<never> {
+function debited(state: Transfer | null, answer: Answer<BalanceReply>, info: Info): Decided<never> {
   if (state?.phase !== "debiting") return ignore;
   if (!answer.ok) return fail(answer, info);
-  const { balance } = answer.value as BalanceReply;
+  const { balance } = answer.value;
   return accept([{ kind: "debited", balance }], { effects: [tellOf(state, info, "credit", "credited")] });
 }
 
-function credited(state: Transfer | null, answer: Answer<Json>, info: Info): Decided<never> {
+function credited(state: Transfer | null, answer: Answer<BalanceReply>, info: Info): Decided<never> {
   if (state?.phase !== "crediting" || state.sourceBalance === null) return ignore;
   if (!answer.ok) {
     const { code, detail } = answer;
     return accept([{ kind: "credit-refused", code, detail }], { effects: [tellOf(state, info, "refund", "refunded")] });
   }
-  const { balance } = answer.value as BalanceReply;
+  const { balance } = answer.value;
   const end = { sourceBalance: state.sourceBalance, destinationBalance: decodeMinor(balance), at: info.at };
   const event = { kind: "completed" as const, status: 201, body: completedBody(info.key, state, end) };
   return accept([event], { settle: replyOf({ phase: "completed", terms: state.terms, status: event.status, body: event.body }, false) });
 }
 
-function refunded(state: Transfer | null, answer: Answer<Json>, info: Info): Decided<never> {
+function refunded(state: Transfer | null, answer: Answer<BalanceReply>, info: Info): Decided<never> {
   if (state?.phase !== "refunding" || state.creditRefused === null) return ignore;
   if (answer.ok) return fail(state.creditRefused, info);
   return accept([{ kind: "refund-refused", code: answer.code, detail: answer.detail }]);
@@ -149,6 +145,6 @@ function fail({ code, detail }: Refused, info: Info): Decided<never> {
 type Step = "debit" | "credit" | "refund";
 
 function tellOf({ terms }: Pending, info: Info, command: Step, answerTo: "debited" | "credited" | "refunded"): Effect {
-  const to = addressOf("account", command === "credit" ? terms.to : terms.from);
-  return { kind: "tell", to, command, body: { transfer: info.key, amount: encodeMinor(terms.amount), currency: terms.currency }, answerTo };
+  const movement = { transfer: info.key, amount: encodeMinor(terms.amount), currency: terms.currency };
+  return accounts.tell(command === "credit" ? terms.to : terms.from)[command](movement, { answerTo });
 }
