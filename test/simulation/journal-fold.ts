@@ -1,15 +1,13 @@
 /**
- * Folds the journal of a ledger record by record, as an independent reader would, and checks what must hold at every commit:
+ * Folds the journal of a ledger record by record, as an independent reader would, and checks what money must do at every commit, beside what
+ * `JournalCheck` checks for any entities (J1-J4):
  *
- * J1. The entries of a shard count 1, 2, 3 ...; their time never goes back; the versions of an entity count its events.
- * J2. Groups come as the fence says: incarnations of a domain only rise, groups of one count 1, 2, 3 ...
- * J3. An effect is opened once, handled once at most, closed once at most, and never before it was opened.
- * J4. Money: a balance is the one before plus the amount, entries of an account count 1, 2, 3 ..., and accounts plus in-transit add up to 0.
+ * M1. Money: a balance is the one before plus the amount, entries of an account count 1, 2, 3 ..., and accounts plus in-transit add up to 0.
  *     What is in transit is exactly what transfers have debited and neither credited nor refunded.
- * J5. A transfer starts once, debits and credits at most once, ends once; an entity takes a client's command id once.
+ * M2. A transfer starts once, debits and credits at most once, ends once.
  */
 import { type AccountView, decodeMinor, formatAmount, legsOf, statementRows } from "../../src/actors/index.ts";
-import { type Answer, type Entry, type Json, partsOf, type StoredRecord, unpackEntries } from "../../src/runtime/index.ts";
+import { type Entry, type Json, partsOf } from "../../src/runtime/index.ts";
 
 export interface FoldedAccount {
   currency: string;
@@ -36,88 +34,16 @@ export class JournalFold {
   readonly accounts = new Map<string, FoldedAccount>();
   readonly transfers = new Map<string, FoldedTransfer>();
   readonly inTransit = new Map<string, bigint>();
-  readonly seqs = new Map<number, number>();
-  readonly versions = new Map<string, number>();
-  readonly violations: string[] = [];
   readonly #totals = new Map<string, bigint>();
-  readonly #times = new Map<number, number>();
-  readonly #groups = new Map<number, { incarnation: number; number: number }>();
-  readonly #opened = new Set<string>();
-  readonly #handled = new Set<string>();
-  readonly #closed = new Set<string>();
-  /** Answers by entity and command id; null where the runtime keeps none. */
-  readonly #byId = new Map<string, Answer<Json> | null>();
-  #seq = 0;
+  readonly #tell: (what: string) => void;
 
-  /** The recorded answer to a command; undefined when no entry has its id. */
-  answerTo(address: string, id: string): Answer<Json> | null | undefined {
-    return this.#byId.get(`${address} ${id}`);
+  constructor(tell: (what: string) => void) {
+    this.#tell = tell;
   }
 
-  /** Effects whose end is not in the journal. */
-  get effectsOpen(): readonly string[] {
-    return [...this.#opened].filter((id) => !this.#closed.has(id));
-  }
-
-  add(record: StoredRecord): void {
-    this.#expect(record.seq === this.#seq + 1, `record ${record.seq} follows ${this.#seq}`);
-    this.#seq = record.seq;
-    const group = this.#groups.get(record.domain) ?? { incarnation: 0, number: 0 };
-    const expected = record.incarnation === group.incarnation ? group.number + 1 : 1;
-    this.#expect(record.incarnation >= group.incarnation, `incarnation ${record.incarnation} after ${group.incarnation} (J2)`);
-    this.#expect(record.number === expected, `group ${record.number} of incarnation ${record.incarnation}, ${expected} was next (J2)`);
-    this.#groups.set(record.domain, { incarnation: record.incarnation, number: record.number });
-    const entries = unpackEntries(record.body);
-    this.#expect(entries.length === record.count, `it has ${entries.length} entries and says ${record.count}`);
-    for (const entry of entries) this.#addEntry(entry);
-    this.#effects(entries);
+  add(entries: readonly Entry[]): void {
     this.#events(entries);
     this.#assertMoney();
-  }
-
-  #addEntry(entry: Entry): void {
-    const { at, entity, seq, shard, version } = entry;
-    const last = this.seqs.get(shard) ?? 0;
-    this.#expect(seq === last + 1, `entry ${seq} of shard ${shard} follows ${last} (J1)`);
-    this.seqs.set(shard, seq);
-    this.#expect(at >= (this.#times.get(shard) ?? 0), `the time of shard ${shard} goes back (J1)`);
-    this.#times.set(shard, at);
-    const count = entry.events?.length ?? 0;
-    const before = this.versions.get(entity) ?? 0;
-    this.#expect(version === before + count, `${entity} has version ${version} after ${before} and ${count} events (J1)`);
-    this.versions.set(entity, version);
-    for (const id of entry.ids ?? []) this.#command(entity, id, null);
-    for (const { id, answer } of entry.keys ?? []) this.#command(entity, id, answer);
-  }
-
-  #command(entity: string, id: string, answer: Answer<Json> | null): void {
-    const known = `${entity} ${id}`;
-    this.#expect(!this.#byId.has(known), `${entity} took the command ${id} twice (J5)`);
-    this.#byId.set(known, answer);
-  }
-
-  /** The entries of a record happen at once: their order says when an entity was first touched, not what caused what. */
-  #effects(entries: readonly Entry[]): void {
-    for (const { opens = [], shard, seq } of entries) {
-      for (const { id } of opens) {
-        this.#expect(!this.#opened.has(id), `${id} was opened twice (J3)`);
-        this.#expect(id.startsWith(`${shard}.`) && id.split(".")[2] === String(seq), `${id} is no id of an effect of entry ${seq} (J3)`);
-        this.#opened.add(id);
-      }
-    }
-    for (const { entity, handled = [], closes = [] } of entries) {
-      for (const { cause } of handled) {
-        this.#expect(this.#opened.has(cause), `${entity} handled ${cause}, which was never opened (J3)`);
-        this.#expect(!this.#closed.has(cause), `${entity} handled ${cause}, which was closed (J3)`);
-        this.#expect(!this.#handled.has(cause), `${cause} was handled twice, at last by ${entity} (J3)`);
-        this.#handled.add(cause);
-      }
-      for (const id of closes) {
-        this.#expect(this.#opened.has(id), `${entity} closed ${id}, which was never opened (J3)`);
-        this.#expect(!this.#closed.has(id), `${id} was closed twice (J3)`);
-      }
-    }
-    for (const { closes = [] } of entries) for (const id of closes) this.#closed.add(id);
   }
 
   #events(entries: readonly Entry[]): void {
@@ -149,7 +75,7 @@ export class JournalFold {
   #accountEvent(id: string, event: Event): void {
     let account = this.accounts.get(id);
     if (event.kind === "opened") {
-      this.#expect(account === undefined, `account ${id} was opened twice (J5)`);
+      this.#expect(account === undefined, `account ${id} was opened twice (M2)`);
       account = {
         currency: String(event.currency),
         balance: 0n,
@@ -185,30 +111,30 @@ export class JournalFold {
   #movement(id: string, account: FoldedAccount, event: Event): void {
     const amount = decodeMinor(String(event.amount));
     const after = account.balance + (event.kind === "debited" ? -amount : amount);
-    this.#expect(after === decodeMinor(String(event.balance)), `account ${id} has ${event.balance} where ${after} is right (J4)`);
-    this.#expect(event.sequence === account.sequence + 1, `entry ${event.sequence} of account ${id} follows ${account.sequence} (J4)`);
+    this.#expect(after === decodeMinor(String(event.balance)), `account ${id} has ${event.balance} where ${after} is right (M1)`);
+    this.#expect(event.sequence === account.sequence + 1, `entry ${event.sequence} of account ${id} follows ${account.sequence} (M1)`);
     account.sequence++;
     account.balance = after;
     const transfer = this.transfers.get(String(event.transfer));
-    if (transfer === undefined) return this.#tell(`account ${id} moved money for a transfer that never started (J5)`);
-    this.#expect(transfer.amount === amount, `account ${id} moved another amount than its transfer says (J4)`);
+    if (transfer === undefined) return this.#tell(`account ${id} moved money for a transfer that never started (M2)`);
+    this.#expect(transfer.amount === amount, `account ${id} moved another amount than its transfer says (M1)`);
     const side = event.kind === "credited" ? transfer.to : transfer.from;
-    this.#expect(side === id, `account ${id} is not the ${event.kind} side of its transfer (J4)`);
+    this.#expect(side === id, `account ${id} is not the ${event.kind} side of its transfer (M1)`);
     const count = event.kind === "debited" ? ++transfer.debits : event.kind === "credited" ? ++transfer.credits : ++transfer.refunds;
-    this.#expect(count === 1, `transfer ${event.transfer} ${event.kind} account ${id} ${count} times (J5)`);
+    this.#expect(count === 1, `transfer ${event.transfer} ${event.kind} account ${id} ${count} times (M2)`);
   }
 
   #started(id: string, event: Event): void {
-    this.#expect(!this.transfers.has(id), `transfer ${id} started twice (J5)`);
+    this.#expect(!this.transfers.has(id), `transfer ${id} started twice (M2)`);
     const [from, to, amount] = [String(event.from), String(event.to), decodeMinor(String(event.amount))];
     this.transfers.set(id, { from, to, amount, debits: 0, credits: 0, refunds: 0, outcome: null });
   }
 
   #transferEvent(id: string, event: Event): void {
     const transfer = this.transfers.get(id);
-    if (transfer === undefined) return this.#tell(`${event.kind} on transfer ${id}, which never started (J5)`);
+    if (transfer === undefined) return this.#tell(`${event.kind} on transfer ${id}, which never started (M2)`);
     if (event.kind !== "completed" && event.kind !== "failed") return;
-    this.#expect(transfer.outcome === null, `transfer ${id} ended twice (J5)`);
+    this.#expect(transfer.outcome === null, `transfer ${id} ended twice (M2)`);
     transfer.outcome = { status: Number(event.status), body: String(event.body), isCompleted: event.kind === "completed" };
   }
 
@@ -216,7 +142,7 @@ export class JournalFold {
     const transfer = this.transfers.get(id);
     if (transfer === undefined) return;
     const { credits, debits, outcome, refunds } = transfer;
-    this.#expect(credits + refunds <= debits, `transfer ${id} gave out what it did not take (J5)`);
+    this.#expect(credits + refunds <= debits, `transfer ${id} gave out what it did not take (M2)`);
     if (outcome === null) return;
     const isRight = outcome.isCompleted ? debits === 1 && credits === 1 && refunds === 0 : credits === 0 && debits === refunds;
     this.#expect(isRight, `transfer ${id} ended with ${debits} debits, ${credits} credits, ${refunds} refunds (R-LED-4)`);
@@ -238,14 +164,10 @@ export class JournalFold {
     let under = 0n;
     for (const { amount, debits, credits, refunds } of this.transfers.values()) under += amount * BigInt(debits - credits - refunds);
     const inTransit = [...this.inTransit.values()].reduce((sum, one) => sum + one, 0n);
-    this.#expect(inTransit === under, `${inTransit} is in transit and transfers say ${under} (J4)`);
+    this.#expect(inTransit === under, `${inTransit} is in transit and transfers say ${under} (M1)`);
   }
 
   #expect(isRight: boolean, what: string): void {
     if (!isRight) this.#tell(what);
-  }
-
-  #tell(what: string): void {
-    this.violations.push(`record ${this.#seq}: ${what}`);
   }
 }

@@ -5,24 +5,13 @@ import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainLimits } from "../shard/domain.ts";
+import type { Fault } from "./fault-plan.ts";
 import { LossySnapshots } from "./lossy-snapshots.ts";
 import { Random } from "./random.ts";
 import type { SimulatedCommand } from "./simulated-ingress.ts";
 import { type SimulatedBug, SimulatedProcess } from "./simulated-process.ts";
 import type { SimulatedPerformer } from "./simulated-shard.ts";
 import { VirtualClock } from "./virtual-clock.ts";
-
-/**
- * What goes wrong. `shard-crash` waits until the thread has handed out a group that is not committed; the three of the commit say what the next
- * append meets; the disk is broken for a while; the machine's clock jumps.
- */
-export type Fault =
-  | { readonly kind: "shard-crash"; readonly thread: number }
-  | { readonly kind: "process-crash" }
-  | { readonly kind: "commit-refused" | "commit-lost" | "commit-kept" }
-  | { readonly kind: "disk-broken" | "journal-slow"; readonly forMs: number }
-  | { readonly kind: "checkpoint-failed" }
-  | { readonly kind: "clock-jump"; readonly byMs: number };
 
 export interface SimulationOptions {
   readonly seed: number;

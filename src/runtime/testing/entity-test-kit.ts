@@ -1,0 +1,149 @@
+import { addressOf, partsOf } from "../kernel/address.ts";
+import type { Answer, Refusal } from "../kernel/decision.ts";
+import type { AnyDefinition, AskOf, AskOptions, EventOf } from "../kernel/definition.ts";
+import type { Code } from "../kernel/fault.ts";
+import type { Json } from "../kernel/json.ts";
+import type { Schema } from "../kernel/schema.ts";
+import type { DomainLimits } from "../shard/domain.ts";
+import { JournalCheck, type StateOf } from "./journal-check.ts";
+import { Simulation } from "./simulation.ts";
+
+export interface EntityTestKitOptions {
+  readonly definitions: readonly AnyDefinition[];
+  readonly seed?: number;
+  /** 1 when absent; with more, entities of different shards are in different commit domains. */
+  readonly threadCount?: number;
+  readonly limits?: Partial<DomainLimits>;
+}
+
+/**
+ * Entities in virtual time on the real shard, commit and recovery code, without faults but those that the test asks for: for tests of what entities
+ * do together. Time passes only while somebody waits for an answer, and by `advance`. The same test gives the same run. Seeds with random
+ * faults are `runSimulation`.
+ */
+export class EntityTestKit {
+  readonly #definitions: ReadonlyMap<string, AnyDefinition>;
+  readonly #simulation: Simulation;
+  readonly #journal: JournalCheck;
+  readonly #waiting = new Set<(cause: Error) => void>();
+  #isScheduled = false;
+
+  constructor({ definitions, seed = 1, threadCount = 1, limits = {} }: EntityTestKitOptions) {
+    this.#definitions = new Map(definitions.map((definition) => [definition.type, definition]));
+    this.#journal = new JournalCheck(definitions);
+    this.#simulation = new Simulation({
+      seed,
+      threadCount,
+      shardCount: SHARD_COUNT,
+      definitions,
+      limits: { ...LIMITS, ...limits },
+      onRecord: (record) => void this.#journal.add(record),
+      onAnswer: () => undefined,
+    });
+  }
+
+  /** Milliseconds since 1970, as handlers see them in `info.at`. */
+  get nowMs(): number {
+    return this.#simulation.clock.wallMs();
+  }
+
+  /** Entities that crashed and rules that the runtime broke, one sentence each. A test ends well when it is empty. */
+  get violations(): readonly string[] {
+    return [...this.#journal.violations, ...this.#simulation.violations];
+  }
+
+  /** A typed reference, as a running node gives it. Bodies are checked by their schemas. */
+  entity<Known>(definition: Known & Pick<AnyDefinition, "type">, id: string): { readonly ask: AskOf<Known> } {
+    const { type, commands } = definition as unknown as AnyDefinition;
+    const to = addressOf(type, id);
+    const ask = Object.fromEntries(
+      Object.keys(commands).map((command) => [command, (body: unknown, options?: AskOptions) => this.#ask(to, command, body, options)]),
+    );
+    return { ask: ask as unknown as AskOf<Known> };
+  }
+
+  /** The state that the committed events make. */
+  state<State>(definition: StateOf<State>, id: string): State {
+    return this.#journal.state(definition, id);
+  }
+
+  /** The committed events, oldest first. */
+  events<Events extends Record<string, Schema>>(
+    { type }: { readonly type: string; readonly events: Events },
+    id: string,
+  ): ReadonlyArray<EventOf<Events>> {
+    return this.#journal.events(addressOf(type, id)) as unknown as ReadonlyArray<EventOf<Events>>;
+  }
+
+  /** Lets time pass until nothing is under way: everything told was handled and committed. @throws Error when it does not come to rest. */
+  async settle(): Promise<void> {
+    this.#run(() => this.#simulation.isQuiet, "the entities to come to rest");
+  }
+
+  /** Lets time pass, with everything that happens meanwhile; at least `ms`. */
+  async advance(ms: number): Promise<void> {
+    this.#simulation.run(() => false, ms);
+  }
+
+  /**
+   * The process dies at this moment, as by kill -9, and is started again: what was not committed is gone, callers that wait get
+   * `OUTCOME_UNKNOWN`, and what is open goes on.
+   */
+  async crash(): Promise<void> {
+    this.#simulation.inject({ kind: "process-crash" });
+    this.#run(() => this.#simulation.process?.isWhole === true, "the process to start again");
+  }
+
+  async #ask(to: string, command: string, body: unknown, { id = null, timeoutMs = ANSWER_MS_MAX }: KitAskOptions = {}) {
+    const spec = this.#definitions.get(partsOf(to).type)?.commands[command];
+    if (spec === undefined) return refusal("validation_failed", `The kit has no definition for ${to}; name it in its options.`);
+    const checked = await spec.body["~standard"].validate(body);
+    if (checked.issues !== undefined) return refusal("validation_failed", checked.issues.map(({ message }) => message).join("; "));
+    return await new Promise<Answer<Json>>((resolve, reject) => {
+      this.#waiting.add(reject);
+      this.#simulation.ask({ to, command, body: checked.value as Json, id, timeoutMs }, (answer) => {
+        this.#waiting.delete(reject);
+        resolve(answer);
+      });
+      this.#passTime();
+    });
+  }
+
+  /** After the test's own turn, so that what it asks together is under way together. */
+  #passTime(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      try {
+        this.#run(() => this.#waiting.size === 0, "an answer");
+      } catch (cause) {
+        const error = cause instanceof Error ? cause : new Error(String(cause));
+        for (const reject of this.#waiting) reject(error);
+        this.#waiting.clear();
+      }
+    });
+  }
+
+  #run(isDone: () => boolean, what: string): void {
+    if (this.#simulation.run(isDone, WAIT_MS_MAX)) return;
+    throw new Error(`The kit waited ${WAIT_MS_MAX} ms of its own time for ${what}, in vain.${["", ...this.violations].join("\n  ")}`);
+  }
+}
+
+type KitAskOptions = { readonly id?: string | null; readonly timeoutMs?: number };
+
+const SHARD_COUNT = 16;
+const ANSWER_MS_MAX = 30_000;
+const WAIT_MS_MAX = 600_000;
+const LIMITS: DomainLimits = {
+  mailboxMax: 1_000,
+  turnMessagesMax: 64,
+  groupEntriesMax: 2_000,
+  groupsInFlightMax: 4,
+  effectsMax: 100_000,
+  dirtyMax: 100_000,
+  hopsMax: 100,
+};
+
+const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
