@@ -98,7 +98,8 @@ export interface Ignore {
   readonly kind: "ignore";
 }
 
-export function accept<Event, Reply = never>(
+/** `Kind` keeps the literal of an event's kind: `accept([{ kind: "added", by }])` is no event of the kind `string`. */
+export function accept<Event extends { readonly kind: Kind }, Reply = never, Kind extends string = string>(
   events: readonly Event[],
   more: Omit<Accept<Event, Reply>, "kind" | "events"> = {},
 ): Accept<Event, Reply> {

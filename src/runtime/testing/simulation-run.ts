@@ -97,7 +97,10 @@ class SimulationRun {
       definitions,
       limits: limitsOf(random),
       bug,
-      onRecord: (record) => this.#scenario.committed?.(this.#journal.add(record)),
+      onRecord: (record) => {
+        const entries = this.#journal.add(record); // Not inside the optional call, which does not evaluate its arguments without a function.
+        this.#scenario.committed?.(entries);
+      },
       onAnswer: (command, answer) => this.#leaving(command, answer),
     });
     const plan = faultPlanOf(random, { operationsCount, threadCount: THREAD_COUNT });
