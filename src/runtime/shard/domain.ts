@@ -471,7 +471,8 @@ export class Domain {
     this.#nowMs = this.#ports.nowMs();
     if (this.#gate.entriesCount === 0) this.#at = Math.max(this.#at, this.#nowMs);
     for (let due = this.#outside.takeDue(this.#nowMs); due !== undefined; due = this.#outside.takeDue(this.#nowMs)) this.#perform(due);
-    for (let timer = this.#timers.takeDue(this.#nowMs); timer !== undefined; timer = this.#timers.takeDue(this.#nowMs)) {
+    // By the time that its entry will carry: a group that gathers may be older than now, and no timer fires before its time by `info.at`.
+    for (let timer = this.#timers.takeDue(this.#at); timer !== undefined; timer = this.#timers.takeDue(this.#at)) {
       this.#put(this.#slotOf(timer.entity), { kind: "timer", timer }, false);
     }
     let left = messagesMax;
