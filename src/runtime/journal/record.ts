@@ -163,6 +163,8 @@ export interface Group {
   readonly count: number;
   /** JSON text, or its UTF-8 bytes: what crosses threads is bytes, because they can be handed over without a copy. */
   readonly body: string | Uint8Array;
+  /** Sampled traces of its entries, for the journal's log. Not stored: the entries hold them. */
+  readonly traces?: readonly string[];
 }
 
 /** A committed group. `seq` counts the records of the journal from 1 without a gap. */

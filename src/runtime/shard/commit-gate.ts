@@ -1,6 +1,7 @@
 import { type Group, packEntries } from "../journal/record.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
+import { isSampledTrace } from "../kernel/trace.ts";
 import type { DomainMessage } from "./message.ts";
 import type { OutsideLive } from "./outside-effects.ts";
 import type { PendingEntry } from "./pending-entry.ts";
@@ -85,8 +86,9 @@ export class CommitGate {
   cut(timeMs: number): Group | null {
     if (this.#entries.length === 0) return null;
     const entries = this.#entries.map((pending) => pending.toEntry());
+    const traces = sampledTraces(this.#entries);
     for (const { slot } of this.#entries) slot.entry = null;
-    const group = {
+    const whole = {
       domain: this.#domain,
       incarnation: this.#incarnation,
       number: this.#number,
@@ -94,6 +96,7 @@ export class CommitGate {
       count: entries.length,
       body: packEntries(entries),
     };
+    const group: Group = traces === null ? whole : { ...whole, traces };
     this.#inFlight.push({ number: this.#number, outputs: this.#outputs });
     this.#number++;
     this.#weight = 0;
@@ -119,3 +122,19 @@ export class CommitGate {
     return outputs;
   }
 }
+
+/** The sampled traces of the entries, each once and at most `TRACES_MAX`; null when there is none, as nearly always. */
+function sampledTraces(entries: readonly PendingEntry[]): readonly string[] | null {
+  let found: Set<string> | null = null;
+  for (const { traces } of entries) {
+    if (traces === null) continue;
+    for (const trace of traces) {
+      if (!isSampledTrace(trace)) continue;
+      found ??= new Set();
+      if (found.size < TRACES_MAX) found.add(trace);
+    }
+  }
+  return found === null ? null : [...found];
+}
+/** Of one group: beyond, a trace misses its line about the commit and nothing else. */
+const TRACES_MAX = 1_000;

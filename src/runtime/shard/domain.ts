@@ -20,9 +20,11 @@ import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts";
 import type { Code } from "../kernel/fault.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
+import { isSampledTrace } from "../kernel/trace.ts";
 import { Ring } from "../mailbox/ring.ts";
 import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
+import { DomainMeter, type Outcome } from "./domain-meter.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { KeyTable } from "./key-table.ts";
 import type {
@@ -41,6 +43,7 @@ import { isOutside, lookOf, OutsideEffects, type OutsideLive } from "./outside-e
 import { PendingEntry } from "./pending-entry.ts";
 import { evolve, rebuild } from "./replay.ts";
 import { Slot } from "./slot.ts";
+import { SlotTable } from "./slot-table.ts";
 import { Timers } from "./timers.ts";
 
 /** What a domain asks of its thread. Calls return at once; results come back as inputs. None may call the domain again from inside. */
@@ -59,6 +62,32 @@ export interface DomainPorts {
   send(shard: number, message: DomainMessage): void;
   /** A fault that a person must see: what crashed, where, and why. */
   crashed(address: string, doing: string, cause: unknown): void;
+  /** A message of a sampled trace was handled. Left out when nobody wants to know: then no trace is looked at. */
+  readonly traced?: (handled: TracedMessage) => void;
+}
+
+/** A hop of a sampled trace. */
+export interface TracedMessage {
+  readonly trace: string;
+  readonly address: string;
+  readonly kind: Message["kind"];
+  /** The command, or the handler of the answer. */
+  readonly doing: string;
+  readonly outcome: Outcome;
+}
+
+/** An entity in memory as `troupe actors` shows it: looked at, never woken (TRAPS 26). */
+export interface EntityLook {
+  readonly address: string;
+  readonly type: string;
+  readonly status: Slot["status"];
+  /** Messages in its mailbox. */
+  readonly waiting: number;
+  /** Sequence in the shard of its last entry, and events so far. */
+  readonly seq: number;
+  readonly version: number;
+  /** Milliseconds since its last turn. */
+  readonly idleMs: number;
 }
 
 export interface DomainLimits {
@@ -93,6 +122,8 @@ export interface DomainOptions {
   readonly limits: DomainLimits;
   readonly recovered: Recovered;
   readonly ports: DomainPorts;
+  /** Takes times by a clock of its own; without one, by the ports' clock. */
+  readonly meter?: DomainMeter;
   readonly plantedBug?: PlantedBug | null;
 }
 
@@ -142,7 +173,7 @@ export class Domain {
   readonly #ports: DomainPorts;
   readonly #limits: DomainLimits;
   readonly #gate: CommitGate;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots = new SlotTable();
   readonly #ready = new Ring<Slot>(64);
   /**
    * Ready because of a message from inside the domain: taken first, so that what was begun is finished before more is begun. A transfer then runs
@@ -183,6 +214,9 @@ export class Domain {
   /** An entity with entries after the checkpoint could not be rebuilt: the checkpoint must not move past them. */
   #isPinned = false;
   #sweep: MapIterator<Slot> | null = null;
+  readonly #meter: DomainMeter;
+  /** How the message at work ends, as far as it is known. */
+  #outcome: Outcome = "dropped";
   #messagesHandled = 0;
   #passivations = 0;
   #deadLetters = 0;
@@ -191,6 +225,7 @@ export class Domain {
     this.#options = options;
     this.#ports = options.ports;
     this.#limits = options.limits;
+    this.#meter = options.meter ?? new DomainMeter(() => options.ports.nowMs());
     this.#gate = new CommitGate({ domain: options.domain, incarnation: options.incarnation });
     const { recovered } = options;
     this.#seqs = new Map(recovered.seqs);
@@ -259,6 +294,7 @@ export class Domain {
       const detail = `${slot.mailbox.capacity} messages wait for ${message.to}; nothing was done. Send the command again later.`;
       return this.#ports.answer(message.caller, refusal("MAILBOX_FULL", detail));
     }
+    this.#meter.queued(message);
     this.#schedule(slot);
   }
 
@@ -657,6 +693,20 @@ export class Domain {
   get tellsSeen(): number {
     return this.#seen.size;
   }
+  get meter(): DomainMeter {
+    return this.#meter;
+  }
+  /** Entities in memory by type; finished ones that wait to be stored are not among them. */
+  get entitiesByType(): ReadonlyMap<string, number> {
+    return this.#slots.countByType;
+  }
+  /** Each entity in memory once, in no order. May be gone through in pieces while the domain works. */
+  *look(): Generator<EntityLook, void> {
+    for (const slot of this.#slots.values()) {
+      const { address, definition, status, mailbox, seq, version, touchedAt } = slot;
+      yield { address, type: definition.type, status, waiting: mailbox.count, seq, version, idleMs: Math.max(this.#nowMs - touchedAt, 0) };
+    }
+  }
   figures(): DomainFigures {
     return {
       messagesHandled: this.#messagesHandled,
@@ -673,11 +723,17 @@ export class Domain {
   #turn(slot: Slot): number {
     slot.isQueued = false;
     let handled = 0;
+    const counts = this.#meter.countsOf(slot.definition.type);
     while (handled < this.#limits.turnMessagesMax) {
       const message = slot.mailbox.take();
       if (message === undefined) break;
       handled++;
+      const begunMs = this.#meter.began(message);
+      this.#outcome = "dropped";
       this.#handle(slot, message);
+      counts[this.#outcome]++;
+      if (begunMs !== null) this.#meter.ended(begunMs, slot.address);
+      if (this.#ports.traced !== undefined) this.#tellTraced(slot, message, this.#ports.traced);
     }
     this.#messagesHandled += handled;
     slot.touchedAt = this.#nowMs;
@@ -712,21 +768,33 @@ export class Domain {
     }
   }
 
+  #tellTraced(slot: Slot, message: Message, traced: (handled: TracedMessage) => void): void {
+    const { trace, doing } = originOf(message);
+    if (trace === null || !isSampledTrace(trace)) return;
+    traced({ trace, address: slot.address, kind: message.kind, doing, outcome: this.#outcome });
+  }
+
   #handleCommand(slot: Slot, message: CommandMessage): void {
     const { caller, id } = message;
     if (message.deadlineAt < this.#nowMs) {
+      this.#outcome = "expired";
       return this.#ports.answer(caller, refusal("DEADLINE_EXCEEDED", "The command waited longer than its deadline; it was not run."));
     }
-    if (slot.status === "failed") return this.#ports.answer(caller, entityFailed(slot));
+    if (slot.status === "failed") {
+      this.#outcome = "failed";
+      return this.#ports.answer(caller, entityFailed(slot));
+    }
     const isRecorded = id !== null && slot.definition.commands[message.command]?.repeats === "recorded";
     const print = isRecorded ? sha256Base64Url(`${message.command} ${JSON.stringify(message.body)}`) : "";
     if (isRecorded) {
       const kept = slot.keys?.find(id);
       if (kept !== undefined) {
+        this.#outcome = "repeated";
         const reused = refusal("key_reused", "This key was used for another command. Use a new key for a new command.");
         return this.#answerAfter(slot.changedIn, caller, kept.print === print ? { ...kept.answer, isRepeat: true } : reused);
       }
       if (slot.keys?.isFull(this.#at) === true) {
+        this.#outcome = "refused";
         return this.#answerAfter(
           slot.changedIn,
           caller,
@@ -741,6 +809,7 @@ export class Domain {
     const writes = isRecorded || (decision.kind === "accept" && (decision.events.length > 0 || (decision.effects?.length ?? 0) > 0));
     if (!writes && decision.kind !== "accept") return this.#answerAfter(slot.changedIn, caller, answerOf(decision));
     if (writes && this.#isJournalDown) {
+      this.#outcome = "refused";
       return this.#ports.answer(
         caller,
         refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment; nothing was done. Send the command again later."),
@@ -776,8 +845,11 @@ export class Domain {
     const seen = live === null ? this.#seen.get(effect.id) : undefined;
     if (live === null ? seen?.waiting !== message : !live.isOpen) return; // Its sender's successor sent it again.
     let answer: Answer<Json>;
-    if (slot.status === "failed") answer = entityFailed(slot);
-    else if (effect.hops > this.#limits.hopsMax) {
+    if (slot.status === "failed") {
+      this.#outcome = "failed";
+      answer = entityFailed(slot);
+    } else if (effect.hops > this.#limits.hopsMax) {
+      this.#outcome = "dead-letter";
       answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
     } else {
       const decision = this.#decide(slot, effect.command, effect.body, effect.id);
@@ -835,8 +907,10 @@ export class Domain {
   #handleAsk(slot: Slot, { effect, live }: AskMessage): void {
     const decision = slot.status === "failed" ? null : this.#decide(slot, effect.command, effect.body, effect.id);
     let answer: Answer<Json>;
-    if (slot.status === "failed") answer = entityFailed(slot);
-    else if (decision === null || decision.kind === "accept") {
+    if (slot.status === "failed") {
+      this.#outcome = "failed";
+      answer = entityFailed(slot);
+    } else if (decision === null || decision.kind === "accept") {
       answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${effect.command}" read-only.`);
     } else answer = answerOf(decision);
     if (live === null) this.#sendAfter(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
@@ -847,6 +921,7 @@ export class Domain {
     if (!live.isOpen) return;
     const { opened, toShard } = live;
     if (slot.status === "failed") {
+      this.#outcome = "failed";
       if (!isOutside(live)) this.#stranded.add(opened.id); // An outside effect is performed again, with the same id, when its entity can be rebuilt.
       return;
     }
@@ -857,7 +932,9 @@ export class Domain {
       try {
         if (handler === undefined) throw new Error(`${slot.definition.type} has no handler "${name}" in answers`);
         decision = handler(slot.state as never, answer, this.#info(slot, opened.id));
+        this.#outcome = OUTCOME_OF[decision.kind];
       } catch (cause) {
+        this.#outcome = "crashed";
         this.#ports.crashed(slot.address, `answers.${name}`, cause);
       }
     }
@@ -875,6 +952,8 @@ export class Domain {
     const { opened, outside } = live;
     outside.isJudged = false;
     if (!live.isOpen) return;
+    this.#meter.attempted(opened.kind, outcome.kind);
+    this.#outcome = "recorded";
     switch (outcome.kind) {
       case "done":
         return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value } });
@@ -946,6 +1025,7 @@ export class Domain {
       const why = action === "cancel" ? "is a dead letter: replay or drop it" : "is no dead letter: it can only be cancelled";
       return this.#answerAfter(slot.changedIn, caller, refusal("illegal_transition", `${opened.id} ${why}. Nothing was changed.`));
     }
+    this.#outcome = "recorded";
     const entry = this.#entryOf(slot, opened.trace);
     if (action === "replay") {
       entry.replays ??= [];
@@ -969,8 +1049,11 @@ export class Domain {
     if (handler === undefined)
       return { kind: "reject", code: "validation_failed", detail: `${slot.definition.type} has no command "${command}".` };
     try {
-      return handler(slot.state as never, body as never, this.#info(slot, id));
+      const decision = handler(slot.state as never, body as never, this.#info(slot, id));
+      this.#outcome = OUTCOME_OF[decision.kind];
+      return decision;
     } catch (cause) {
+      this.#outcome = "crashed";
       this.#ports.crashed(slot.address, command, cause);
       return null;
     }
@@ -991,6 +1074,7 @@ export class Domain {
       for (const event of decision.events) state = evolve(slot.definition, state, event);
       for (const effect of decision.effects ?? []) this.#assertOpens(slot, effect, origin.hops);
     } catch (cause) {
+      this.#outcome = "crashed";
       this.#ports.crashed(slot.address, "evolve", cause);
       return null;
     }
@@ -1156,6 +1240,7 @@ export class Domain {
 
   #put(slot: Slot, message: Exclude<Message, CommandMessage>, isContinuing: boolean): void {
     slot.mailbox.force(message);
+    this.#meter.queued(message);
     this.#schedule(slot, isContinuing);
   }
 
@@ -1210,6 +1295,7 @@ export class Domain {
   }
 
   #park(slot: Slot, message: Message): void {
+    this.#outcome = "parked";
     this.#parked.push({ address: slot.address, message });
   }
 
@@ -1295,6 +1381,29 @@ interface Origin {
   readonly trace?: string;
 }
 const NO_ORIGIN: Origin = { hops: 0 };
+
+const OUTCOME_OF = { accept: "accepted", reject: "rejected", reply: "replied", ignore: "ignored" } as const;
+
+/** By what trace a message came, and what it asks for. */
+function originOf(message: Message): { readonly trace: string | null; readonly doing: string } {
+  switch (message.kind) {
+    case "command":
+      return { trace: message.trace, doing: message.command };
+    case "tell":
+    case "ask":
+      return { trace: message.effect.trace ?? null, doing: message.effect.command };
+    case "answer":
+      return { trace: message.live.opened.trace ?? null, doing: message.live.opened.answerTo ?? "closed" };
+    case "outcome":
+      return { trace: message.live.opened.trace ?? null, doing: message.outcome.kind };
+    case "resolve":
+      return { trace: message.live.opened.trace ?? null, doing: message.action };
+    case "timer":
+      return { trace: message.timer.trace ?? null, doing: message.timer.command };
+    default:
+      return unreachable(message);
+  }
+}
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
 

@@ -27,6 +27,7 @@ import {
   type Schema,
   type Snapshot,
   type StoredRecord,
+  type TracedMessage,
   unpackEntries,
 } from "../../../src/runtime/index.ts";
 
@@ -166,6 +167,8 @@ export class DomainBench {
   readonly cancels: string[] = [];
   readonly crashes: string[] = [];
   readonly loads: string[] = [];
+  /** Messages of sampled traces that were handled. */
+  readonly traced: TracedMessage[] = [];
   readonly snapshots: Map<string, Snapshot>;
   readonly records: StoredRecord[];
   /** Handed out and not yet committed. */
@@ -198,6 +201,7 @@ export class DomainBench {
         perform: (effect) => this.performs.push(effect),
         cancel: (id) => this.cancels.push(id),
         crashed: (address, doing, cause) => this.crashes.push(`${address} ${doing}: ${cause instanceof Error ? cause.message : cause}`),
+        traced: (handled) => this.traced.push(handled),
       },
     });
     this.domain.resume();

@@ -1,0 +1,41 @@
+import type { Slot } from "./slot.ts";
+
+/** The entities in memory by address, counted by type as they come and go: nobody has to look through all of them to know how many there are. */
+export class SlotTable {
+  readonly #slots = new Map<string, Slot>();
+  readonly #countOf = new Map<string, number>();
+
+  get size(): number {
+    return this.#slots.size;
+  }
+  /** Entities in memory by type; a type stays when its last one left. */
+  get countByType(): ReadonlyMap<string, number> {
+    return this.#countOf;
+  }
+
+  get(address: string): Slot | undefined {
+    return this.#slots.get(address);
+  }
+
+  /** Only for an address that is not there. */
+  set(address: string, slot: Slot): void {
+    this.#slots.set(address, slot);
+    this.#count(slot, 1);
+  }
+
+  delete(address: string): boolean {
+    const slot = this.#slots.get(address);
+    if (slot === undefined) return false;
+    this.#count(slot, -1);
+    return this.#slots.delete(address);
+  }
+
+  /** Goes on correctly when entities come and go meanwhile. */
+  values(): MapIterator<Slot> {
+    return this.#slots.values();
+  }
+
+  #count({ definition: { type } }: Slot, by: number): void {
+    this.#countOf.set(type, (this.#countOf.get(type) ?? 0) + by);
+  }
+}
