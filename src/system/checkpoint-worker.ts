@@ -1,6 +1,8 @@
 /** Composition root of the checkpoint thread: the only one that writes `state.db`; it also moves pages out of the journal's log. */
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { CheckpointWriter, type PackedSnapshots, type ToCheckpoint, unpackSnapshots } from "../runtime/index.ts";
+import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
+import { CheckpointWriter, Histogram, type PackedSnapshots, SECONDS_BOUNDS, type ToCheckpoint, unpackSnapshots } from "../runtime/index.ts";
+import { LoopLag } from "./observe/loop-lag.ts";
+import { measure, type TakenMeasures } from "./observe/measure.ts";
 import { LogMover } from "./sqlite/log-mover.ts";
 import { SqliteSnapshots, type SqliteSnapshotsOptions } from "./sqlite/snapshot-store.ts";
 import { exposeControl } from "./threads/control.ts";
@@ -29,6 +31,17 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
       // The journal thread meets the same disk and says so; the pages stay where they are.
     }
   }, MOVE_EVERY_MS);
+  const lag = new LoopLag();
+  const writes = new Histogram(SECONDS_BOUNDS);
+  const timed = (write: () => void): void => {
+    const begunMs = performance.now();
+    write();
+    writes.observe((performance.now() - begunMs) / 1000);
+  };
+  const timedStore: Pick<SqliteSnapshots, "write" | "end"> = {
+    write: (rows) => timed(() => snapshots.write(rows)),
+    end: (end) => timed(() => snapshots.end(end)),
+  };
   const ports = new Map<number, MessagePort>();
   return {
     /** Answers when the store is open: a thread that could not open it has ended instead. */
@@ -37,12 +50,17 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
     register(domain: number, dataPort: MessagePort): void {
       ports.get(domain)?.close();
       ports.set(domain, dataPort);
-      const writer = new CheckpointWriter({ store: snapshots, batchRows });
+      const writer = new CheckpointWriter({ store: timedStore, batchRows });
       dataPort.on("message", (message: ToCheckpoint<PackedSnapshots>) => {
         const answer = writer.take(message.kind === "end" ? message : { kind: message.kind, rows: unpackSnapshots(message.rows) });
         if (answer !== null) dataPort.postMessage(answer);
       });
     },
+    measures: (): TakenMeasures => ({
+      life: threadId,
+      measures: [measure("snapshot_write_seconds", writes.look()), measure("eventloop_lag_seconds", lag.lags, { thread: "checkpoint" })],
+    }),
+    figures: () => ({ loopLagMs: lag.recentMsMax }),
     close(): void {
       clearInterval(moving);
       mover.close();

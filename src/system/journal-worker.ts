@@ -1,5 +1,9 @@
 /** Composition root of the journal thread: the only one that writes `journal.db`. */
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
+import { openHopLog } from "./observe/hop-log.ts";
+import type { LogLevel } from "./observe/log.ts";
+import { LoopLag } from "./observe/loop-lag.ts";
+import { measure, type TakenMeasures } from "./observe/measure.ts";
 import type { SqliteJournalOptions } from "./sqlite/journal-store.ts";
 import { SqliteJournal } from "./sqlite/journal-store.ts";
 import { exposeControl } from "./threads/control.ts";
@@ -11,6 +15,7 @@ export interface JournalWorkerData {
   readonly committed: SharedArrayBuffer;
   /** Gets `{state, reason}` when the disk stops or begins again to take writes. */
   readonly statePort: MessagePort;
+  readonly logLevel: LogLevel;
 }
 
 export type JournalControl = ReturnType<typeof controlOfJournal>;
@@ -18,7 +23,8 @@ export type JournalControl = ReturnType<typeof controlOfJournal>;
 if (parentPort === null) throw new Error("journal-worker.ts runs as a worker thread");
 exposeControl(parentPort, controlOfJournal(workerData as JournalWorkerData));
 
-function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
+function controlOfJournal({ store, committed, statePort, logLevel }: JournalWorkerData) {
+  const lag = new LoopLag();
   let open: { readonly journal: SqliteJournal; readonly thread: JournalThread } | null = null;
   let idleTimer: NodeJS.Timeout | null = null;
   const running = () => {
@@ -41,7 +47,8 @@ function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
   };
   return {
     /** @throws Fault as SqliteJournal says. */
-    open() {
+    async open() {
+      const hops = await openHopLog(logLevel, "journal");
       const journal = new SqliteJournal(store);
       const thread = new JournalThread({
         store: journal,
@@ -49,6 +56,7 @@ function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
         probeMsMax: 1_000,
         whenIdle: rest,
         onState: (state, reason) => statePort.postMessage({ state, reason }),
+        onTraced: hops === null ? null : (traces, seq) => hops.committed(traces, seq),
       });
       open = { journal, thread };
       return { meta: journal.meta, position: journal.lastSeq, synchronous: journal.synchronous };
@@ -62,8 +70,19 @@ function controlOfJournal({ store, committed, statePort }: JournalWorkerData) {
         synchronous: journal.synchronous,
         position: journal.lastSeq,
         ...journal.counters,
+        ...running().thread.progress(),
+        loopLagMs: lag.recentMsMax,
         heapBytes: process.memoryUsage().heapTotal,
       };
+    },
+    measures(): TakenMeasures {
+      const { commits, batches } = running().thread.look();
+      const measures = [
+        measure("journal_commit_seconds", commits),
+        measure("journal_batch_size", batches),
+        measure("eventloop_lag_seconds", lag.lags, { thread: "journal" }),
+      ];
+      return { life: threadId, measures };
     },
     close(): void {
       if (idleTimer !== null) clearTimeout(idleTimer);

@@ -16,6 +16,10 @@ import type { Config } from "./config/config.ts";
 import type { DataDir } from "./data-dir.ts";
 import type { JournalControl } from "./journal-worker.ts";
 import type { Log } from "./observe/log.ts";
+import { LoopLag } from "./observe/loop-lag.ts";
+import { measure, type PartMeasures, type TakenMeasures } from "./observe/measure.ts";
+import { readinessOf, STUCK_MS } from "./readiness.ts";
+import { freeBytesOf } from "./sqlite/disk-space.ts";
 import type { Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
 import type { CommandRouter } from "./threads/command-router.ts";
 import type { ShardThreads } from "./threads/shard-threads.ts";
@@ -58,6 +62,7 @@ export class Node implements TroupeSystem {
   #isStopping = false;
   #isDrained = false;
   #viewReads = 0;
+  readonly #lag = new LoopLag();
   /** Since when the views have been behind the journal, and what they still lacked then. */
   #viewsBehind: { readonly since: number; readonly target: number } | null = null;
 
@@ -121,34 +126,35 @@ export class Node implements TroupeSystem {
 
   /** Looks at progress, not only at what is alive: each reason names what is wrong. */
   async readiness(): Promise<Readiness> {
-    const { shards, router, views, synchronous } = this.#parts;
-    const reasons: Array<readonly [Code, string]> = [];
-    if (this.#isStopping) reasons.push(["SHUTTING_DOWN", "The service is stopping."]);
-    if (this.#fatal !== null) reasons.push(["JOURNAL_UNAVAILABLE", this.#fatal]);
-    if (this.#journalDown !== null) reasons.push(["JOURNAL_UNAVAILABLE", `The journal takes no writes: ${this.#journalDown}`]);
-    if (shards.recovering.length > 0) reasons.push(["NOT_OWNER", `Shard threads are being recovered: ${shards.recovering.join(", ")}.`]);
-    for (const [thread, why] of shards.checkpointFailures) {
-      reasons.push(["OVERLOADED", `Shard thread ${thread} cannot store its checkpoint: ${why}`]);
-    }
-    const waitedMs = router.oldestMs;
-    if (waitedMs > STUCK_MS)
-      reasons.push(["OVERLOADED", `The oldest command has waited ${Math.round(waitedMs / 1_000)} s for its answer.`]);
-    const seen = views.isGone ? null : await this.#withTime(views.call.figures());
-    if (seen === null) reasons.push(["VIEW_BEHIND", "The read models do not answer."]);
-    else {
-      if (seen.failure !== null) reasons.push(["VIEW_BEHIND", `The read models have stopped: ${seen.failure}`]);
-      if (this.#isViewsStuck(seen.position)) {
-        reasons.push(["VIEW_BEHIND", `The read models stand at record ${seen.position}, the journal at ${this.#position()}.`]);
-      }
-      for (const finding of seen.findings) {
-        reasons.push(["INTERNAL_ERROR", `The auditor found that the books do not add up: ${finding}`]);
-      }
-    }
-    const isDurable = synchronous === "full";
-    const durability = `SQLite, synchronous=${synchronous.toUpperCase()}${isDurable ? "" : " (UNSAFE: a power cut can lose acknowledged work)"}`;
-    const code = reasons[0]?.[0];
-    const told = { isReady: reasons.length === 0, reasons: reasons.map(([, text]) => text), durability, position: this.#position() };
-    return code === undefined ? told : { ...told, code };
+    const { shards, router, views, checkpoint, journal, synchronous } = this.#parts;
+    const living = shards.living;
+    const [seenViews, seenJournal, seenCheckpoint, ...seenShards] = await Promise.all([
+      this.#withTime(views.call.figures()),
+      this.#withTime(journal.call.figures()),
+      this.#withTime(checkpoint.call.figures()),
+      ...living.map((worker) => this.#withTime(worker.call.figures())),
+    ]);
+    return readinessOf({
+      isStopping: this.#isStopping,
+      fatal: this.#fatal,
+      journalDown: this.#journalDown,
+      journal: seenJournal,
+      recovering: shards.recovering,
+      checkpointFailures: shards.checkpointFailures,
+      oldestCommandMs: router.oldestMs,
+      views: seenViews === null ? null : { ...seenViews, isStuck: this.#isViewsStuck(seenViews.position) },
+      loopLagMs: [
+        ["main", this.#lag.recentMsMax],
+        ["journal", seenJournal?.loopLagMs ?? null],
+        ["checkpoint", seenCheckpoint?.loopLagMs ?? null],
+        ["views", seenViews?.loopLagMs ?? null],
+        // One that ended meanwhile is being recovered, which has a check of its own.
+        ...living.flatMap((worker, i) => (worker.isGone ? [] : [[worker.name, seenShards[i]?.loopLagMs ?? null] as const])),
+      ],
+      disk: freeDiskOf(this.#parts),
+      position: this.#position(),
+      synchronous,
+    });
   }
 
   /** Have the views not reached, within the limit, what the journal held when they were first seen behind it? */
@@ -180,6 +186,21 @@ export class Node implements TroupeSystem {
       journal: journalFigures,
       views: viewFigures,
     };
+  }
+
+  async measures(): Promise<readonly PartMeasures[]> {
+    const { shards, journal, checkpoint, views, router } = this.#parts;
+    const parts: ReadonlyArray<readonly [name: string, asked: Promise<TakenMeasures>]> = [
+      ...[journal, checkpoint, views].map((worker) => [worker.name, worker.call.measures()] as const),
+      ...shards.living.map((worker) => [worker.name, worker.call.measures()] as const),
+    ];
+    const taken = await Promise.all(parts.map(async ([part, asked]) => ({ part, taken: await this.#withTime(asked, MEASURES_MS_MAX) })));
+    const own = [
+      measure("actor_restarts_total", shards.restarts, { part: "shard" }),
+      measure("commands_in_flight", router.inFlight),
+      measure("eventloop_lag_seconds", this.#lag.lags, { thread: "main" }),
+    ];
+    return [...taken, { part: "main", taken: { life: 0, measures: own } }];
   }
 
   /** Waits until nothing is open, then takes a checkpoint of everything: what a clean stop does, for checks and benches. */
@@ -273,6 +294,7 @@ export class Node implements TroupeSystem {
       ]);
       await part.terminate();
     }
+    this.#lag[Symbol.dispose]();
     dataDir.close();
   }
 
@@ -307,13 +329,22 @@ const VIEW_ANSWER_MS_MAX = 4_000;
 /** Threads count in their turn; one that works off a full mailbox still answers within this. */
 const TALLY_MS_MAX = 1_000;
 const LATE_TALLY_MS = 100;
-/** A part that has made no progress for so long is named by `/readyz`. */
-const STUCK_MS = 5_000;
+/** A thread that does not give its figures within this is named by `/metrics`; the others are served. */
+const MEASURES_MS_MAX = 1_000;
 
 /** How long a thread may take to close its file; after that it is ended as it is, which its file survives. */
 const CLOSE_MS_MAX = 5_000;
 /** What is finished after a part ended that has no successor: answers that are on their way, no more. */
 const FAILED_CLOSE_MS = 2_000;
+
+/** Null when the file system cannot be asked. */
+function freeDiskOf({ dataDir, config }: NodeParts): { readonly freeBytes: number; readonly bytesMin: number } | null {
+  try {
+    return { freeBytes: freeBytesOf(dataDir.path), bytesMin: config.journal.diskFreeBytesMin };
+  } catch {
+    return null;
+  }
+}
 
 const rest = (ms: number): Promise<void> =>
   new Promise((resolve) => {

@@ -1,10 +1,16 @@
 /** Composition root of a shard thread: recovers its shards, then runs them. */
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
 import { type AnyDefinition, type DomainLimits, type EffectAction, type PlantedBug, Recovery } from "../runtime/index.ts";
+import { openHopLog } from "./observe/hop-log.ts";
+import type { LogLevel } from "./observe/log.ts";
+import { LoopLag } from "./observe/loop-lag.ts";
+import type { TakenMeasures } from "./observe/measure.ts";
+import { shardMeasures } from "./observe/shard-measures.ts";
 import { openJournalReader } from "./sqlite/journal-file.ts";
 import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteSnapshotReader } from "./sqlite/snapshot-reader.ts";
 import { exposeControl } from "./threads/control.ts";
+import type { PeekQuery } from "./threads/entity-peek.ts";
 import { ShardThread, type ShardThreadSettings } from "./threads/shard-thread.ts";
 
 export interface ShardWorkerData {
@@ -20,6 +26,7 @@ export interface ShardWorkerData {
   readonly limits: DomainLimits;
   readonly settings: ShardThreadSettings;
   readonly plantedBug: PlantedBug | null;
+  readonly logLevel: LogLevel;
   readonly ports: {
     readonly ingress: MessagePort;
     readonly journal: MessagePort;
@@ -56,6 +63,8 @@ function controlOfShard(data: ShardWorkerData) {
   const reading = { synchronous: "normal" as const, busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const paths = storePaths(data.dir);
   const snapshots = new SqliteSnapshotReader({ path: paths.state, ...reading });
+  const lag = new LoopLag();
+  const name = `shard-${thread}`;
   let running: ShardThread | null = null;
   const shell = () => {
     if (running === null) throw new Error("the shard thread has not started");
@@ -78,6 +87,7 @@ function controlOfShard(data: ShardWorkerData) {
       } finally {
         journal.close();
       }
+      const hops = await openHopLog(data.logLevel, name);
       running = new ShardThread({
         thread,
         incarnation,
@@ -92,6 +102,7 @@ function controlOfShard(data: ShardWorkerData) {
         committed: new BigInt64Array(data.committed),
         settings: data.settings,
         plantedBug: data.plantedBug,
+        onTraced: hops === null ? null : (handled) => hops.handled(handled),
         onCrash: (address, doing, cause) =>
           report({ kind: "crashed", address, doing, error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
         onCheckpointFailed: (reason) => report({ kind: "checkpoint-failed", reason }),
@@ -108,7 +119,10 @@ function controlOfShard(data: ShardWorkerData) {
       shell().effectLooks(options),
     effectLook: (id: string) => shell().effectLook(id),
     resolveEffect: (id: string, action: EffectAction) => shell().resolveEffect(id, action),
-    figures: () => shell().figures(),
+    figures: () => ({ ...shell().figures(), loopLagMs: lag.recentMsMax }),
+    measures: (): TakenMeasures => ({ life: threadId, measures: shardMeasures(shell().measures(), { thread: name, lags: lag.lags }) }),
+    peek: (query: PeekQuery) => shell().peek(query),
+    top: (limit: number) => shell().top(limit),
     idle: () => shell().idle(),
     checkpointNow: () => shell().checkpointNow(),
     close(): void {

@@ -77,7 +77,12 @@ async function compose({ config, options, log, dataDir, started }: Composition):
       name: "journal",
       url: moduleUrl("journal-worker", import.meta.url),
       heapMiBMax: HEAP_MIB_MAX,
-      data: { store: { ...store, path: storePaths(dir).journal }, committed, statePort: state.port2 } satisfies JournalWorkerData,
+      data: {
+        store: { ...store, path: storePaths(dir).journal },
+        committed,
+        statePort: state.port2,
+        logLevel: config.log.level,
+      } satisfies JournalWorkerData,
       transfer: [state.port2],
     }),
   );
@@ -128,6 +133,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
       ...files,
       registryUrl: options.registryUrl ?? moduleUrl("../actors/index", import.meta.url).href,
       plantedBug: options.plantedBug ?? null,
+      logLevel: config.log.level,
       limits: {
         mailboxMax: shard.mailboxMax,
         turnMessagesMax: TURN_MESSAGES_MAX,

@@ -1,4 +1,5 @@
 import type { Answer, AnyDefinition, AskOf, AskOptions, Code, Json } from "../runtime/index.ts";
+import type { PartMeasures } from "./observe/measure.ts";
 
 /**
  * A running node, as ingress (HTTP, command line), benches, tests and embedders see it. Every `ask` answers a value: a reply, or a refusal
@@ -17,6 +18,8 @@ export interface TroupeSystem extends AsyncDisposable {
   readiness(): Promise<Readiness>;
   /** Figures for checks and benches: read, never wakes an entity. */
   figures(): Promise<SystemFigures>;
+  /** What each part counted, for `/metrics`. A part that does not answer within a second is named, and the others answer. */
+  measures(): Promise<readonly PartMeasures[]>;
   /** Commands accepted and not yet answered. */
   readonly inFlight: number;
 }
@@ -52,8 +55,18 @@ export interface TrialLine {
   readonly accounts: number;
   readonly entries: number;
 }
+/** One condition of readiness. `detail` says what was seen, and with `isOk` false what is wrong. */
+export interface Check {
+  readonly name: string;
+  readonly isOk: boolean;
+  readonly detail: string;
+  /** Of a failing check: the code of the table that callers meet meanwhile. */
+  readonly code?: Code;
+}
 export interface Readiness {
   readonly isReady: boolean;
+  /** Every condition that was looked at, in order of weight; the failing ones are the reasons. */
+  readonly checks: readonly Check[];
   /** What is wrong, one sentence each; empty when ready. */
   readonly reasons: readonly string[];
   /** The code of the first reason. */

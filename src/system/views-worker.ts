@@ -1,5 +1,7 @@
 /** Composition root of the read-model thread: the only one that writes `views.db`. */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, threadId, workerData } from "node:worker_threads";
+import { LoopLag } from "./observe/loop-lag.ts";
+import { measure, type TakenMeasures } from "./observe/measure.ts";
 import { openJournalReader } from "./sqlite/journal-file.ts";
 import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteViews } from "./sqlite/view-store.ts";
@@ -25,6 +27,7 @@ function controlOfViews(data: ViewsWorkerData) {
   const files = { busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const journal = openJournalReader({ path: paths.journal, synchronous: "normal", ...files });
   const views = new SqliteViews({ path: paths.views, meta: journal.meta, ...files });
+  const lag = new LoopLag();
   const thread = new ViewsThread({ journal, views, committed: new BigInt64Array(data.committed), recordsMax: data.recordsMax });
   thread.start();
   return {
@@ -40,7 +43,12 @@ function controlOfViews(data: ViewsWorkerData) {
       failure: thread.failure,
       /** Why the view was made anew, at opening or since; null when it was whole. */
       rebuiltBecause: views.rebuiltBecause,
+      loopLagMs: lag.recentMsMax,
       heapBytes: process.memoryUsage().heapTotal,
+    }),
+    measures: (): TakenMeasures => ({
+      life: threadId,
+      measures: [measure("eventloop_lag_seconds", lag.lags, { thread: "views" })],
     }),
     close(): void {
       thread.close();

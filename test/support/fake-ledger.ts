@@ -23,6 +23,7 @@ import {
   partsOf,
   shardOf,
 } from "../../src/runtime/index.ts";
+import type { PartMeasures } from "../../src/system/observe/measure.ts";
 import type {
   Readiness,
   StatementEntry,
@@ -142,6 +143,7 @@ export class FakeLedger implements TroupeSystem {
     return {
       isReady: this.reasons.length === 0,
       reasons: this.reasons,
+      checks: this.reasons.map((detail) => ({ name: "fake", isOk: false, detail })),
       ...code,
       durability: "none: a fake in memory",
       position: this.#position,
@@ -151,6 +153,10 @@ export class FakeLedger implements TroupeSystem {
   async figures(): Promise<SystemFigures> {
     const journal = { synchronous: "none", commits: 0, groups: 0, entries: 0, bytes: 0, fsyncs: 0, position: this.#position };
     return { shardThreads: [], journal, views: { position: this.#position, findings: [] } };
+  }
+
+  async measures(): Promise<readonly PartMeasures[]> {
+    return [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

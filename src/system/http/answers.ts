@@ -9,18 +9,30 @@ import { gzip } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { problemBody } from "../../actors/index.ts";
 import { type Code, type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
+import type { RequestEvents } from "./request-events.ts";
+import type { RouteKey } from "./routes.ts";
 
 export interface AnswerOptions {
   /** Header names (lower case) and values in turn. */
   readonly headers?: readonly string[];
   /** The connection ends with this answer: the rest of the request will not be read. */
   readonly isLast?: boolean;
+  /** Of a refusal: extension members of the problem (RFC 9457, 3.2). */
+  readonly members?: object;
 }
 
 const JSON_TYPE = "application/json";
 export const PROBLEM_TYPE = "application/problem+json";
 const NONE: readonly string[] = [];
 const compressed = promisify(gzip);
+
+/** An answer that is owed. */
+interface OpenAnswer {
+  /** On the monotonic clock, when the request's head was there. */
+  readonly begunMs: number;
+  /** Null while nobody has found out which. */
+  route: RouteKey | null;
+}
 
 /** Where a server is on its way out (H2). `leaving`: red for load balancers, and still at work. `draining`: takes nothing new. */
 export type Stage = "serving" | "leaving" | "draining";
@@ -34,12 +46,14 @@ const OPEN_MIN = 1024;
 export class Answers {
   stage: Stage = "serving";
   readonly #gzipBytesMin: number;
+  readonly #events: RequestEvents;
   /** Answers that are owed, or not yet with the operating system: a stop waits for them, so that none leaves by half. */
-  readonly #open = new Set<ServerResponse>();
+  readonly #open = new Map<ServerResponse, OpenAnswer>();
   #openMax = OPEN_MIN;
 
-  constructor(options: { readonly gzipBytesMin: number }) {
+  constructor(options: { readonly gzipBytesMin: number; readonly events: RequestEvents }) {
     this.#gzipBytesMin = options.gzipBytesMin;
+    this.#events = options.events;
   }
 
   /** New work is refused, and every answer also ends its connection. */
@@ -51,7 +65,25 @@ export class Answers {
   begin(response: ServerResponse): void {
     if (this.isClosing) return;
     if (this.#open.size >= this.#openMax) this.#openMax = Math.max(OPEN_MIN, this.#stillOpen() * 2);
-    this.#open.add(response);
+    this.#open.set(response, { begunMs: performance.now(), route: null });
+  }
+
+  /** The route of a request is known. */
+  found(request: FastifyRequest, reply: FastifyReply, route: RouteKey): void {
+    const open = this.#open.get(reply.raw);
+    if (open !== undefined) open.route = route;
+    this.#events.arrived(request, route);
+  }
+
+  /** An answer that was not written here has ended: a stream's. */
+  ended(request: FastifyRequest, response: ServerResponse, status: number): void {
+    const open = this.#open.get(response);
+    if (open !== undefined) this.#events.answered(request, { status, route: open.route, ms: performance.now() - open.begunMs });
+  }
+
+  /** Requests without an answer. */
+  get owed(): number {
+    return this.#stillOpen();
   }
 
   /** Waits until every request that arrived before the drain has its answer, at most `deadlineMs`. Answers how many have none. */
@@ -63,7 +95,7 @@ export class Answers {
 
   /** A client that went away ends its answer without a word to us, when it had sent more than one request in a row. */
   #stillOpen(): number {
-    for (const response of this.#open) if (hasLeft(response) || response.req.socket.destroyed) this.#open.delete(response);
+    for (const response of this.#open.keys()) if (hasLeft(response) || response.req.socket.destroyed) this.#open.delete(response);
     return this.#open.size;
   }
 
@@ -74,7 +106,8 @@ export class Answers {
 
   refusal(request: FastifyRequest, reply: FastifyReply, { code, detail }: Refusal, options: AnswerOptions = {}): void {
     const headers = [...retryAfter(code), ...(options.headers ?? NONE)];
-    const body = problemBody({ code, detail, instance: instanceOf(request.url), at: Date.now() });
+    const problem = problemBody({ code, detail, instance: instanceOf(request.url), at: Date.now() });
+    const body = options.members === undefined ? problem : JSON.stringify({ ...JSON.parse(problem), ...options.members });
     this.text(request, reply, STATUS_OF_CODE[code], PROBLEM_TYPE, body, { ...options, headers });
   }
 
@@ -106,6 +139,7 @@ export class Answers {
     if (isLast || this.isClosing) list.push("connection", "close");
     raw.writeHead(status, list);
     raw.end(body);
+    this.ended(request, raw, status);
     if (hasLeft(raw)) this.#open.delete(raw); // As nearly every answer has by now.
   }
 }

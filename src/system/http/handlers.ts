@@ -15,7 +15,8 @@ import {
   readCall,
   refuse,
 } from "../ingress/ledger-door.ts";
-import type { StatementPage, TrialBalance, TroupeSystem } from "../system.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Readiness, StatementPage, TrialBalance, TroupeSystem } from "../system.ts";
 import type { Answers } from "./answers.ts";
 import { Bulk } from "./bulk.ts";
 import { docsPage } from "./docs-page.ts";
@@ -34,6 +35,7 @@ interface Surroundings {
   readonly slowBodies: SlowBodies;
   /** Bulk runs under way; a stop of the server ends them. */
   readonly bulks: Set<Bulk>;
+  readonly metrics: Metrics;
 }
 
 const NO_BODY: JsonResult = refuse("validation_failed", "the request has no body; send one JSON object with content type application/json");
@@ -48,7 +50,15 @@ const LEAVING = refuse("SHUTTING_DOWN", "the server is about to stop and still t
 const LINGER_MS = 1000;
 
 /** The handlers of all routes over one system. */
-export function handlersOf({ system, config, log, answers, slowBodies, bulks }: Surroundings): Readonly<Record<RouteKey, Handler>> {
+export function handlersOf({
+  system,
+  config,
+  log,
+  answers,
+  slowBodies,
+  bulks,
+  metrics,
+}: Surroundings): Readonly<Record<RouteKey, Handler>> {
   const { http } = config;
   const limits = { depthMax: http.jsonDepthMax, keysMax: http.jsonKeysMax };
 
@@ -206,18 +216,32 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
     reply.raw.flushHeaders();
     run.run(request.raw).then(() => {
       bulks.delete(run);
+      answers.ended(request, reply.raw, 200);
       if (answers.isClosing) setTimeout(() => socket.destroy(), LINGER_MS).unref();
     });
   };
 
   const readyz: Handler = (request, reply) => {
+    const isVerbose = isJsonObject(request.query) && request.query.verbose !== undefined;
     if (answers.stage === "leaving") return answers.refusal(request, reply, LEAVING);
     system
       .readiness()
-      .then(({ isReady, reasons, code = "OVERLOADED", durability, position }) => {
-        if (isReady) return answers.json(request, reply, 200, JSON.stringify({ status: "ready", durability, position }));
-        answers.refusal(request, reply, refuse(code, `not ready: ${reasons.join("; ")} (durability: ${durability})`));
-      })
+      .then((seen) => answerReadiness(request, reply, seen, isVerbose))
+      .catch((error: unknown) => fail(request, reply, error));
+  };
+
+  /** With `?verbose` every condition that was looked at is told, failing or not: a probe reads the status, a person the list. */
+  function answerReadiness(request: FastifyRequest, reply: FastifyReply, seen: Readiness, isVerbose: boolean): void {
+    const { isReady, reasons, code = "OVERLOADED", durability, position } = seen;
+    const members = isVerbose ? { durability, position, ...checksShown(seen) } : {};
+    if (isReady) return answers.json(request, reply, 200, JSON.stringify({ status: "ready", durability, position, ...members }));
+    answers.refusal(request, reply, refuse(code, `not ready: ${reasons.join("; ")} (durability: ${durability})`), { members });
+  }
+
+  const metricsPage: Handler = (request, reply) => {
+    metrics
+      .text()
+      .then((text) => answers.text(request, reply, 200, metrics.contentType, text))
       .catch((error: unknown) => fail(request, reply, error));
   };
 
@@ -239,10 +263,16 @@ export function handlersOf({ system, config, log, answers, slowBodies, bulks }: 
     "GET /v1/ledger/trial-balance": unlessClosing((request, reply) => show(request, reply, system.trialBalance(), trialBalanceBody)),
     "GET /livez": (request, reply) => answers.json(request, reply, 200, '{"status":"live"}'),
     "GET /readyz": unlessClosing(readyz),
+    "GET /metrics": metricsPage,
     "GET /openapi.json": (request, reply) => answers.json(request, reply, 200, document),
     "GET /docs": (request, reply) =>
       answers.text(request, reply, 200, "text/html; charset=utf-8", html, { headers: ["content-security-policy", policy] }),
   };
+}
+
+function checksShown({ checks }: Readiness): { readonly failing: readonly string[]; readonly checks: readonly object[] } {
+  const shown = checks.map(({ name, isOk, detail, code }) => ({ name, ok: isOk, detail, ...(code === undefined ? {} : { code }) }));
+  return { failing: checks.filter(({ isOk }) => !isOk).map(({ name }) => name), checks: shown };
 }
 
 function idOf(request: FastifyRequest): string {

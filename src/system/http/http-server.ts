@@ -13,12 +13,14 @@ import { problemBody } from "../../actors/index.ts";
 import { type Code, type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { refuse } from "../ingress/ledger-door.ts";
+import { Metrics } from "../observe/metrics.ts";
 import type { TroupeSystem } from "../system.ts";
 import { Answers, instanceOf, PROBLEM_TYPE } from "./answers.ts";
 import type { Bulk } from "./bulk.ts";
-import { handlersOf, SHUTTING_DOWN } from "./handlers.ts";
+import { type Handler, handlersOf, SHUTTING_DOWN } from "./handlers.ts";
 import type { HttpLog } from "./http-log.ts";
-import { isBodyUnread } from "./request.ts";
+import { isBodyUnread, requestIds } from "./request.ts";
+import { RequestEvents } from "./request-events.ts";
 import { type RouteKey, routes } from "./routes.ts";
 import { SlowBodies } from "./slow-bodies.ts";
 
@@ -26,6 +28,8 @@ export interface StartHttpOptions {
   readonly system: TroupeSystem;
   readonly config: Pick<Config, "http">;
   readonly log: HttpLog;
+  /** Of the process, when somebody else shows them too; else the server's own. */
+  readonly metrics?: Metrics;
 }
 export interface HttpServer {
   /** `http://host:port`, with the port that was really taken. */
@@ -50,9 +54,10 @@ const PARAM_CHARS_MAX = 600;
 const BULK: RouteKey = "POST /v1/transfers/bulk";
 
 /** Listens as the configuration says. Does not own the system. @throws what `listen` throws, for example when the port is taken. */
-export async function startHttp({ system, config, log }: StartHttpOptions): Promise<HttpServer> {
+export async function startHttp({ system, config, log, metrics = new Metrics(system) }: StartHttpOptions): Promise<HttpServer> {
   const { http } = config;
-  const answers = new Answers(http);
+  const answers = new Answers({ ...http, events: new RequestEvents({ meter: metrics.http, log }) });
+  metrics.http.activeCount = () => answers.owed;
   const slowBodies = new SlowBodies({ msMax: http.requestTimeoutMs, onSlow: (request) => answerSlow(request, http.requestTimeoutMs) });
   const bulks = new Set<Bulk>();
   const server = createServer({
@@ -77,7 +82,7 @@ export async function startHttp({ system, config, log }: StartHttpOptions): Prom
     clientErrorHandler: answerClientError,
     frameworkErrors: answerError,
   });
-  const handlers = handlersOf({ system, config, log, answers, slowBodies, bulks });
+  const handlers = handlersOf({ system, config, log, answers, slowBodies, bulks, metrics });
   app.removeAllContentTypeParsers();
   // Bodies are taken as bytes: the door parses them. Any other content type is refused by the framework.
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
@@ -89,16 +94,24 @@ export async function startHttp({ system, config, log }: StartHttpOptions): Prom
     slowBodies.remove(request.raw);
     answers.refusal(request, reply, notFound(request), { isLast: isBodyUnread(request.raw) });
   });
-  for (const { key, method, path } of routes) if (key !== BULK) app.route({ method, url: path, handler: handlers[key] });
+  const found =
+    (key: RouteKey): Handler =>
+    (request, reply) => {
+      answers.found(request, reply, key);
+      handlers[key](request, reply);
+    };
+  for (const { key, method, path } of routes) if (key !== BULK) app.route({ method, url: path, handler: found(key) });
   app.register(async (scope) => {
     // Here alone the body is a stream that the handler reads, of any length.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("application/x-ndjson", (_request, _payload, done) => done(null));
-    scope.post("/v1/transfers/bulk", handlers[BULK]);
+    scope.post("/v1/transfers/bulk", found(BULK));
   });
 
   function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
     slowBodies.remove(request.raw);
+    const route = routes.find(({ method, path }) => method === request.method && path === request.routeOptions.url);
+    if (route !== undefined) answers.found(request, reply, route.key); // Refused before its handler had it.
     const refusal = refusalOf(error, http.bodyBytesMax);
     if (refusal.code === "INTERNAL_ERROR") log.error({ err: error, requestId: request.id, url: request.url }, "a request met a defect");
     // A body that was refused half-way is not read to its end.
@@ -148,13 +161,6 @@ export async function startHttp({ system, config, log }: StartHttpOptions): Prom
       return closed;
     },
   };
-}
-
-/** Ids that do not repeat across restarts; short, because every answer carries one. */
-function requestIds(): () => string {
-  const prefix = `${Date.now().toString(36)}-${Math.floor(Math.random() * 0xfffff).toString(36)}-`;
-  let count = 0;
-  return () => prefix + (++count).toString(36);
 }
 
 function urlOf(address: AddressInfo | string | null): string {

@@ -229,7 +229,22 @@ const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
     operationId: "readyz",
     tags: ["service"],
     summary: "Does the service take work",
+    description:
+      "Looks at progress: commits, the oldest command, read models, event loops, disk. With `verbose` every check is listed, also in a 503, and `failing` names those that fail.",
+    parameters: [
+      { name: "verbose", in: "query", required: false, description: "List every check.", schema: { type: "string", enum: ["", "true"] } },
+    ],
     responses: { 200: shown("It does.", "Ready"), ...problems("JOURNAL_UNAVAILABLE", "OVERLOADED", "VIEW_BEHIND", "SHUTTING_DOWN") },
+  },
+  "GET /metrics": {
+    operationId: "metrics",
+    tags: ["service"],
+    summary: "Figures of all threads",
+    description: "Prometheus text format. Nothing is labelled by an account, a transfer or a caller.",
+    responses: {
+      200: { description: "The figures.", content: { "text/plain": { schema: { type: "string" } } } },
+      ...problems(),
+    },
   },
   "GET /openapi.json": {
     operationId: "openapi",

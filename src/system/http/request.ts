@@ -1,7 +1,8 @@
 /** Reading one HTTP request: key, body, query, trace. What is malformed is a refusal, never a throw. */
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
-import type { Refusal } from "../../runtime/index.ts";
+import { parseTrace, type Refusal, type Trace, traceparentOf } from "../../runtime/index.ts";
 import { KEY_DUPLICATED, type KeyResult, keyOfHeader } from "../ingress/idempotency-key.ts";
 import type { JsonObject } from "../ingress/json-body.ts";
 import { refuse } from "../ingress/ledger-door.ts";
@@ -38,12 +39,32 @@ export function isBodyUnread(request: IncomingMessage): boolean {
   return !request.complete && (headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined);
 }
 
-const TRACE = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** The trace in which a request stands; null without a well-formed `traceparent`, as W3C says. */
+function traceOf({ headers: { traceparent } }: IncomingMessage): Trace | null {
+  return typeof traceparent === "string" ? parseTrace(traceparent) : null;
+}
 
-/** Options of the asks that this request causes. A traceparent that is malformed is as if it were not there (W3C says so). */
+/** The trace of a request whose hops are logged; null for all others. */
+export function sampledTraceOf(request: FastifyRequest): Trace | null {
+  const trace = traceOf(request.raw);
+  return trace?.isSampled === true ? trace : null;
+}
+
+/**
+ * Makes the ids of requests. In a trace it is the span of the request (a child of the client's), so that journal, log and `x-request-id` name it the same way; else
+ * it is short, because every answer carries one. None repeats, also across restarts.
+ */
+export function requestIds(): (request: IncomingMessage) => string {
+  const prefix = `${Date.now().toString(36)}-${Math.floor(Math.random() * 0xfffff).toString(36)}-`;
+  let count = 0;
+  return (request) => (traceOf(request) === null ? prefix + (++count).toString(36) : randomBytes(SPAN_BYTES).toString("hex"));
+}
+const SPAN_BYTES = 8;
+
+/** Options of the asks that this request causes: they stand in its trace, below its own span. */
 export function askOptionsOf(request: FastifyRequest, timeoutMs: number): { readonly timeoutMs: number; readonly trace?: string } {
-  const trace = request.headers.traceparent;
-  return typeof trace === "string" && TRACE.test(trace) ? { timeoutMs, trace } : { timeoutMs };
+  const trace = traceOf(request.raw);
+  return trace === null ? { timeoutMs } : { timeoutMs, trace: traceparentOf(trace, request.id) };
 }
 
 export type Page = { readonly ok: true; readonly after: number; readonly limit: number } | Refusal;

@@ -14,6 +14,7 @@ const KEYS = [
   "GET /v1/ledger/trial-balance",
   "GET /livez",
   "GET /readyz",
+  "GET /metrics",
   "GET /openapi.json",
   "GET /docs",
 ] as const;

@@ -112,7 +112,16 @@ export const schemas = {
     },
   }),
   Live: object({ status: { const: "live" } }),
-  Ready: object({ status: { const: "ready" }, durability: string, position: { type: "integer", minimum: 0 } }),
+  Ready: object(
+    {
+      status: { const: "ready" },
+      durability: string,
+      position: { type: "integer", minimum: 0 },
+      failing: { type: "array", items: string, description: "Names of the checks that fail. Only with `verbose`, as `checks`." },
+      checks: { type: "array", items: object({ name: string, ok: { type: "boolean" }, detail: string, code: string }, ["code"]) },
+    },
+    ["failing", "checks"],
+  ),
   Problem: object(
     {
       type: { type: "string", format: "uri" },

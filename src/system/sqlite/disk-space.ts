@@ -56,7 +56,8 @@ export class DiskSpace {
   }
 }
 
-function freeBytesOf(folder: string): number {
+/** Bytes that this user may still write to the file system of the folder. @throws Error of the operating system. */
+export function freeBytesOf(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }

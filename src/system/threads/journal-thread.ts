@@ -1,5 +1,15 @@
 import type { MessagePort } from "node:worker_threads";
-import { CommitError, CommitFence, type FromJournal, type Group, type JournalStore } from "../../runtime/index.ts";
+import {
+  COUNT_BOUNDS,
+  CommitError,
+  CommitFence,
+  type FromJournal,
+  type Group,
+  Histogram,
+  type HistogramLook,
+  type JournalStore,
+  SECONDS_BOUNDS,
+} from "../../runtime/index.ts";
 
 export interface JournalThreadOptions {
   readonly store: JournalStore;
@@ -10,11 +20,23 @@ export interface JournalThreadOptions {
   /** Called when nothing waits: a chance for work off the commit path. */
   readonly whenIdle: () => void;
   readonly onState: (state: "up" | "down", reason: string) => void;
+  /** Hears of the sampled traces in a record that is durable; null when nobody listens. */
+  readonly onTraced: ((traces: readonly string[], seq: number) => void) | null;
+}
+
+/** Whether commits get on. Milliseconds. */
+export interface JournalProgress {
+  readonly groupsWaiting: number;
+  /** Since when the oldest of them has waited; 0 when none does. */
+  readonly oldestGroupMs: number;
+  /** Since the last commit, or the start. */
+  readonly lastCommitMs: number;
 }
 
 interface Waiting {
   readonly group: Group;
   readonly port: MessagePort;
+  readonly sinceMs: number;
 }
 
 /**
@@ -39,11 +61,29 @@ export class JournalThread {
   #probeMs = PROBE_MS_MIN;
   #downSince = 0;
   #reason = "";
+  readonly #commits = new Histogram(SECONDS_BOUNDS);
+  readonly #batches = new Histogram(COUNT_BOUNDS);
+  #committedMs = performance.now();
 
   constructor(options: JournalThreadOptions) {
     this.#options = options;
     this.#fence = new CommitFence(options.store.incarnationHigh);
     this.#publish();
+  }
+
+  /** Seconds of each transaction, and entries in it. */
+  look(): { readonly commits: HistogramLook; readonly batches: HistogramLook } {
+    return { commits: this.#commits.look(), batches: this.#batches.look() };
+  }
+
+  progress(): JournalProgress {
+    const nowMs = performance.now();
+    const oldest = this.#waiting[0];
+    return {
+      groupsWaiting: this.#waiting.length,
+      oldestGroupMs: oldest === undefined ? 0 : nowMs - oldest.sinceMs,
+      lastCommitMs: nowMs - this.#committedMs,
+    };
   }
 
   get downReason(): string | null {
@@ -59,7 +99,7 @@ export class JournalThread {
     this.#ports.get(domain)?.close();
     this.#ports.set(domain, port);
     port.on("message", (group: Group) => {
-      this.#waiting.push({ group, port });
+      this.#waiting.push({ group, port, sinceMs: performance.now() });
       if (!this.#isScheduled) {
         this.#isScheduled = true;
         setImmediate(this.#commit);
@@ -85,6 +125,7 @@ export class JournalThread {
   #append(batch: readonly Waiting[]): void {
     const { store } = this.#options;
     const before = store.lastSeq;
+    const begunMs = performance.now();
     try {
       const first = store.append(
         batch.map(({ group }) => group),
@@ -92,6 +133,8 @@ export class JournalThread {
       );
       this.#publish();
       for (const [i, { group, port }] of batch.entries()) post(port, { kind: "committed", number: group.number, seq: first + i });
+      this.#count(batch, begunMs);
+      this.#tellTraced(batch, first);
     } catch (cause) {
       if (!(cause instanceof CommitError)) throw cause; // What we cannot name is a defect: the thread must end, not go on.
       this.#goDown(cause);
@@ -103,6 +146,18 @@ export class JournalThread {
         this.#probeLater();
       }
     }
+  }
+
+  #count(batch: readonly Waiting[], begunMs: number): void {
+    this.#committedMs = performance.now();
+    this.#commits.observe((this.#committedMs - begunMs) / 1000);
+    this.#batches.observe(batch.reduce((sum, { group }) => sum + group.count, 0));
+  }
+
+  #tellTraced(batch: readonly Waiting[], first: number): void {
+    const { onTraced } = this.#options;
+    if (onTraced === null) return;
+    for (const [i, { group }] of batch.entries()) if (group.traces !== undefined) onTraced(group.traces, first + i);
   }
 
   /** T2: opens the file anew until the disk lets it, then tells each group whether it is there. */

@@ -6,6 +6,7 @@ import {
   Domain,
   type DomainLimits,
   type DomainMessage,
+  DomainMeter,
   type EffectAction,
   type EffectLook,
   type FromCheckpoint,
@@ -23,10 +24,12 @@ import {
   type SnapshotReader,
   type ToCheckpoint,
   type ToPerformer,
+  type TracedMessage,
   unpackCommands,
   unpackMessages,
   unreachable,
 } from "../../runtime/index.ts";
+import { type Peek, type PeekQuery, peekFullest, peekPage } from "./entity-peek.ts";
 
 export interface ShardThreadOptions {
   readonly thread: number;
@@ -51,6 +54,8 @@ export interface ShardThreadOptions {
   readonly committed: BigInt64Array;
   readonly settings: ShardThreadSettings;
   readonly plantedBug: PlantedBug | null;
+  /** Hears of every message of a sampled trace; null when nobody listens. */
+  readonly onTraced: ((handled: TracedMessage) => void) | null;
   readonly onCrash: (address: string, doing: string, cause: unknown) => void;
   readonly onCheckpointFailed: (reason: string) => void;
   /** A checkpoint was stored after one or more had failed. */
@@ -113,6 +118,7 @@ export class ShardThread {
       limits: options.limits,
       recovered: options.recovered,
       plantedBug: options.plantedBug,
+      meter: new DomainMeter(() => performance.now()),
       ports: {
         nowMs: Date.now,
         load: (address) => this.#loads.push(address),
@@ -123,6 +129,7 @@ export class ShardThread {
         cancel: (id) => this.#cancels.push(id),
         send: (shard, message) => this.#queueMessage(options.threadOf(shard), message),
         crashed: options.onCrash,
+        ...(options.onTraced === null ? {} : { traced: options.onTraced }),
       },
     });
     this.#checkpointPosition = options.recovered.position;
@@ -193,6 +200,24 @@ export class ShardThread {
       this.#domain.resolve({ caller, id, action });
       this.#schedule();
     });
+  }
+
+  /** What the thread counted, for `/metrics`. */
+  measures() {
+    const { deadLetters, passivations, openEffects } = this.#domain.figures();
+    return { ...this.#domain.meter.look(), active: [...this.#domain.entitiesByType], deadLetters, passivations, openEffects };
+  }
+
+  /** One page of the entities in memory. Never wakes one (TRAPS 26). */
+  async peek(query: PeekQuery): Promise<Peek> {
+    return await peekPage(this.#domain.look(), query);
+  }
+
+  /** What was busy since the last call, from a sample of the messages, and where most wait now. */
+  async top(limit: number) {
+    const { messages } = this.#domain.meter.look();
+    const hot = this.#domain.meter.hot.take(limit);
+    return { messages, hot, fullest: await peekFullest(this.#domain.look(), limit) };
   }
 
   /** A peer has a new incarnation: closes the old port, and answers when all that was handled here is committed (DESIGN 4.3, step 3). */

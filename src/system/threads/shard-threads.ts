@@ -35,6 +35,7 @@ export class ShardThreads {
   #recovering = new Set<number>();
   readonly #checkpointFailures = new Map<number, string>();
   #isClosing = false;
+  #restarts = 0;
 
   constructor(options: ShardThreadsOptions) {
     this.#options = options;
@@ -44,6 +45,11 @@ export class ShardThreads {
   /** Threads that are being replaced at the moment. */
   get recovering(): readonly number[] {
     return [...this.#recovering];
+  }
+
+  /** Threads that ended and have a successor. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   /** Threads whose last checkpoint failed, and why. */
@@ -161,6 +167,7 @@ export class ShardThreads {
         const successor = this.#workers[thread];
         if (successor !== null && successor !== undefined) this.#watch(thread, successor);
         this.#recovering.delete(thread);
+        this.#restarts++;
         return;
       } catch (cause) {
         this.#options.log.error({ thread, tries, cause: String(cause) }, "the successor of a shard thread did not start");

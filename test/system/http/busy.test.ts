@@ -73,14 +73,15 @@ describe("a slow system", () => {
     expect((await get(url, `/v1/transfers/${transferIdOf("local", "k")}`)).status).toBe(404);
   });
 
-  it("R-API-11: a well-formed traceparent goes with the command, any other is as if not there", async () => {
+  it("R-API-11: a command stands in the trace of its request, below the request's own span; a malformed traceparent is as if not there", async () => {
     const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const child = expect.stringMatching(/^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01$/);
     const body = { accountId: "a", amount: "1", currency: "CZK" };
     await post(url, "/v1/deposits", body, "k1", [["traceparent", trace]]);
     await post(url, "/v1/deposits", body, "k2", [["traceparent", `00-${"0".repeat(32)}-b7ad6b7169203331-01`]]);
     const traces = ledger.system.asked.filter(({ command }) => command === "request").map(({ options }) => [options.id, options.trace]);
     expect(traces).toEqual([
-      ["k1", trace],
+      ["k1", child],
       ["k2", undefined],
     ]);
   });
@@ -114,6 +115,14 @@ describe("R-SYS-1: a busy system", () => {
     expect([answer.status, fieldsOf(answer).code]).toEqual([503, "JOURNAL_UNAVAILABLE"]);
     expect(fieldsOf(answer).detail).toContain("the disk of the journal is full");
     expect((await get(url, "/livez")).status).toBe(200);
+  });
+
+  it("TRAPS 23: readyz?verbose lists every check with the failing ones by name, in a 503 too", async () => {
+    expect(fieldsOf(await get(url, "/readyz?verbose"))).toMatchObject({ status: "ready", failing: [] });
+    ledger.system.reasons = ["shard thread 1 is late"];
+    const answer = await get(url, "/readyz?verbose");
+    const checks = [{ name: "fake", ok: false, detail: "shard thread 1 is late" }];
+    expect([answer.status, fieldsOf(answer)]).toMatchObject([503, { code: "OVERLOADED", failing: ["fake"], checks }]);
   });
 
   it.each([null, "OVERLOADED", "VIEW_BEHIND"] as const)(

@@ -81,6 +81,7 @@ describe("openapi.json", () => {
     expectMatch(fieldsOf(await get(url, "/v1/ledger/trial-balance")), "TrialBalance");
     expectMatch(fieldsOf(await get(url, "/livez")), "Live");
     expectMatch(fieldsOf(await get(url, "/readyz")), "Ready");
+    expectMatch(fieldsOf(await get(url, "/readyz?verbose")), "Ready");
     expectMatch(fieldsOf(await get(url, "/nothing")), "Problem");
     const line = '{"key":"k5","from":"a","to":"b","amount":"1","currency":"CZK"}\n';
     const bulk = await send(

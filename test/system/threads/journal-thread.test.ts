@@ -23,7 +23,14 @@ function journalThread() {
   const append = vi.spyOn(store, "append");
   const states: string[] = [];
   const whenIdle = vi.fn();
-  const thread = new JournalThread({ store, committed, probeMsMax: PROBE_MS_MAX, whenIdle, onState: (state) => states.push(state) });
+  const thread = new JournalThread({
+    store,
+    committed,
+    probeMsMax: PROBE_MS_MAX,
+    whenIdle,
+    onState: (state) => states.push(state),
+    onTraced: null,
+  });
   return {
     store,
     thread,
@@ -84,7 +91,14 @@ describe("the journal thread", () => {
     a.send(1);
     await a.hears(1);
     const cell = new BigInt64Array(new SharedArrayBuffer(8));
-    new JournalThread({ store: first.store, committed: cell, probeMsMax: PROBE_MS_MAX, whenIdle: () => {}, onState: () => {} });
+    new JournalThread({
+      store: first.store,
+      committed: cell,
+      probeMsMax: PROBE_MS_MAX,
+      whenIdle: () => {},
+      onState: () => {},
+      onTraced: null,
+    });
     expect(Atomics.load(cell, 0)).toBe(1n);
   });
 

@@ -1,0 +1,55 @@
+import type { HistogramLook } from "../../runtime/index.ts";
+
+/**
+ * Every metric of `/metrics` that is ours, with its type and help. Base units (seconds, counts), never a label that names an entity or a caller:
+ * labels are bounded by what is in the code, not by who comes.
+ */
+export const METRICS = {
+  actor_messages_total: { type: "counter", help: "Messages that entities handled, by entity type and how it ended." },
+  actor_mailbox_wait_seconds: {
+    type: "histogram",
+    help: "Time in a mailbox before the turn, reading the entity included; one message in 61.",
+  },
+  actor_handle_seconds: { type: "histogram", help: "Time of handling one message; one message in 61." },
+  actor_restarts_total: { type: "counter", help: "Threads that ended and were replaced, by part." },
+  actor_dead_letters_total: { type: "counter", help: "Messages between entities that nobody took." },
+  actor_active: { type: "gauge", help: "Entities in memory by type; finished ones that wait to be stored are not counted." },
+  actor_passivations_total: { type: "counter", help: "Entities that left memory." },
+  effect_attempts_total: { type: "counter", help: "Attempts at effects outside the runtime, by kind and how they ended." },
+  effects_open: { type: "gauge", help: "Effects that are recorded and not done." },
+  journal_commit_seconds: { type: "histogram", help: "Time of one transaction of the journal with its fsync." },
+  journal_batch_size: { type: "histogram", help: "Entries in one transaction of the journal." },
+  snapshot_write_seconds: { type: "histogram", help: "Time of one transaction of snapshots." },
+  http_request_seconds: {
+    type: "histogram",
+    help: "Time from the request's head to the last byte of its answer given away, by route pattern and status.",
+  },
+  http_requests_active: { type: "gauge", help: "Requests that have no answer yet." },
+  commands_in_flight: { type: "gauge", help: "Commands accepted and not yet answered." },
+  eventloop_lag_seconds: { type: "histogram", help: "How late a timer of 100 ms ran, by thread." },
+  metrics_thread_answered: { type: "gauge", help: "1 when the thread gave its figures in time; 0: it is shown as it answered last." },
+} as const satisfies Readonly<Record<string, MetricKind>>;
+interface MetricKind {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly help: string;
+}
+export type MetricName = keyof typeof METRICS;
+
+/** One time series at one moment. */
+export interface Measure {
+  readonly name: MetricName;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number | HistogramLook;
+}
+export const measure = (name: MetricName, value: Measure["value"], labels: Measure["labels"] = {}): Measure => ({ name, labels, value });
+
+/** What one part of the node (a thread) counted since its life began. `measures` null: it did not answer in time. */
+export interface PartMeasures {
+  readonly part: string;
+  readonly taken: TakenMeasures | null;
+}
+export interface TakenMeasures {
+  /** Another number for each life of the part: its counters begin at 0 with it. */
+  readonly life: number;
+  readonly measures: readonly Measure[];
+}

@@ -1,0 +1,75 @@
+/** The text of `/metrics`. Only this folder knows prom-client, and only the main thread loads it. */
+import { AggregatorRegistry, collectDefaultMetrics, Registry } from "prom-client";
+import { HttpMeter } from "./http-meter.ts";
+import { METRICS, type Measure, measure, type PartMeasures } from "./measure.ts";
+import { MergedMeasures } from "./merged-measures.ts";
+
+/** What metrics need of the system: each part's figures, with a limit of time of its own. */
+export interface Measured {
+  measures(): Promise<readonly PartMeasures[]>;
+}
+
+/**
+ * Gathers what all threads counted when somebody asks, and writes it in Prometheus's text format, with what Node says about the process. Nothing is
+ * gathered meanwhile. One for each HTTP server.
+ */
+export class Metrics implements Disposable {
+  readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
+  readonly http = new HttpMeter();
+  readonly #system: Measured;
+  readonly #merged = new MergedMeasures();
+  #process: Registry | null = null;
+  #running: Promise<string> | null = null;
+
+  constructor(system: Measured) {
+    this.#system = system;
+  }
+
+  /** Who asks while an answer is being made gets that one: many askers cost no more than one. Parts that do not answer are named in it. */
+  text(): Promise<string> {
+    this.#running ??= this.#text().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  [Symbol.dispose](): void {
+    this.#process?.clear();
+  }
+
+  async #text(): Promise<string> {
+    const parts = await this.#system.measures();
+    const answered = parts.map(({ part, taken }) => measure("metrics_thread_answered", taken === null ? 0 : 1, { thread: part }));
+    const merged = this.#merged.merge([...parts, { part: "http", taken: { life: 0, measures: [...this.http.measures(), ...answered] } }]);
+    return await AggregatorRegistry.aggregate([seriesOf(merged), await this.#ofProcess()]).metrics();
+  }
+
+  /** What Node counts about the process begins to be counted at the first look. */
+  async #ofProcess(): Promise<object[]> {
+    if (this.#process === null) {
+      this.#process = new Registry();
+      collectDefaultMetrics({ register: this.#process });
+    }
+    return await this.#process.getMetricsAsJSON();
+  }
+}
+
+/** As prom-client has metrics in JSON: one object a name, cumulative buckets for histograms. */
+function seriesOf(measures: readonly Measure[]): object[] {
+  return [...Map.groupBy(measures, ({ name }) => name)].map(([name, series]) => ({
+    name,
+    ...METRICS[name],
+    aggregator: "sum",
+    values: series.flatMap((each) => valuesOf(each)),
+  }));
+}
+
+function valuesOf({ name, labels, value }: Measure): object[] {
+  if (typeof value === "number") return [{ labels, value }];
+  let count = 0;
+  const buckets = value.counts.map((inside, i) => {
+    count += inside;
+    return { labels: { le: value.bounds[i] ?? "+Inf", ...labels }, value: count, metricName: `${name}_bucket` };
+  });
+  return [...buckets, { labels, value: value.sum, metricName: `${name}_sum` }, { labels, value: count, metricName: `${name}_count` }];
+}
