@@ -92,6 +92,12 @@ export class ActorSystem implements AsyncDisposable {
     return new ActorRef(child) as unknown as Ref<P>;
   }
 
+  /** Starts a child of the root as the last one: it is the first to be stopped. @throws what made it fail, when it was given up. */
+  async add(spec: ChildSpec): Promise<void> {
+    if (this.#stopping !== null) throw new Fault("SHUTTING_DOWN", `/${spec.name} is not started: the system is stopping.`);
+    await this.#core.outside(() => this.#root.add(spec));
+  }
+
   /** Resolves when it has ended for good; at once if it has. */
   async watch(ref: AnyRef): Promise<Terminated> {
     const { deaths } = ActorRef.addresseeOf(ref);

@@ -19,12 +19,16 @@ export interface ComponentSpec {
   readonly component: Component;
   readonly limits?: Partial<ComponentLimits>;
 }
-/** A supervisor starts its children in order and stops them in reverse. A child that cannot be started makes its own start fail. */
+/**
+ * A supervisor starts its children in order and stops them in reverse. A child that cannot be started makes its own start fail. `startsTogether`,
+ * for one-for-one: a child is started without waiting for those before it; who needs another waits for it itself.
+ */
 export interface SupervisorSpec {
   readonly kind: "supervisor";
   readonly name: string;
   readonly mode?: RestartMode;
   readonly supervision: Supervision;
+  readonly startsTogether?: boolean;
   readonly children: readonly ChildSpec[];
 }
 

@@ -49,7 +49,8 @@ export class SupervisorChild implements Child, Addressee {
     });
     failed.catch(() => undefined);
     try {
-      for (const spec of this.#spec.children) await Promise.race([this.add(spec), failed]);
+      if (this.#spec.startsTogether === true) await Promise.race([Promise.all(this.#spec.children.map((spec) => this.add(spec))), failed]);
+      else for (const spec of this.#spec.children) await Promise.race([this.add(spec), failed]);
     } finally {
       this.#failStart = null;
     }

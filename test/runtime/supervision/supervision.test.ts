@@ -5,6 +5,7 @@ import {
   behaviorSpec,
   type ChildSpec,
   type Component,
+  type ComponentContext,
   DEFAULT_SUPERVISION,
   type Directive,
   defineBehavior,
@@ -277,6 +278,51 @@ describe("a tree of specs", () => {
     expect(kit.crashes).toMatchObject([{ address: "/threads/shard", doing: "(running)", directive: "restart", delayMs: 100 }]);
     await kit.run(kit.system.stop());
     expect(parts.journal).toEqual(["http:stopped#1", "views:stopped#2", "shard:stopped#2", "journal:stopped#1"]);
+  });
+
+  it("children that start together may wait for each other, and are stopped in reverse of their order all the same", async () => {
+    const parts = new Parts();
+    const { promise: later, resolve } = Promise.withResolvers<void>();
+    const waits = parts.component("a");
+    const tells = parts.component("b");
+    if (waits.kind !== "component" || tells.kind !== "component") throw new Error("these are components");
+    const after = { ...waits.component, start: (context: ComponentContext) => later.then(() => waits.component.start(context)) };
+    const before = { ...tells.component, start: (context: ComponentContext) => tells.component.start(context).finally(resolve) };
+    const children = [
+      { ...waits, component: after },
+      { ...tells, component: before },
+    ];
+    const together = { kind: "supervisor", name: "in", supervision: policy(), startsTogether: true, children } as const;
+    await using kit = await ActorTestKit.start({ children: [together] });
+    expect(parts.journal.splice(0)).toEqual(["b:started#1", "a:started#1"]);
+    await kit.run(kit.system.stop());
+    expect(parts.journal).toEqual(["b:stopped#1", "a:stopped#1"]);
+  });
+
+  it("of children that start together one that cannot is told, and the others are stopped", async () => {
+    const parts = new Parts();
+    const bad = parts.component("bad", { start: () => Promise.reject(new Error("port in use")) });
+    const slow = parts.component("slow", {
+      start: ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("given up")))),
+    });
+    const children = [parts.component("a"), bad, slow];
+    const supervision = policy({ restart: { restartsMax: 0 }, decide: () => "escalate" });
+    const kit = new ActorTestKit();
+    const together = { kind: "supervisor", name: "in", supervision, startsTogether: true, children } as const;
+    await expect(kit.run(ActorSystem.start({ ports: kit.ports, supervision, children: [together] }))).rejects.toThrow(/port in use/);
+    expect(parts.journal).toEqual(["a:started#1", "a:stopped#1"]);
+    expect(kit.clock.nextAtMs).toBe(null);
+  });
+
+  it("a child of the root that is added later is the first to be stopped; one that cannot start is told", async () => {
+    const parts = new Parts();
+    await using kit = await ActorTestKit.start({ supervision: policy({ decide: () => "stop" }), children: [parts.component("a")] });
+    await kit.run(kit.system.add(parts.component("door")));
+    parts.failingStarts = 1;
+    await expect(kit.run(kit.system.add(parts.component("other")))).rejects.toThrow("port in use");
+    await kit.run(kit.system.stop());
+    expect(parts.journal).toEqual(["a:started#1", "door:started#1", "door:stopped#1", "a:stopped#1"]);
+    await expect(kit.run(kit.system.add(parts.component("late")))).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
   });
 
   it("a start that fails is tried again after its back-off, before the next sibling starts", async () => {
