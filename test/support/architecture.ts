@@ -17,7 +17,19 @@ export type Sources = ReadonlyMap<string, string>;
 export type Rules = { readonly dependencies: readonly string[]; readonly allowed: Readonly<Record<string, readonly string[]>> };
 type Edge = { readonly from: string; readonly to: string };
 
-const runtimeFolders = ["kernel", "mailbox", "supervision", "actor", "journal", "placement", "transport", "shard", "worker", "testing"];
+const runtimeFolders = [
+  "kernel",
+  "mailbox",
+  "supervision",
+  "actor",
+  "journal",
+  "placement",
+  "transport",
+  "shard",
+  "effects",
+  "worker",
+  "testing",
+];
 const entry = "src/runtime/index.ts";
 const testingEntry = "src/runtime/testing/index.ts";
 const layers: Readonly<Record<string, readonly string[]>> = {

@@ -1,3 +1,4 @@
+import { nextDelayMs } from "../kernel/backoff.ts";
 import type { RestartPolicy } from "./supervision.ts";
 
 /**
@@ -14,14 +15,12 @@ export class RestartWindow {
 
   /** Counts a crash. Milliseconds until the restart, or null when the child had its restarts. `random`: from 0, below 1. */
   crashed(nowMs: number, random: number): number | null {
-    const { restartsMax, windowMs, backoffMsMin, backoffMsMax, jitterRatio } = this.#policy;
+    const { restartsMax, windowMs } = this.#policy;
     while (this.#crashesMs.length > 0 && nowMs - (this.#crashesMs[0] ?? 0) >= windowMs) this.#crashesMs.shift();
     this.#crashesMs.push(nowMs);
     const recent = this.#crashesMs.length;
     // A fault that outlives this many restarts is not transient; restarting again would hide it and burn the thread.
     if (recent > restartsMax) return null;
-    // The jitter comes on top of a smaller cap, so that it still spreads the restarts of children that have reached the cap.
-    const baseMs = Math.min(backoffMsMin * 2 ** (recent - 1), backoffMsMax / (1 + jitterRatio));
-    return baseMs * (1 + jitterRatio * random);
+    return nextDelayMs(this.#policy, recent, random);
   }
 }

@@ -1,3 +1,5 @@
+import type { Backoff } from "../kernel/backoff.ts";
+
 /** Whom a directive hits: the child alone, all its siblings, or the siblings that were started after it. */
 export type Strategy = "one-for-one" | "all-for-one" | "rest-for-one";
 
@@ -21,13 +23,9 @@ export interface Crash {
  * How often and how fast one child may come back. `restartsMax` restarts (not attempts) within `windowMs`; the next crash escalates.
  * The delay doubles with every crash in the window from `backoffMsMin`, and `jitterRatio` of it is drawn: it stays in [min, max].
  */
-export interface RestartPolicy {
+export interface RestartPolicy extends Backoff {
   readonly restartsMax: number;
   readonly windowMs: number;
-  readonly backoffMsMin: number;
-  readonly backoffMsMax: number;
-  /** From 0 (none) to 1: children that crashed for one reason must not come back in one instant. */
-  readonly jitterRatio: number;
 }
 
 /** The policy of one parent, as data. `decide` is pure; if it throws, the crash escalates. Each child has a window of its own. */

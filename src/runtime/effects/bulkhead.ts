@@ -1,0 +1,214 @@
+import { nextDelayMs } from "../kernel/backoff.ts";
+import type { EffectOutcome, PerformEffect } from "../kernel/effect-protocol.ts";
+import { unreachable } from "../kernel/json.ts";
+import { type Admission, type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
+import type { AttemptResult, PerformerPorts, Tell } from "./performer-ports.ts";
+import { type PortDefinition, type PortPolicy, policyOf } from "./port-definition.ts";
+import type { AttemptFailure } from "./port-failure.ts";
+
+/** Attempts since the start by how they were told, and what stands now. */
+export interface BulkheadFigures {
+  readonly outcomes: Readonly<Record<EffectOutcome["kind"], number>>;
+  readonly running: number;
+  readonly queued: number;
+  /** null = the port has none. */
+  readonly breaker: BreakerState | null;
+}
+
+/** An effect that was handed out and not told. */
+interface Flight {
+  readonly effect: PerformEffect;
+  tell: Tell;
+  /** Null while it waits for its turn. */
+  attempt: RunningAttempt | null;
+}
+interface RunningAttempt {
+  readonly admission: Admission | null;
+  readonly startedMs: number;
+  readonly abort: (why: Error) => void;
+  readonly stopTimer: () => void;
+}
+
+/**
+ * One port's share of the work: so many attempts at once, so many effects that wait, and the port's breaker, so that a slow or broken port
+ * takes nothing from the others. What is too much is postponed, never dropped (L6). Never throws.
+ */
+export class Bulkhead {
+  readonly #definition: PortDefinition;
+  readonly #policy: PortPolicy;
+  readonly #ports: PerformerPorts;
+  readonly #breaker: CircuitBreaker | null;
+  readonly #flights = new Map<string, Flight>();
+  /** Those of them that wait, in the order in which they came. */
+  readonly #queue = new Map<string, Flight>();
+  readonly #outcomes: Record<EffectOutcome["kind"], number> = { done: 0, refused: 0, failed: 0, postponed: 0, dead: 0 };
+  #running = 0;
+  /** How long an attempt takes, smoothed: by it is judged when a full queue has room again. */
+  #usualMs = 0;
+
+  constructor(options: { readonly definition: PortDefinition; readonly ports: PerformerPorts }) {
+    this.#definition = options.definition;
+    this.#policy = policyOf(options.definition);
+    this.#ports = options.ports;
+    this.#breaker = this.#policy.breaker === null ? null : new CircuitBreaker(this.#policy.breaker);
+  }
+
+  get runningCount(): number {
+    return this.#running;
+  }
+  has(id: string): boolean {
+    return this.#flights.has(id);
+  }
+  figures(): BulkheadFigures {
+    return { outcomes: { ...this.#outcomes }, running: this.#running, queued: this.#queue.size, breaker: this.#breaker?.state ?? null };
+  }
+
+  offer(effect: PerformEffect, tell: Tell): void {
+    const present = this.#flights.get(effect.id);
+    if (present !== undefined) {
+      present.tell = tell; // P1.
+      return;
+    }
+    const flight: Flight = { effect, tell, attempt: null };
+    this.#flights.set(effect.id, flight);
+    if (this.#running < this.#policy.concurrencyMax) this.#begin(flight);
+    else if (this.#queue.size < this.#policy.queueMax) this.#queue.set(effect.id, flight);
+    else this.#end(flight, { kind: "postponed", reason: `the port ${effect.to} has no room`, afterMs: this.#roomAfterMs() });
+  }
+
+  cancel(id: string): void {
+    const flight = this.#flights.get(id);
+    if (flight === undefined) return;
+    this.#forget(flight, new Error("the effect was cancelled"));
+    this.#next();
+  }
+
+  /** What waits is postponed; what is under way goes on. */
+  leave(afterMs: number): void {
+    for (const flight of [...this.#queue.values()]) this.#end(flight, { kind: "postponed", reason: "the node is stopping", afterMs });
+  }
+
+  close(): void {
+    for (const flight of [...this.#flights.values()]) this.#forget(flight, new Error("the node stops"));
+  }
+
+  #forget(flight: Flight, why: Error): void {
+    const { attempt } = flight;
+    this.#flights.delete(flight.effect.id);
+    this.#queue.delete(flight.effect.id);
+    if (attempt === null) return;
+    this.#release(flight, attempt);
+    if (attempt.admission !== null) this.#breaker?.cancelled(attempt.admission);
+    attempt.abort(why);
+  }
+
+  #begin(flight: Flight): void {
+    const { effect } = flight;
+    const leftMs = this.#leftMs(effect);
+    if (leftMs <= 0) {
+      const error = `the deadline of ${this.#policy.deadlineMs} ms passed after ${effect.attempt - 1} attempts`;
+      return this.#end(flight, { kind: "dead", code: "UPSTREAM_TIMEOUT", error });
+    }
+    const nowMs = this.#ports.monotonicMs();
+    const admitted = this.#breaker?.admit(nowMs) ?? null;
+    if (admitted?.ok === false) {
+      // Drawn on top, so that all that waited does not come in one instant; but not beyond the deadline, which must be told in time.
+      const afterMs = Math.min(admitted.afterMs + this.#ports.random() * this.#policy.backoffMsMin, leftMs);
+      return this.#end(flight, { kind: "postponed", reason: `the breaker of the port ${effect.to} is open`, afterMs: Math.ceil(afterMs) });
+    }
+    this.#running++;
+    const { id, command, body, attempt, from, trace } = effect;
+    const request = { id, command, body, attempt, from, ...(trace === undefined ? {} : { trace }) };
+    const msMax = Math.min(this.#policy.attemptMsMax, leftMs);
+    const running: RunningAttempt = {
+      admission: admitted?.admission ?? null,
+      startedMs: nowMs,
+      stopTimer: this.#ports.timer(msMax, () => this.#timeOut(flight, running, msMax)),
+      abort: this.#ports.begin(this.#definition, request, (result) => this.#settled(flight, running, result)),
+    };
+    flight.attempt = running;
+  }
+
+  /** The port may go on for a while, but nobody listens: the place is given to the next one, or a port that never ends would keep it. */
+  #timeOut(flight: Flight, running: RunningAttempt, msMax: number): void {
+    const error = `no answer within ${msMax} ms`;
+    const failure = { error, status: 0, isRetryable: true, retryAfterMs: null, code: "UPSTREAM_TIMEOUT" } as const;
+    this.#settled(flight, running, { kind: "failed", failure });
+    running.abort(new Error(error));
+  }
+
+  #settled(flight: Flight, running: RunningAttempt, result: AttemptResult): void {
+    if (this.#flights.get(flight.effect.id) !== flight || flight.attempt !== running) return; // Cancelled, or too late.
+    const nowMs = this.#ports.monotonicMs();
+    const { admission } = running;
+    this.#release(flight, running);
+    if (result.kind !== "busy") this.#usualMs += (nowMs - running.startedMs - this.#usualMs) * USUAL_SHARE;
+    if (admission !== null) {
+      if (result.kind === "busy") this.#breaker?.cancelled(admission);
+      else if (result.kind === "failed" && result.failure.isRetryable) this.#breaker?.failed(admission, nowMs);
+      else this.#breaker?.succeeded(admission, nowMs); // A refusal of this one request: the upstream is well.
+    }
+    this.#end(flight, this.#outcomeOf(flight.effect, result));
+    this.#next();
+  }
+
+  #outcomeOf(effect: PerformEffect, result: AttemptResult): EffectOutcome {
+    switch (result.kind) {
+      case "done":
+        return { kind: "done", value: result.value };
+      case "busy":
+        return { kind: "postponed", reason: result.reason, afterMs: this.#roomAfterMs() };
+      case "failed":
+        return this.#judged(effect, result.failure);
+      default:
+        return unreachable(result);
+    }
+  }
+
+  #judged({ attempt, openedAt }: PerformEffect, { error, isRetryable, retryAfterMs, code }: AttemptFailure): EffectOutcome {
+    const { attemptsMax, deadlineMs } = this.#policy;
+    if (!isRetryable) return { kind: "refused", code, detail: error };
+    if (attempt >= attemptsMax) return { kind: "dead", code, error: `attempt ${attempt} of ${attemptsMax} failed: ${error}` };
+    const afterMs = Math.ceil(Math.max(nextDelayMs(this.#policy, attempt, this.#ports.random()), retryAfterMs ?? 0));
+    if (deadlineMs === null || this.#ports.wallMs() + afterMs < openedAt + deadlineMs) return { kind: "failed", error, afterMs };
+    const why = `attempt ${attempt} failed, and the next one would begin after the deadline of ${deadlineMs} ms`;
+    return { kind: "dead", code: "UPSTREAM_TIMEOUT", error: `${why}: ${error}` };
+  }
+
+  #leftMs({ openedAt }: PerformEffect): number {
+    const { deadlineMs } = this.#policy;
+    return deadlineMs === null ? Number.POSITIVE_INFINITY : openedAt + deadlineMs - this.#ports.wallMs();
+  }
+
+  /** When the queue as it stands is likely to be worked off. */
+  #roomAfterMs(): number {
+    const { concurrencyMax, backoffMsMin, backoffMsMax, jitterRatio } = this.#policy;
+    const baseMs = Math.min(Math.max((this.#usualMs * this.#queue.size) / concurrencyMax, backoffMsMin), backoffMsMax);
+    return Math.ceil(baseMs * (1 + jitterRatio * this.#ports.random()));
+  }
+
+  #release(flight: Flight, running: RunningAttempt): void {
+    running.stopTimer();
+    flight.attempt = null;
+    this.#running--;
+  }
+
+  #end({ effect, tell }: Flight, outcome: EffectOutcome): void {
+    this.#flights.delete(effect.id);
+    this.#queue.delete(effect.id);
+    this.#outcomes[outcome.kind]++;
+    tell({ id: effect.id, attempt: effect.attempt, outcome });
+  }
+
+  /** Ends at the latest with the queue: whoever does not begin is told and leaves it. */
+  #next(): void {
+    for (const flight of this.#queue.values()) {
+      if (this.#running >= this.#policy.concurrencyMax) return;
+      this.#queue.delete(flight.effect.id);
+      this.#begin(flight);
+    }
+  }
+}
+
+/** Weight of the last attempt in what is usual. */
+const USUAL_SHARE = 0.2;

@@ -1,0 +1,29 @@
+import type { FromPerformer } from "../kernel/effect-protocol.ts";
+import type { Json } from "../kernel/json.ts";
+import type { PortDefinition, PortRequest } from "./port-definition.ts";
+import type { AttemptFailure } from "./port-failure.ts";
+
+/** How an attempt ended at the port. `busy`: it was not begun, because what would carry it out has no room. */
+export type AttemptResult =
+  | { readonly kind: "done"; readonly value: Json }
+  | { readonly kind: "failed"; readonly failure: AttemptFailure }
+  | { readonly kind: "busy"; readonly reason: string };
+
+/** What performing needs of its surroundings (L9). */
+export interface PerformerPorts {
+  /** Milliseconds of a clock that never goes back: breakers, durations. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970: deadlines, which count from a time in the journal. */
+  wallMs(): number;
+  /** From 0, below 1. */
+  random(): number;
+  /** Runs once after so long; the result calls it off. */
+  timer(delayMs: number, run: () => void): () => void;
+  /** Begins an attempt; `settle` is called once, never from inside. The result aborts it: what it settles then is not heard. */
+  begin(port: PortDefinition, request: PortRequest, settle: (result: AttemptResult) => void): (why: Error) => void;
+  /** An effect is for a port that is not there. Called once a name. */
+  unknownPort(name: string): void;
+}
+
+/** Tells the shard thread that handed the effect out last. */
+export type Tell = (outcome: FromPerformer) => void;
