@@ -33,6 +33,7 @@ export * from "./mailbox/dead-letters.ts";
 export * from "./shard/checkpoint.ts";
 export * from "./shard/domain.ts";
 export * from "./shard/domain-meter.ts";
+export type { EffectPage } from "./shard/effect-page.ts";
 export * from "./shard/hot-entities.ts";
 export * from "./shard/message.ts";
 export type { ChildLook, ChildState, TreeNode } from "./supervision/child.ts";

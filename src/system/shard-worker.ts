@@ -1,6 +1,6 @@
 /** Composition root of a shard thread: recovers its shards, then runs them. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
-import { type AnyDefinition, type DomainLimits, type EffectAction, type PlantedBug, Recovery } from "../runtime/index.ts";
+import { type AnyDefinition, type DomainLimits, type EffectAction, type EffectPage, type PlantedBug, Recovery } from "../runtime/index.ts";
 import { openHopLog } from "./observe/hop-log.ts";
 import type { LogLevel } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
@@ -115,8 +115,7 @@ function controlOfShard(data: ShardWorkerData) {
     peerGone: (peer: number) => shell().peerGone(peer),
     peerBack: (peer: number, peerPort: MessagePort): void => shell().peerBack(peer, peerPort),
     performerBack: (performer: MessagePort): void => shell().performerBack(performer),
-    effectLooks: (options: { readonly after: string | null; readonly limit: number; readonly isDead: boolean }) =>
-      shell().effectLooks(options),
+    effectLooks: (page: EffectPage) => shell().effectLooks(page),
     effectLook: (id: string) => shell().effectLook(id),
     resolveEffect: (id: string, action: EffectAction) => shell().resolveEffect(id, action),
     figures: () => ({ ...shell().figures(), loopLagMs: lag.recentMsMax }),

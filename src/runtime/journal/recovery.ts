@@ -90,14 +90,14 @@ export class Recovery {
     else tail.push(entry);
   }
 
-  #addProgress({ attempts = [], deadEffects = [], replays = [] }: Entry): void {
+  #addProgress({ at, attempts = [], deadEffects = [], replays = [] }: Entry): void {
     const advance = (id: string, change: Partial<OutsideProgress>): void => {
       const open = this.#open.get(id);
       if (open?.outside !== undefined) this.#open.set(id, { ...open, outside: { ...open.outside, ...change } });
     };
     for (const { id, attempt, error, nextAt } of attempts) advance(id, { attempts: attempt, lastError: error, nextAt });
     for (const dead of deadEffects) advance(dead.id, { dead });
-    for (const id of replays) advance(id, { dead: null, attempts: 0, nextAt: 0 });
+    for (const id of replays) advance(id, { openedAt: at, dead: null, attempts: 0, nextAt: 0 });
   }
 
   #addTimers({ entity, shard, timers = [], timersOver = [] }: Entry): void {

@@ -25,6 +25,7 @@ import { Ring } from "../mailbox/ring.ts";
 import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
 import { DomainMeter, type Outcome } from "./domain-meter.ts";
+import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { KeyTable } from "./key-table.ts";
 import type {
@@ -39,7 +40,7 @@ import type {
   TellMessage,
   TimerMessage,
 } from "./message.ts";
-import { isOutside, lookOf, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
+import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { PendingEntry } from "./pending-entry.ts";
 import { evolve, rebuild } from "./replay.ts";
 import { Slot } from "./slot.ts";
@@ -388,16 +389,9 @@ export class Domain {
     this.#put(this.#slotOf(live.opened.from), { kind: "resolve", live, action, caller }, true);
   }
 
-  /** Open effects in the order of their opening: `limit` of them after the id `after`, or those that are dead letters only. */
-  effectLooks(options: { readonly after: string | null; readonly limit: number; readonly isDead: boolean }): readonly EffectLook[] {
-    const found: EffectLook[] = [];
-    let isPast = options.after === null;
-    for (const live of this.#effects) {
-      if (found.length >= options.limit) break;
-      if (isPast && (!options.isDead || (live.outside !== null && live.outside.dead !== null))) found.push(lookOf(live, this.#nowMs));
-      if (live.opened.id === options.after) isPast = true;
-    }
-    return found;
+  /** A page of the open effects, dead letters among them: see `lookAt`. */
+  effectLooks(page: EffectPage): readonly EffectLook[] {
+    return lookAt(this.#effects, page, this.#nowMs);
   }
 
   /** One open effect; null when it is over, or was never. */
@@ -1030,9 +1024,7 @@ export class Domain {
     if (action === "replay") {
       entry.replays ??= [];
       entry.replays.push(opened.id);
-      outside.dead = null;
-      outside.attempts = 0;
-      outside.nextAt = 0;
+      outside.replay(this.#at);
       this.#performAfter(slot.changedIn, live);
     } else if (opened.answerTo === undefined || slot.status === "failed") this.#cancel(entry, live);
     else {

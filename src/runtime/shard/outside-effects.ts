@@ -1,5 +1,5 @@
 import type { OutsideKind } from "../kernel/decision.ts";
-import type { EffectLook, PerformEffect } from "../kernel/effect-protocol.ts";
+import type { PerformEffect } from "../kernel/effect-protocol.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { LiveEffect } from "./effect-table.ts";
 import type { Outside } from "./outside.ts";
@@ -102,21 +102,3 @@ export const isOutside = (live: LiveEffect): live is OutsideLive => live.outside
 
 const lineKey = ({ opened }: LiveEffect): string => `${opened.from}\n${opened.to}`;
 const labelKey = (from: string, label: string): string => `${from}\n${label}`;
-
-/** As people see it. */
-export function lookOf({ opened, outside, answer }: LiveEffect, now: number): EffectLook {
-  const { id, kind, from, to, command } = opened;
-  const isResting = outside !== null && outside.dead === null && !outside.isPerforming && outside.nextAt > now;
-  return {
-    id,
-    kind,
-    from,
-    to,
-    command,
-    openedAt: outside?.openedAt ?? null,
-    attempts: outside?.attempts ?? 0,
-    nextAt: isResting ? outside.nextAt : null,
-    lastError: outside?.dead?.error ?? outside?.lastError ?? (answer?.ok === false ? answer.detail : null),
-    state: outside?.dead != null ? "dead" : isResting ? "resting" : "open",
-  };
-}

@@ -3,7 +3,8 @@ import type { OutsideProgress } from "../journal/snapshots.ts";
 
 /** Where an effect that leaves the runtime stands. The journal knows all of it but `isPerforming`. */
 export class Outside {
-  readonly openedAt: number;
+  /** When it was opened, or replayed: from here its deadline counts. */
+  openedAt: number;
   /** Attempts that failed so far. */
   attempts: number;
   /** Not before this time; 0 = at once. */
@@ -21,6 +22,14 @@ export class Outside {
     this.nextAt = progress.nextAt;
     this.lastError = progress.lastError;
     this.dead = progress.dead;
+  }
+
+  /** A dead letter begins anew, attempts and deadline too, or it would be dead at once again. */
+  replay(at: number): void {
+    this.openedAt = at;
+    this.dead = null;
+    this.attempts = 0;
+    this.nextAt = 0;
   }
 
   toJson(): OutsideProgress {

@@ -9,6 +9,7 @@ import {
   DomainMeter,
   type EffectAction,
   type EffectLook,
+  type EffectPage,
   type FromCheckpoint,
   type FromJournal,
   type FromPerformer,
@@ -184,8 +185,8 @@ export class ShardThread {
     this.#schedule();
   }
 
-  effectLooks(options: { readonly after: string | null; readonly limit: number; readonly isDead: boolean }): readonly EffectLook[] {
-    return this.#domain.effectLooks(options);
+  effectLooks(page: EffectPage): readonly EffectLook[] {
+    return this.#domain.effectLooks(page);
   }
 
   effectLook(id: string): EffectLook | null {

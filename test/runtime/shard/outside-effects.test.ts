@@ -146,7 +146,7 @@ describe("effects that leave the runtime", () => {
     const id = bench.performs[0]?.id ?? "";
     bench.domain.performed({ id, attempt: 1, outcome: { kind: "dead", code: "UPSTREAM_BAD_RESPONSE", error: "too large" } });
     bench.drive();
-    expect(bench.domain.effectLooks({ after: null, limit: 10, isDead: true })).toMatchObject([
+    expect(bench.domain.effectLooks({ after: null, limit: 10, state: "dead" })).toMatchObject([
       { id, state: "dead", lastError: "too large" },
     ]);
     expect(bench.performs.length).toBe(2);
@@ -156,6 +156,32 @@ describe("effects that leave the runtime", () => {
     expect(bench.performs.at(-1)).toMatchObject({ id, attempt: 1, body: { text: "one" } });
     tell(bench, { kind: "done", value: null });
     expect(bench.performs.at(-1)).toMatchObject({ body: { text: "two" } });
+  });
+
+  it("pages go on after an effect that was closed meanwhile, and show one state when asked", () => {
+    const bench = benchOf();
+    for (let i = 0; i < 5; i++) bench.ask("writer/w", "mail", { text: `${i}` });
+    const ids = bench.performs.map(({ id }) => id);
+    const page = (after: string | null, limit: number, state: "open" | "resting" | null = null) =>
+      bench.domain.effectLooks({ after, limit, state }).map(({ id }) => id);
+    expect([page(null, 2), page(ids[1] ?? "", 2), page(ids[4] ?? "", 2)]).toEqual([ids.slice(0, 2), ids.slice(2, 4), []]);
+    bench.domain.performed({ id: ids[1] ?? "", attempt: 1, outcome: { kind: "done", value: "sent" } });
+    bench.domain.performed({ id: ids[3] ?? "", attempt: 1, outcome: { kind: "failed", error: "reset", afterMs: 50 } });
+    bench.drive();
+    expect([page(ids[1] ?? "", 9), page(null, 9, "resting"), page(null, 1, "open")]).toEqual([ids.slice(2), [ids[3]], [ids[0]]]);
+  });
+
+  it("a replay counts anew: attempts, and the deadline from the replay on, also after a crash", () => {
+    const bench = benchOf();
+    bench.ask("writer/w", "publish", { text: "one" });
+    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "the deadline passed" });
+    bench.nowMs += 1_000_000;
+    bench.domain.resolve({ caller: -1, id: bench.performs[0]?.id ?? "", action: "replay" });
+    bench.drive();
+    expect(bench.performs.at(-1)).toMatchObject({ attempt: 1, openedAt: bench.nowMs });
+    const next = benchOf({ records: bench.records, incarnation: 2, recovered: recoveredOf(bench.records) });
+    next.drive();
+    expect(next.performs).toMatchObject([{ attempt: 1, openedAt: bench.nowMs }]);
   });
 
   it("a dead letter that is dropped is over, and the next in line begins", () => {
@@ -232,7 +258,7 @@ describe("a crash, and what the journal still knows of outside effects", () => {
     tell(bench, { kind: "failed", error: "status 500", afterMs: 1_000 });
     const next = recover(bench);
     expect(next.performs).toEqual([]);
-    expect(next.domain.effectLooks({ after: null, limit: 1, isDead: false })).toMatchObject([
+    expect(next.domain.effectLooks({ after: null, limit: 1, state: null })).toMatchObject([
       { state: "resting", attempts: 1, lastError: "status 500" },
     ]);
     again(next, 1_000);
@@ -259,7 +285,7 @@ describe("a crash, and what the journal still knows of outside effects", () => {
     fromCheckpoint.drive();
     for (const next of [recover(bench), fromCheckpoint]) {
       expect(next.performs.map(({ body }) => body)).toEqual([{ text: "hello" }]);
-      expect(next.domain.effectLooks({ after: null, limit: 9, isDead: true }).map(({ id }) => id)).toEqual([first?.id]);
+      expect(next.domain.effectLooks({ after: null, limit: 9, state: "dead" }).map(({ id }) => id)).toEqual([first?.id]);
       next.ask("writer/w", "stop", { label: "reply" });
       expect(next.cancels).toEqual([next.performs[0]?.id]);
       next.domain.resolve({ caller: -1, id: first?.id ?? "", action: "replay" });
