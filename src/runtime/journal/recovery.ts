@@ -24,8 +24,8 @@ export interface Recovered {
 /**
  * Recovery of one commit domain: the checkpoint's lists, then the tail of the journal applied idempotently (DESIGN 4.5). Pure.
  *
- * R1. An entry at or below its shard's checkpointed sequence changes nothing here: the lists hold its outcome.
- * R2. An effect is open from the entry that opens it to the entry that closes it.
+ * R1. An entry at or below its shard's checkpointed sequence changes nothing here, but for R2: the lists hold its outcome.
+ * R2. An effect is open from the entry that opens it to the entry that closes it, of whichever shard: ids never repeat, so what was closed once is closed.
  * R3. An open effect that some entry names as handled is never handed out again, its answer is.
  *
  * It reads the entries of all shards, not only of its own: the proof that an effect was handled lies at the receiver.
@@ -72,11 +72,12 @@ export class Recovery {
   }
 
   #addEntry(entry: Entry): void {
+    // Before R1: the receiver's entry closes a tell that wants no answer, and its shard's checkpoint may be younger than the sender's, which lists it.
+    for (const id of entry.closes ?? []) this.#open.delete(id);
     if (entry.seq <= (this.#checkpointed.get(entry.shard) ?? 0)) return;
     if (entry.at > this.#at) this.#at = entry.at;
     for (const { cause, answer } of entry.handled ?? []) this.#answers.set(cause, { shard: entry.shard, answer });
     this.#addProgress(entry);
-    for (const id of entry.closes ?? []) this.#open.delete(id);
     for (const effect of entry.opens ?? []) {
       const open: OpenEffect = { ...effect, from: entry.entity, shard: entry.shard };
       const isInside = effect.kind === "tell" || effect.kind === "ask";

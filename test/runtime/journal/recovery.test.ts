@@ -59,6 +59,22 @@ describe("Recovery", () => {
     expect(recover(records, 0).effects).toEqual([]);
   });
 
+  it("R2, L3: a tell that its receiver closed is closed, also when the receiver's checkpoint is younger than the sender's", () => {
+    // One domain had both shards when the receiver's entry closed it. Two have them since, and the receiver's has written a checkpoint.
+    const opens = [tellOf("0.1.1.0", 1)];
+    const records = [recordOf(1, [entryOf(0, 1, { opens })]), recordOf(2, [entryOf(1, 1, { closes: ["0.1.1.0"] })])];
+    const head: CheckpointHead = {
+      positions: [
+        { shard: 0, seq: 1, position: 1 },
+        { shard: 1, seq: 1, position: 2 },
+      ],
+      effects: [{ ...tellOf("0.1.1.0", 1), from: "e/0", shard: 0 }],
+      handled: [],
+      at: 0,
+    };
+    expect(recover(records, 0, head).effects).toEqual([]); // Handed out again, it would be handled twice.
+  });
+
   it("R3: what was handled is not handed out again: the sender finds the answer, the receiver that it handled it", () => {
     const records = [
       recordOf(1, [entryOf(0, 1, { opens: [tellOf("0.1.1.0", 1, "a"), tellOf("0.1.1.1", 1, "a")] })]),
