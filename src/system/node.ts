@@ -113,6 +113,7 @@ export class Node implements TroupeSystem {
       id: options.id ?? null,
       timeoutMs: options.timeoutMs ?? config.http.answerMsMax,
       trace: options.trace ?? null,
+      signal: options.signal,
     });
   }
 

@@ -83,6 +83,8 @@ export interface ShardThreadFigures {
   readonly openEffects: number;
   readonly checkpoints: number;
   readonly passivations: number;
+  /** Commands that were dropped before they began, because their clients had gone away. */
+  readonly commandsCancelled: number;
 }
 export interface SystemFigures {
   readonly shardThreads: readonly ShardThreadFigures[];

@@ -109,4 +109,16 @@ export interface AskOptions {
   readonly timeoutMs?: number;
   /** W3C traceparent. */
   readonly trace?: string;
+  /**
+   * Aborted when the caller went away: a command that has not begun by then is dropped and answered `DEADLINE_EXCEEDED` (surely not run), one that has
+   * begun goes on. Best effort: the command may begin while the word is under way.
+   */
+  readonly signal?: AskSignal;
+}
+
+/** What an ask needs of an AbortSignal, which is one. It has one listener, for "abort". */
+export interface AskSignal {
+  readonly aborted: boolean;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }

@@ -32,6 +32,18 @@ export class Mailbox<Message extends object> {
     return this.#ring?.shift();
   }
 
+  /** Takes out the messages that `isMeant` names, in order; the others keep theirs. Costs a look at each. */
+  remove(isMeant: (message: Message) => boolean): readonly Message[] {
+    const removed: Message[] = [];
+    for (let left = this.count; left > 0; left--) {
+      const message = this.take();
+      if (message === undefined) break;
+      if (isMeant(message)) removed.push(message);
+      else this.force(message);
+    }
+    return removed;
+  }
+
   /** Gives the memory of an empty mailbox back; an entity that waits in memory then costs no queue. */
   release(): void {
     if (this.#ring !== null && this.#ring.count === 0) this.#ring = null;

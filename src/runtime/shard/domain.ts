@@ -152,6 +152,8 @@ export interface DomainFigures {
   readonly openEffects: number;
   readonly passivations: number;
   readonly deadLetters: number;
+  /** Dropped before they began, because their clients had gone away. */
+  readonly commandsCancelled: number;
   readonly dirty: number;
 }
 
@@ -221,6 +223,7 @@ export class Domain {
   #messagesHandled = 0;
   #passivations = 0;
   #deadLetters = 0;
+  #commandsCancelled = 0;
 
   constructor(options: DomainOptions) {
     this.#options = options;
@@ -297,6 +300,17 @@ export class Domain {
     }
     this.#meter.queued(message);
     this.#schedule(slot);
+  }
+
+  /** The clients of these commands went away: what still waits is dropped and answered as surely not run; what has begun goes on. */
+  cancel(commands: Iterable<readonly [caller: number, to: string]>): void {
+    const callersOf = new Map<string, Set<number>>();
+    for (const [caller, to] of commands) callersOf.set(to, (callersOf.get(to) ?? new Set()).add(caller));
+    for (const [to, callers] of callersOf) {
+      const dropped = this.#slots.get(to)?.mailbox.remove((message) => message.kind === "command" && callers.has(message.caller)) ?? [];
+      this.#commandsCancelled += dropped.length;
+      for (const message of dropped) if (message.kind === "command") this.#ports.answer(message.caller, CANCELLED);
+    }
   }
 
   /** A message of another domain. */
@@ -708,6 +722,7 @@ export class Domain {
       openEffects: this.#effects.count,
       passivations: this.#passivations,
       deadLetters: this.#deadLetters,
+      commandsCancelled: this.#commandsCancelled,
       dirty: this.dirtyCount,
     };
   }
@@ -1398,6 +1413,8 @@ function originOf(message: Message): { readonly trace: string | null; readonly d
 }
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
+
+const CANCELLED = refusal("DEADLINE_EXCEEDED", "The client went away before the command began; it was not run.");
 
 const entityFailed = (slot: Slot): Refusal =>
   refusal("ENTITY_FAILED", `${slot.address} cannot be rebuilt from the journal: ${slot.failure} Other entities are not affected.`);

@@ -13,8 +13,12 @@ export interface SimulatedCommand {
 }
 type Settle = (answer: Answer<Json>) => void;
 
+/** A command, or the word that the client of an earlier one went away. */
+export type FromSimulatedIngress = CommandMessage | { readonly kind: "cancelled"; readonly caller: number; readonly to: string };
+
 interface Pending {
   readonly thread: number;
+  readonly to: string;
   readonly settle: Settle;
 }
 
@@ -32,7 +36,7 @@ export class SimulatedIngress {
   readonly #pending = new Map<number, Pending>();
   /** Answered here without the thread: its own answer may still come, once. */
   readonly #given = new Set<number>();
-  readonly #ports: Array<Channel<CommandMessage> | null>;
+  readonly #ports: Array<Channel<FromSimulatedIngress> | null>;
   #outgoing: Array<{ readonly thread: number; readonly message: CommandMessage }> = [];
   #caller = 0;
 
@@ -45,7 +49,7 @@ export class SimulatedIngress {
     const caller = ++this.#caller;
     const deadlineAt = this.#options.wallMs() + Math.ceil(timeoutMs);
     const message: CommandMessage = { kind: "command", caller, to, command, body, id, deadlineAt, trace: null };
-    this.#pending.set(caller, { thread, settle });
+    this.#pending.set(caller, { thread, to, settle });
     const port = this.#ports[thread];
     if (port === null || port === undefined) this.#outgoing.push({ thread, message });
     else port.send(message);
@@ -53,7 +57,7 @@ export class SimulatedIngress {
     return caller;
   }
 
-  attach(thread: number, port: Channel<CommandMessage>): void {
+  attach(thread: number, port: Channel<FromSimulatedIngress>): void {
     this.#ports[thread] = port;
     const outgoing = this.#outgoing;
     this.#outgoing = [];
@@ -89,6 +93,9 @@ export class SimulatedIngress {
   #timeOut(caller: number): void {
     const waiting = this.#outgoing.length;
     this.#outgoing = this.#outgoing.filter(({ message }) => message.caller !== caller);
+    const pending = this.#pending.get(caller);
+    // Every other client that waits no longer leaves altogether: what has not begun is then cancelled.
+    if (pending !== undefined && caller % 2 === 0) this.#ports[pending.thread]?.send({ kind: "cancelled", caller, to: pending.to });
     this.#give(caller, this.#outgoing.length < waiting ? NOT_RUN : UNKNOWN);
   }
 

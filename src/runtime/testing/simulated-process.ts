@@ -4,13 +4,13 @@ import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainLimits, PlantedBug } from "../shard/domain.ts";
-import type { CommandMessage, DomainMessage } from "../shard/message.ts";
+import type { DomainMessage } from "../shard/message.ts";
 import { CheckpointWriter } from "../worker/checkpoint-writer.ts";
 import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";
 import { Channel } from "./channel.ts";
 import type { LossySnapshots } from "./lossy-snapshots.ts";
 import type { Random } from "./random.ts";
-import { SimulatedIngress } from "./simulated-ingress.ts";
+import { type FromSimulatedIngress, SimulatedIngress } from "./simulated-ingress.ts";
 import { SimulatedJournal } from "./simulated-journal.ts";
 import { type Peer, type SimulatedPerformer, SimulatedShard } from "./simulated-shard.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
@@ -147,7 +147,7 @@ export class SimulatedProcess {
     const toIngress = this.#channel<{ caller: number; answer: Answer<Json> }>(({ caller, answer }) =>
       this.ingress.answered(caller, answer),
     );
-    const fromIngress = this.#channel<CommandMessage>((message) => shardOf().command(message));
+    const fromIngress = this.#channel<FromSimulatedIngress>((message) => shardOf().command(message));
     toIngress.listen();
     const options = {
       thread,
@@ -256,7 +256,7 @@ interface Born {
   readonly toJournal: Channel<ToJournal>;
   readonly fromCheckpoint: Channel<FromCheckpoint>;
   readonly toCheckpoint: Channel<ToCheckpoint>;
-  readonly fromIngress: Channel<CommandMessage>;
+  readonly fromIngress: Channel<FromSimulatedIngress>;
 }
 
 const CHANNEL_MS_MAX = 4;

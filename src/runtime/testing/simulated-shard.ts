@@ -6,10 +6,11 @@ import type { FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts"
 import type { Json } from "../kernel/json.ts";
 import type { Checkpoint } from "../shard/checkpoint.ts";
 import { Domain, type DomainLimits, type PlantedBug } from "../shard/domain.ts";
-import type { CommandMessage, DomainMessage } from "../shard/message.ts";
+import type { DomainMessage } from "../shard/message.ts";
 import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";
 import type { Channel } from "./channel.ts";
 import type { Random } from "./random.ts";
+import type { FromSimulatedIngress } from "./simulated-ingress.ts";
 
 export interface SimulatedShardOptions {
   readonly thread: number;
@@ -126,9 +127,10 @@ export class SimulatedShard {
     this.#passivateLater();
   }
 
-  command(message: CommandMessage): void {
+  command(message: FromSimulatedIngress): void {
     if (this.isGone) return;
-    this.#domain?.command(message);
+    if (message.kind === "cancelled") this.#domain?.cancel([[message.caller, message.to]]);
+    else this.#domain?.command(message);
     this.#schedule();
   }
 

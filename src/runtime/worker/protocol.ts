@@ -18,6 +18,10 @@ export type PackedCommand = readonly [
   deadlineAt: number,
   trace: string | null,
 ];
+/** A command whose client went away before its answer. */
+export type CancelledCommand = readonly [caller: number, to: string];
+/** A door to a shard thread: commands (`packCommands`), or which of those sent before need not begin any more. */
+export type FromIngress = string | readonly CancelledCommand[];
 export type PackedAnswer = readonly [caller: number, answer: Answer<Json>];
 
 export const packCommands = (commands: readonly PackedCommand[]): string => JSON.stringify(commands);

@@ -24,6 +24,8 @@ export interface BulkOptions {
   readonly answerMsMax: number;
   readonly json: JsonLimits;
   readonly trace?: string;
+  /** Aborted when the client is gone: lines that have not begun are dropped. */
+  readonly signal?: AbortSignal;
   /** Called with what is a defect, never with what a client or an account refused. */
   readonly onDefect: (error: unknown) => void;
 }
@@ -135,8 +137,12 @@ export class Bulk {
   }
 
   async #perform(call: LedgerCall): Promise<CallResult> {
-    const { system, answerMsMax, trace } = this.#options;
-    const options: AskOptions = trace === undefined ? { timeoutMs: answerMsMax } : { timeoutMs: answerMsMax, trace };
+    const { system, answerMsMax, trace, signal } = this.#options;
+    const options: AskOptions = {
+      timeoutMs: answerMsMax,
+      ...(trace === undefined ? {} : { trace }),
+      ...(signal === undefined ? {} : { signal }),
+    };
     let result = await runCall(system, call, options);
     if (result.kind !== "refused" || !isWorthRepeating(result.code)) return result;
     const until = performance.now() + answerMsMax;

@@ -1,4 +1,5 @@
 /** What each route does: read the request, let the door check it, ask the system, write the answer. */
+import { setMaxListeners } from "node:events";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { formatAmount } from "../../actors/index.ts";
 import type { Answer, Json, Refusal } from "../../runtime/index.ts";
@@ -89,7 +90,7 @@ export function handlersOf({
   }
 
   function perform(request: FastifyRequest, reply: FastifyReply, call: LedgerCall, location: readonly string[]): void {
-    runCall(system, call, askOptionsOf(request, http.answerMsMax)).then(
+    runCall(system, call, askOptionsOf(request, reply.raw, http.answerMsMax)).then(
       (result) => answerResult(request, reply, result, location),
       (error: unknown) => fail(request, reply, error),
     );
@@ -163,7 +164,7 @@ export function handlersOf({
     (request, reply) => {
       const checked = readCall(type, idOf(request));
       if (!checked.ok) return answers.refusal(request, reply, checked);
-      show(request, reply, system.ask(checked.call.address, "get", {}, askOptionsOf(request, http.answerMsMax)), render);
+      show(request, reply, system.ask(checked.call.address, "get", {}, askOptionsOf(request, reply.raw, http.answerMsMax)), render);
     };
 
   const entries: Handler = (request, reply) => {
@@ -187,7 +188,11 @@ export function handlersOf({
     slowBodies.remove(request.raw);
     const refusal = duplicateHeader(request.raw) ?? bulkRefusal(request);
     if (refusal !== null) return answers.refusal(request, reply, refusal, { isLast: true });
-    const { trace } = askOptionsOf(request, http.answerMsMax);
+    const { trace } = askOptionsOf(request, reply.raw, http.answerMsMax);
+    const departure = new AbortController();
+    reply.raw.once("close", () => departure.abort());
+    // Each line in flight listens to it; node would take so many listeners for a leak.
+    setMaxListeners(http.bulkInFlightMax, departure.signal);
     const run = new Bulk(reply.hijack().raw, {
       system,
       inFlightMax: http.bulkInFlightMax,
@@ -196,6 +201,7 @@ export function handlersOf({
       json: limits,
       onDefect: (error) => log.error({ err: error, requestId: request.id }, "a bulk line met a defect"),
       ...(trace === undefined ? {} : { trace }),
+      signal: departure.signal,
     });
     const { socket } = request.raw;
     // Neither sending nor reading anything for this long, a client holds memory for nothing (TRAPS 45). Node's server destroys a socket that

@@ -1,8 +1,8 @@
 /** Reading one HTTP request: key, body, query, trace. What is malformed is a refusal, never a throw. */
 import { randomBytes } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyRequest } from "fastify";
-import { parseTrace, type Refusal, type Trace, traceparentOf } from "../../runtime/index.ts";
+import { type AskOptions, type AskSignal, parseTrace, type Refusal, type Trace, traceparentOf } from "../../runtime/index.ts";
 import { KEY_DUPLICATED, type KeyResult, keyOfHeader } from "../ingress/idempotency-key.ts";
 import type { JsonObject } from "../ingress/json-body.ts";
 import { refuse } from "../ingress/ledger-door.ts";
@@ -61,10 +61,31 @@ export function requestIds(): (request: IncomingMessage) => string {
 }
 const SPAN_BYTES = 8;
 
-/** Options of the asks that this request causes: they stand in its trace, below its own span. */
-export function askOptionsOf(request: FastifyRequest, timeoutMs: number): { readonly timeoutMs: number; readonly trace?: string } {
+/** Options of the asks that this request causes: they stand in its trace, below its own span; `response` says when its client went away. */
+export function askOptionsOf(request: FastifyRequest, response: ServerResponse, timeoutMs: number): Omit<AskOptions, "id"> {
   const trace = traceOf(request.raw);
-  return trace === null ? { timeoutMs } : { timeoutMs, trace: traceparentOf(trace, request.id) };
+  const signal = departureOf(response);
+  return trace === null ? { timeoutMs, signal } : { timeoutMs, trace: traceparentOf(trace, request.id), signal };
+}
+
+/** Aborted when the connection is gone before the answer was ended. An AbortController each would cost a request 2 us. */
+function departureOf(response: ServerResponse): AskSignal {
+  const isGone = (): boolean => response.destroyed && !response.writableEnded;
+  let onClose: (() => void) | null = null;
+  return {
+    get aborted() {
+      return isGone();
+    },
+    addEventListener(_type, listener) {
+      onClose = () => {
+        if (!response.writableEnded) listener();
+      };
+      response.once("close", onClose);
+    },
+    removeEventListener() {
+      if (onClose !== null) response.removeListener("close", onClose);
+    },
+  };
 }
 
 export type Page = { readonly ok: true; readonly after: number; readonly limit: number } | Refusal;

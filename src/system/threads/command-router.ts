@@ -1,12 +1,25 @@
 import type { MessagePort } from "node:worker_threads";
-import { type Answer, type Code, type Json, type PackedCommand, packCommands, type Refusal, unpackAnswers } from "../../runtime/index.ts";
+import {
+  type Answer,
+  type AskSignal,
+  type Code,
+  type FromIngress,
+  type Json,
+  type PackedCommand,
+  packCommands,
+  type Refusal,
+  unpackAnswers,
+} from "../../runtime/index.ts";
 
 interface Pending {
   readonly thread: number;
+  readonly to: string;
   /** Null once it was answered at its deadline: it still counts until the thread has answered, so that a thread that hangs stays bounded. */
   resolve: ((answer: Answer<Json>) => void) | null;
   readonly askedAt: number;
   readonly deadlineAt: number;
+  /** Stops listening whether the caller went away; null when it cannot say so. */
+  readonly unlisten: (() => void) | null;
 }
 
 /**
@@ -15,6 +28,8 @@ interface Pending {
  * D1. At most `commandsMax` commands a thread are accepted and unanswered; beyond that one is refused at once (L6).
  * D2. Deadlines cost no timer a command: one timer looks at all of them, so an answer may come late by the time between two looks.
  * D3. A command that was handed over and not answered in time, or whose thread died, is answered `OUTCOME_UNKNOWN`: it may have run.
+ * D4. A caller that goes away (`signal`) cancels what has not begun: what waits here is dropped here, the rest by the thread, which answers in any
+ *     case. Cancellations travel in batches, after the commands of the same turn.
  */
 export class CommandRouter {
   readonly #commandsMax: number;
@@ -22,6 +37,8 @@ export class CommandRouter {
   readonly #inFlight: number[];
   readonly #ports: Array<MessagePort | null>;
   readonly #outgoing: PackedCommand[][];
+  /** Addresses by caller: who went away since the last flush, by thread. At most as many as commands are under way. */
+  readonly #cancelled: Array<Map<number, string>>;
   readonly #sweeper: NodeJS.Timeout;
   #caller = 0;
   #isScheduled = false;
@@ -35,6 +52,7 @@ export class CommandRouter {
     this.#inFlight = new Array(options.threadCount).fill(0);
     this.#ports = new Array(options.threadCount).fill(null);
     this.#outgoing = Array.from({ length: options.threadCount }, () => []);
+    this.#cancelled = Array.from({ length: options.threadCount }, () => new Map());
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
   }
 
@@ -56,12 +74,22 @@ export class CommandRouter {
 
   ask(
     thread: number,
-    command: { to: string; name: string; body: Json; id: string | null; timeoutMs: number; trace: string | null },
+    command: {
+      readonly to: string;
+      readonly name: string;
+      readonly body: Json;
+      readonly id: string | null;
+      readonly timeoutMs: number;
+      readonly trace: string | null;
+      readonly signal?: AskSignal | undefined;
+    },
   ): Promise<Answer<Json>> {
     if (this.#isClosing)
       return Promise.resolve(
         refusal("SHUTTING_DOWN", "The service is stopping; nothing was done. Send the command again to the one that replaces it."),
       );
+    const { signal, to } = command;
+    if (signal?.aborted === true) return Promise.resolve(CANCELLED);
     const inFlight = this.#inFlight[thread] ?? 0;
     if (inFlight >= this.#commandsMax) {
       return Promise.resolve(
@@ -74,16 +102,14 @@ export class CommandRouter {
     this.#inFlight[thread] = inFlight + 1;
     const caller = ++this.#caller;
     const deadlineAt = Date.now() + command.timeoutMs;
-    this.#outgoing[thread]?.push([caller, command.to, command.name, command.body, command.id, deadlineAt, command.trace]);
+    this.#outgoing[thread]?.push([caller, to, command.name, command.body, command.id, deadlineAt, command.trace]);
     // What one turn of the event loop brings travels together, but not more than a thread can begin with meanwhile.
     if (++this.#queued >= FLUSH_COMMANDS) this.#flush();
-    else if (!this.#isScheduled) {
-      this.#isScheduled = true;
-      setImmediate(this.#flush);
-    }
+    else this.#flushSoon();
     return new Promise((resolve) => {
       this.#unanswered++;
-      this.#pending.set(caller, { thread, resolve, askedAt: performance.now(), deadlineAt });
+      const unlisten = signal === undefined ? null : this.#listen(signal, caller);
+      this.#pending.set(caller, { thread, to, resolve, askedAt: performance.now(), deadlineAt, unlisten });
     });
   }
 
@@ -121,21 +147,56 @@ export class CommandRouter {
     for (const port of this.#ports) port?.close();
   }
 
+  #listen(signal: AskSignal, caller: number): () => void {
+    const gone = (): void => {
+      const pending = this.#pending.get(caller);
+      if (pending === undefined) return;
+      this.#cancelled[pending.thread]?.set(caller, pending.to);
+      this.#flushSoon();
+    };
+    signal.addEventListener("abort", gone);
+    return () => signal.removeEventListener("abort", gone);
+  }
+
+  #flushSoon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#flush);
+  }
+
   readonly #flush = (): void => {
     this.#isScheduled = false;
     this.#queued = 0;
-    for (const [thread, commands] of this.#outgoing.entries()) {
-      const port = this.#ports[thread];
-      if (commands.length === 0 || port === null || port === undefined) continue;
-      port.postMessage(packCommands(commands));
-      this.#outgoing[thread] = [];
+    for (const [thread, port] of this.#ports.entries()) {
+      const cancelled = this.#cancelled[thread];
+      if (cancelled !== undefined && cancelled.size > 0) this.#dropCancelled(thread, cancelled);
+      const commands = this.#outgoing[thread] ?? [];
+      if (port !== null && commands.length > 0) {
+        port.postMessage(packCommands(commands));
+        this.#outgoing[thread] = [];
+      }
+      if (cancelled === undefined || cancelled.size === 0) continue;
+      port?.postMessage([...cancelled] satisfies FromIngress);
+      cancelled.clear();
     }
   };
+
+  /** What was not handed over yet is dropped here; the rest of `cancelled` is the thread's matter. */
+  #dropCancelled(thread: number, cancelled: Map<number, string>): void {
+    const waiting = this.#outgoing[thread] ?? [];
+    if (waiting.length === 0) return;
+    this.#outgoing[thread] = waiting.filter(([caller]) => {
+      if (!cancelled.delete(caller)) return true;
+      this.#settle(caller, CANCELLED);
+      return false;
+    });
+  }
 
   #settle(caller: number, answer: Answer<Json>): void {
     const pending = this.#pending.get(caller);
     if (pending === undefined) return;
     this.#pending.delete(caller);
+    pending.unlisten?.();
     this.#inFlight[pending.thread] = (this.#inFlight[pending.thread] ?? 1) - 1;
     this.#tell(pending, answer);
   }
@@ -170,5 +231,6 @@ const DRAIN_LOOK_MS = 5;
 const FLUSH_COMMANDS = 16;
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
+const CANCELLED = refusal("DEADLINE_EXCEEDED", "The client went away before the command began; it was not run.");
 const LATE = refusal("OUTCOME_UNKNOWN", "No answer came in time; it may or may not have run. Send it again with the same key.");
 const LOST = refusal("OUTCOME_UNKNOWN", "The thread that worked on it ended; it may or may not have run. Send it again with the same key.");

@@ -11,6 +11,7 @@ import {
   type EffectLook,
   type EffectPage,
   type FromCheckpoint,
+  type FromIngress,
   type FromJournal,
   type FromPerformer,
   type Json,
@@ -145,8 +146,9 @@ export class ShardThread {
     if (isJournalDown) this.#domain.journalDown(true);
     this.#domain.resume();
     this.#schedule();
-    ports.ingress.on("message", (text: string) => {
-      for (const command of unpackCommands(text)) this.#domain.command(command);
+    ports.ingress.on("message", (message: FromIngress) => {
+      if (typeof message === "string") for (const command of unpackCommands(message)) this.#domain.command(command);
+      else this.#domain.cancel(message);
       this.#schedule();
     });
     this.#timers.push(
@@ -156,7 +158,7 @@ export class ShardThread {
   }
 
   figures() {
-    const { messagesHandled, entities, openEffects, passivations, deadLetters } = this.#domain.figures();
+    const { messagesHandled, entities, openEffects, passivations, deadLetters, commandsCancelled } = this.#domain.figures();
     return {
       thread: this.#options.thread,
       messagesHandled,
@@ -164,6 +166,7 @@ export class ShardThread {
       openEffects,
       passivations,
       deadLetters,
+      commandsCancelled,
       checkpoints: this.#checkpoints,
       checkpointFailure: this.#checkpointFailure,
       heapBytes: process.memoryUsage().heapTotal,

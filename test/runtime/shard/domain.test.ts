@@ -135,6 +135,34 @@ describe("limits", () => {
   });
 });
 
+describe("clients that went away", () => {
+  it("DESIGN 4.2: what waits is dropped and answered as surely not run; what has begun, and what others asked, goes on", () => {
+    const bench = new DomainBench();
+    const begun = bench.send("counter/a", "tellLater", { to: "counter/b", command: "add" });
+    bench.settle();
+    const [gone, stays] = [bench.send("counter/a", "add", { by: 1 }), bench.send("counter/a", "add", { by: 5 })];
+    bench.domain.cancel([
+      [begun, "counter/a"],
+      [gone, "counter/a"],
+      [99, "counter/a"],
+      [gone, "counter/nobody"],
+    ]);
+    expect(codeOf(bench.answers.get(gone))).toBe("DEADLINE_EXCEEDED");
+    bench.drive();
+    expect(replyIn(bench.answers.get(begun))).toMatchObject({ total: 100 });
+    expect(replyIn(bench.answers.get(stays))).toMatchObject({ total: 105 });
+    expect(bench.domain.figures().commandsCancelled).toBe(1);
+  });
+
+  it("L6: a full mailbox whose clients left takes commands again", () => {
+    const bench = new DomainBench({ limits: { mailboxMax: 2 } });
+    const waiting = [bench.send("counter/a", "add", { by: 1 }), bench.send("counter/a", "add", { by: 1 })];
+    expect(codeOf(bench.answers.get(bench.send("counter/a", "add", { by: 1 })))).toBe("MAILBOX_FULL");
+    bench.domain.cancel(waiting.map((caller) => [caller, "counter/a"]));
+    expect(replyIn(bench.ask("counter/a", "add", { by: 7 }))).toEqual({ total: 7 });
+  });
+});
+
 describe("faults of handlers", () => {
   it("L5: a handler that throws leaves the state as it was and answers INTERNAL_ERROR", () => {
     const bench = new DomainBench();

@@ -2,7 +2,14 @@
 import { once } from "node:events";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Answer, type CommandMessage, packAnswers, unpackCommands } from "../../../src/runtime/index.ts";
+import {
+  type Answer,
+  type CancelledCommand,
+  type CommandMessage,
+  type FromIngress,
+  packAnswers,
+  unpackCommands,
+} from "../../../src/runtime/index.ts";
 import { CommandRouter } from "../../../src/system/threads/command-router.ts";
 
 const TIMEOUT_MS = 1_000;
@@ -28,12 +35,16 @@ function commandRouter(threadCount = 2): CommandRouter {
 /** A shard thread's end of the port, which answers when it is told to. */
 class Thread {
   readonly got: CommandMessage[] = [];
+  readonly cancelled: CancelledCommand[] = [];
   readonly #port: MessagePort;
 
   constructor(router: CommandRouter, thread: number) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port2;
-    port2.on("message", (text: string) => this.got.push(...unpackCommands(text)));
+    port2.on("message", (message: FromIngress) => {
+      if (typeof message === "string") this.got.push(...unpackCommands(message));
+      else this.cancelled.push(...message);
+    });
     router.attach(thread, port1);
     ends.push(() => port2.close());
   }
@@ -48,8 +59,13 @@ class Thread {
   }
 }
 
-const ask = (router: CommandRouter, name: string, { thread = 0, timeoutMs = TIMEOUT_MS } = {}): Promise<Answer> =>
-  router.ask(thread, { to: "a/1", name, body: { name }, id: null, timeoutMs, trace: null });
+interface Asked {
+  readonly thread?: number;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+const ask = (router: CommandRouter, name: string, { thread = 0, timeoutMs = TIMEOUT_MS, signal }: Asked = {}): Promise<Answer> =>
+  router.ask(thread, { to: "a/1", name, body: { name }, id: null, timeoutMs, trace: null, signal });
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
@@ -156,6 +172,32 @@ describe("the command router", () => {
     successor.answer("done", ...(await successor.gets(2)));
     expect((await Promise.all(waiting.slice(1))).map(codeOf)).toEqual(["ok", "ok"]);
     expect(successor.got.map(({ command }) => command)).toEqual(["1", "2"]); // Not the one that was answered.
+  });
+
+  it("D4: a caller that goes away in the turn of its command takes it back; later, the thread is told and answers", async () => {
+    const router = commandRouter();
+    const thread = new Thread(router, 0);
+    const [soon, later, never] = [new AbortController(), new AbortController(), new AbortController()];
+    const taken = ask(router, "taken back", { signal: soon.signal });
+    const handed = ask(router, "handed over", { signal: later.signal });
+    const kept = ask(router, "kept", { signal: never.signal });
+    soon.abort();
+    expect(codeOf(await taken)).toBe("DEADLINE_EXCEEDED");
+    const [second, third] = await thread.gets(2);
+    if (second === undefined || third === undefined) throw new Error("two commands were to arrive");
+    expect(thread.got.map(({ command }) => command)).toEqual(["handed over", "kept"]);
+    later.abort();
+    while (thread.cancelled.length === 0) await turns();
+    expect(thread.cancelled).toEqual([[second.caller, "a/1"]]);
+    expect(router.inFlight).toBe(2); // It may have begun: what became of it, the thread says.
+    thread.answer("begun", second);
+    thread.answer("kept", third);
+    expect((await Promise.all([handed, kept])).map(codeOf)).toEqual(["ok", "ok"]);
+    never.abort(); // After the answer it is nobody's matter.
+    expect(codeOf(await ask(router, "after", { signal: never.signal }))).toBe("DEADLINE_EXCEEDED");
+    await turns();
+    expect(thread.cancelled).toHaveLength(1);
+    expect([thread.got.length, router.inFlight]).toEqual([2, 0]);
   });
 
   it("the oldest command's age is told while somebody waits for it", async () => {

@@ -1,0 +1,25 @@
+/** The ledger's registry with one entity more: `holder`, whose command holds its whole shard thread until a file is there. */
+import { existsSync } from "node:fs";
+import { registry as ledger } from "../../src/actors/index.ts";
+import { defineEntity, reply } from "../../src/runtime/index.ts";
+import { any } from "../runtime/shard/domain-bench.ts";
+
+const HOLD_MS_MAX = 20_000;
+
+export const holder = defineEntity({
+  type: "holder",
+  version: 1,
+  commands: { hold: { body: any<{ readonly path: string }>(), reply: any<null>() } },
+  events: { held: any<object>() },
+  initial: () => null,
+  decide: {
+    hold(_state, { path }) {
+      for (const end = performance.now() + HOLD_MS_MAX; !existsSync(path) && performance.now() < end; );
+      return reply(null);
+    },
+  },
+  evolve: { held: (state) => state },
+  snapshot: { encode: () => null, decode: () => null },
+});
+
+export const registry = [...ledger, holder];
