@@ -7,6 +7,8 @@ import { tryLock } from "./sqlite/file-lock.ts";
 export interface RunFile {
   readonly pid: number;
   readonly urls: readonly string[];
+  /** Of the admin port; null while there is none. */
+  readonly adminUrl: string | null;
   /** ISO 8601. */
   readonly startedAt: string;
 }
@@ -34,8 +36,8 @@ export class DataDir implements Disposable {
   }
 
   /** Writes `run.json`. To be called again when the URLs are known. */
-  announce(urls: readonly string[]): void {
-    const content: RunFile = { pid: process.pid, urls, startedAt: this.#startedAt };
+  announce(urls: readonly string[], adminUrl: string | null = null): void {
+    const content: RunFile = { pid: process.pid, urls, adminUrl, startedAt: this.#startedAt };
     const whole = join(this.path, "run.json");
     writeFileSync(`${whole}.new`, `${JSON.stringify(content)}\n`, { mode: 0o600 });
     renameSync(`${whole}.new`, whole); // At once: a reader never sees half of it.
@@ -55,12 +57,22 @@ export class DataDir implements Disposable {
 /** What `run.json` of a directory says, null when there is none. It may be left over from a process that was killed. */
 export function readRunFile(dir: string): RunFile | null {
   try {
-    const { pid, urls, startedAt } = JSON.parse(readFileSync(join(dir, "run.json"), "utf8")) as Partial<RunFile>;
+    const { pid, urls, adminUrl = null, startedAt } = JSON.parse(readFileSync(join(dir, "run.json"), "utf8")) as Partial<RunFile>;
     if (typeof pid !== "number" || !Array.isArray(urls) || typeof startedAt !== "string") return null;
-    return { pid, urls, startedAt };
+    return { pid, urls, adminUrl, startedAt };
   } catch {
     return null;
   }
+}
+
+/**
+ * What the process that runs on the directory said of itself; null when none does. Left over from a process that was killed, run.json may name a port
+ * that is somebody else's by now; the lock never lies.
+ */
+export function runFileOf(dir: string): RunFile | null {
+  const lock = tryLock(join(dir, "lock.db"));
+  lock?.[Symbol.dispose]();
+  return lock === null ? readRunFile(dir) : null;
 }
 
 function inUse(dir: string): Fault {

@@ -9,8 +9,10 @@ import {
   partsOf,
   type Refusal,
   shardOf,
+  type TreeNode,
   whyNotId,
 } from "../runtime/index.ts";
+import type { EntityPage, Inspected, ThreadTop } from "./admin/inspected.ts";
 import type { CheckpointControl } from "./checkpoint-worker.ts";
 import type { Config } from "./config/config.ts";
 import type { DataDir } from "./data-dir.ts";
@@ -22,6 +24,7 @@ import { readinessOf, STUCK_MS } from "./readiness.ts";
 import { freeBytesOf } from "./sqlite/disk-space.ts";
 import type { Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
 import type { CommandRouter } from "./threads/command-router.ts";
+import type { PeekQuery } from "./threads/entity-peek.ts";
 import type { ShardThreads } from "./threads/shard-threads.ts";
 import type { WorkerThread } from "./threads/worker-thread.ts";
 import type { ViewsControl } from "./views-worker.ts";
@@ -52,7 +55,7 @@ export interface Tally {
 }
 
 /** A node that runs. Made by `startSystem`. */
-export class Node implements TroupeSystem {
+export class Node implements TroupeSystem, Inspected {
   readonly #parts: NodeParts;
   readonly #committed: BigInt64Array;
   #journalDown: string | null = null;
@@ -187,6 +190,57 @@ export class Node implements TroupeSystem {
       journal: journalFigures,
       views: viewFigures,
     };
+  }
+
+  /** The threads of the node, each as a part of it. */
+  tree(): TreeNode {
+    const { shards, journal, checkpoint, views, router } = this.#parts;
+    const thread = (address: string, isGone: boolean): TreeNode => ({
+      ...QUIET,
+      address,
+      type: "thread",
+      state: isGone ? "crashed" : "running",
+    });
+    const shardNodes = shards.living.map(({ name, isGone }) => thread(`/shards/${name.slice("shard-".length)}`, isGone));
+    const recovering = shards.recovering.map(
+      (number): TreeNode => ({ ...QUIET, address: `/shards/${number}`, type: "thread", state: "starting" }),
+    );
+    const children = [
+      ...[journal, checkpoint, views].map(({ name, isGone }) => thread(`/${name}`, isGone)),
+      {
+        ...QUIET,
+        address: "/shards",
+        type: "supervisor",
+        state: "running",
+        restarts: shards.restarts,
+        children: [...shardNodes, ...recovering],
+      },
+    ] satisfies readonly TreeNode[];
+    const state = this.#isStopping ? "stopping" : "running";
+    return {
+      ...QUIET,
+      address: "/",
+      type: "node",
+      state,
+      mailbox: router.inFlight,
+      oldestMessageMs: Math.round(router.oldestMs),
+      children,
+    };
+  }
+
+  async peek(query: PeekQuery): Promise<EntityPage> {
+    const { living } = this.#parts.shards;
+    const pages = await Promise.all(living.map((worker) => this.#withTime(worker.call.peek(query))));
+    const all = pages.flatMap((page, i) => (page?.entities ?? []).map((entity) => ({ ...entity, thread: living[i]?.name ?? "" })));
+    const entities = all.sort((a, b) => (a.address < b.address ? -1 : 1)).slice(0, query.limit);
+    const found = pages.reduce((sum, page) => sum + (page?.found ?? 0), 0);
+    const partial = living.filter((_, i) => pages[i]?.isPartial !== false).map(({ name }) => name);
+    return { entities, hasMore: found > entities.length, partial };
+  }
+
+  async top(limit: number): Promise<readonly ThreadTop[]> {
+    const { living } = this.#parts.shards;
+    return await Promise.all(living.map(async ({ name, call }) => ({ thread: name, seen: await this.#withTime(call.top(limit)) })));
   }
 
   async measures(): Promise<readonly PartMeasures[]> {
@@ -337,6 +391,8 @@ const MEASURES_MS_MAX = 1_000;
 const CLOSE_MS_MAX = 5_000;
 /** What is finished after a part ended that has no successor: answers that are on their way, no more. */
 const FAILED_CLOSE_MS = 2_000;
+
+const QUIET = { restarts: 0, mailbox: 0, refused: 0, oldestMessageMs: 0, doing: null, children: [] } as const;
 
 /** Null when the file system cannot be asked. */
 function freeDiskOf({ dataDir, config }: NodeParts): { readonly freeBytes: number; readonly bytesMin: number } | null {

@@ -121,7 +121,10 @@ function controlOfShard(data: ShardWorkerData) {
     figures: () => ({ ...shell().figures(), loopLagMs: lag.recentMsMax }),
     measures: (): TakenMeasures => ({ life: threadId, measures: shardMeasures(shell().measures(), { thread: name, lags: lag.lags }) }),
     peek: (query: PeekQuery) => shell().peek(query),
-    top: (limit: number) => shell().top(limit),
+    top: async (limit: number) => {
+      const { messages, hot, fullest } = await shell().top(limit);
+      return { life: threadId, messages, hot, fullest: fullest.entities };
+    },
     idle: () => shell().idle(),
     checkpointNow: () => shell().checkpointNow(),
     close(): void {

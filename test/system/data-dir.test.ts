@@ -29,10 +29,11 @@ describe("the data directory", () => {
     const path = join(parent.path, "a", "b");
     const dir = new DataDir(path);
     expect(statSync(path).mode & 0o777).toBe(0o700);
-    dir.announce(["http://127.0.0.1:7070"]);
+    dir.announce(["http://127.0.0.1:7070"], "http://127.0.0.1:9090");
     expect(readRunFile(path)).toEqual({
       pid: process.pid,
       urls: ["http://127.0.0.1:7070"],
+      adminUrl: "http://127.0.0.1:9090",
       startedAt: expect.stringMatching(/^\d{4}-.*Z$/),
     });
     dir.close();

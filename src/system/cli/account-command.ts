@@ -1,10 +1,9 @@
 /** `troupe account <id>`: one account, from whoever holds the store. */
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { accountViewSchema } from "../../actors/index.ts";
 import type { Config } from "../config/config.ts";
-import { readRunFile } from "../data-dir.ts";
-import { tryLock } from "../sqlite/file-lock.ts";
+import { runFileOf } from "../data-dir.ts";
 import { storePaths } from "../sqlite/open-stores.ts";
 import { CliError } from "./cli-error.ts";
 import { configOf, type Result, type Run, say } from "./command.ts";
@@ -40,13 +39,6 @@ async function holderOf(config: Config): Promise<LedgerTarget> {
       "STORE_NOT_FOUND",
       `there is no store in ${dir} (no journal.db). Name its folder with --data-dir, or a server with --url.`,
     );
-  const url = isHeld(dir) ? readRunFile(dir)?.urls[0] : undefined;
+  const url = runFileOf(dir)?.urls[0];
   return url === undefined ? await NodeLedger.start(config) : await HttpLedger.connect(url);
-}
-
-/** Left over from a process that was killed, run.json may name a port that is somebody else's by now; the lock never lies. */
-function isHeld(dir: string): boolean {
-  const lock = tryLock(join(dir, "lock.db"));
-  lock?.[Symbol.dispose]();
-  return lock === null;
 }

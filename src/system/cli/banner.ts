@@ -5,6 +5,8 @@ import type { PlantedBug } from "../../runtime/index.ts";
 export interface BannerFacts {
   readonly version: string;
   readonly url: string;
+  /** Of the admin port. */
+  readonly adminUrl: string;
   readonly host: string;
   readonly dataDir: string;
   readonly shardThreads: number;
@@ -38,6 +40,8 @@ export function bannerOf(facts: BannerFacts): string {
     `  Docs        ${url}/docs`,
     `  OpenAPI     ${url}/openapi.json`,
     `  Readiness   ${url}/readyz   (liveness: ${url}/livez)`,
+    `  Metrics     ${url}/metrics`,
+    `  Admin       ${facts.adminUrl}   (this machine only; used by troupe tree, actors, top)`,
     `  Data        ${facts.dataDir}`,
     `  Threads     ${shardThreads} shard ${shardThreads === 1 ? "thread" : "threads"} for ${facts.shards} shards, 1 journal thread`,
     `  Durability  SQLite, synchronous=${synchronous.toUpperCase()}${synchronous === "full" ? ": an answer leaves after its fsync" : ""}`,

@@ -8,6 +8,7 @@ import { EXIT_REFUSED, exitCodeOf } from "./exit-code.ts";
 
 const JSON_TEXT = 'the last line of standard output is one JSON object with "ok" and the figures';
 const DATA_DIR_TEXT = "folder of the store; the same as --data.dir";
+const ADMIN_URL_TEXT = "ask this admin port; without it, that of the server that runs on the store";
 const SETTINGS_TEXT = `
 Settings: every key of docs/configuration.md is a flag (--data.dir DIR) and an environment variable (TROUPE_DATA_DIR=DIR);
 --config FILE names a file of settings.`;
@@ -145,6 +146,35 @@ anything is written. Run it again after any interruption: what is done is answer
       keep(await runAccount(run, { id, ...options }));
     });
 
+  command(program, "tree", "Show the parts of a running server: state, restarts, what waits.")
+    .option("--url <url>", ADMIN_URL_TEXT)
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText("after", example("tree", "tree --data-dir /srv/ledger --json"))
+    .action(async (options: AdminFlags) => {
+      const { runTree } = await import("./tree-command.ts");
+      keep(await runTree(run, options));
+    });
+  command(program, "actors [type]", "List the entities in memory of a running server, by address; wakes none.")
+    .option("--after <address>", "continue after this entity")
+    .option("--limit <count>", "at most this many", count(1, 1_000), 50)
+    .option("--url <url>", ADMIN_URL_TEXT)
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText("after", example("actors", "actors account --limit 10", "actors account --after account/alice --json"))
+    .action(async (type: string | undefined, options: ActorsFlags) => {
+      const { runActors } = await import("./actors-command.ts");
+      keep(await runActors(run, type === undefined ? options : { type, ...options }));
+    });
+  command(program, "top", "Show what is busy in a running server, each second at a terminal; Ctrl-C ends it.")
+    .option("--once", "look for one second and end, as without a terminal and with --json")
+    .option("--limit <count>", "entities in each list", count(1, 100), 10)
+    .option("--url <url>", ADMIN_URL_TEXT)
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText("after", example("top", "top --once", "top --json --limit 3"))
+    .action(async (options: TopFlags) => {
+      const { runTop } = await import("./top-command.ts");
+      keep(await runTop(run, options));
+    });
+
   command(program, "demo", "Load a small shop's ledger into a store of its own, show what happened, and throw the store away.")
     .addHelpText("after", example("demo"))
     .action(async () => {
@@ -175,6 +205,19 @@ export interface TailFlags {
 export interface AccountFlags {
   readonly url?: string;
   readonly dataDir?: string;
+}
+
+export interface AdminFlags {
+  readonly url?: string;
+  readonly dataDir?: string;
+}
+export interface ActorsFlags extends AdminFlags {
+  readonly after?: string;
+  readonly limit: number;
+}
+export interface TopFlags extends AdminFlags {
+  readonly once?: boolean;
+  readonly limit: number;
 }
 
 const count =

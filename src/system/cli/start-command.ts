@@ -1,10 +1,13 @@
 /** `troupe start`: a node and its HTTP door, until a signal, or the end of its supervisor, stops them in order. */
 import { readFileSync } from "node:fs";
 import type { PlantedBug } from "../../runtime/index.ts";
+import { ADMIN_HOST, type AdminServer, startAdmin } from "../admin/admin-server.ts";
+import { lookRoutes } from "../admin/look-routes.ts";
 import type { Config } from "../config/config.ts";
 import { type HttpServer, startHttp } from "../http/index.ts";
 import type { Node } from "../node.ts";
 import { type Log, openLog } from "../observe/log.ts";
+import { Metrics } from "../observe/metrics.ts";
 import { type StopReport, stopInOrder } from "../ordered-stop.ts";
 import { startSystem } from "../start.ts";
 import { bannerOf, urlsOf } from "./banner.ts";
@@ -39,11 +42,16 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   using signal = new StopSignal(options);
   if (options.isSupervised) obeySupervisor(signal);
   const node = await started(config, log, options);
-  const http = await listen(node, config, log);
-  node.dataDir.announce(urlsOf(http.url));
-  greet(run, { node, http, config, ...options });
+  const metrics = new Metrics(node);
+  const { host, port } = config.http;
+  const http = await listening(node, { what: "HTTP", host, port, section: "http" }, () =>
+    startHttp({ system: node, config, log, metrics }),
+  );
+  const admin = await adminOf({ node, http, config, log, metrics });
+  node.dataDir.announce(urlsOf(http.url), admin.url);
+  greet(run, { node, http, admin, config, ...options });
   const reason = await Promise.race([signal.arrived, node.failed]);
-  return await stop(run, { node, http, config, log, reason, isOrdered: signal.hasArrived });
+  return await stop(run, { node, http, admin, config, log, reason, isOrdered: signal.hasArrived });
 }
 
 /** A start behind a long tail of the journal shows how far it is: a bar at a terminal, else a line of the log each second. */
@@ -60,16 +68,40 @@ async function started(config: Config, log: Log, { plantedBug }: StartOptions): 
   }
 }
 
-async function listen(node: Node, config: Config, log: Log): Promise<HttpServer> {
+/** Where a server is to listen, and how its settings are called. */
+interface Place {
+  readonly what: string;
+  readonly host: string;
+  readonly port: number;
+  readonly section: "http" | "admin";
+}
+
+/** What `start` gives. @throws CliError `ADDRESS_UNUSABLE`, after the node was closed. */
+async function listening<Server>(node: Node, { what, host, port, section }: Place, start: () => Promise<Server>): Promise<Server> {
   try {
-    return await startHttp({ system: node, config, log });
+    return await start();
   } catch (cause) {
     await node.close();
-    const { host, port } = config.http;
     const why = WHY_NOT_LISTEN[errnoOf(cause) ?? ""];
     if (why === undefined) throw cause;
-    const way = "Choose another with --http.host and --http.port (TROUPE_HTTP_HOST, TROUPE_HTTP_PORT); port 0 takes a free one.";
-    throw new CliError("ADDRESS_UNUSABLE", `the HTTP server cannot listen on ${host}:${port}: ${why}. ${way}`, { cause });
+    const flags =
+      section === "http" ? "--http.host and --http.port (TROUPE_HTTP_HOST, TROUPE_HTTP_PORT)" : "--admin.port (TROUPE_ADMIN_PORT)";
+    const way = `Choose another with ${flags}; port 0 takes a free one.`;
+    throw new CliError("ADDRESS_UNUSABLE", `the ${what} server cannot listen on ${host}:${port}: ${why}. ${way}`, { cause });
+  }
+}
+
+type Doors = Pick<Started, "node" | "http" | "config"> & { readonly log: Log; readonly metrics: Metrics };
+
+async function adminOf({ node, http, config, log, metrics }: Doors): Promise<AdminServer> {
+  const { port } = config.admin;
+  try {
+    return await listening(node, { what: "admin", host: ADMIN_HOST, port, section: "admin" }, () =>
+      startAdmin({ port, routes: lookRoutes(node), metrics, log }),
+    );
+  } catch (cause) {
+    await http.close(0);
+    throw cause;
   }
 }
 
@@ -84,14 +116,16 @@ const WHY_NOT_LISTEN: Readonly<Record<string, string>> = {
 interface Started {
   readonly node: Node;
   readonly http: HttpServer;
+  readonly admin: AdminServer;
   readonly config: Config;
 }
 
-function greet(run: Run, { node, http, config, plantedBug }: Started & { readonly plantedBug: PlantedBug | null }): void {
+function greet(run: Run, { node, http, admin, config, plantedBug }: Started & { readonly plantedBug: PlantedBug | null }): void {
   const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { readonly version: string };
   const facts = {
     version,
     url: http.url,
+    adminUrl: admin.url,
     host: config.http.host,
     dataDir: node.dataDir.path,
     shardThreads: node.threadCount,
@@ -107,13 +141,19 @@ function greet(run: Run, { node, http, config, plantedBug }: Started & { readonl
 
 type Stopping = Started & { readonly log: Log; readonly reason: string; readonly isOrdered: boolean };
 
-async function stop(run: Run, { node, http, config, log, reason, isOrdered }: Stopping): Promise<Result> {
+async function stop(run: Run, { node, http, admin, config, log, reason, isOrdered }: Stopping): Promise<Result> {
   const { deadlineMs, lameDuckMs } = config.shutdown;
   const requestsMsMax = Math.max(deadlineMs - RESERVED_MS, deadlineMs * (1 - RESERVED_SHARE));
   const limits = isOrdered ? { deadlineMs, lameDuckMs, requestsMsMax } : FAILED_LIMITS;
   const first = limits.lameDuckMs === 0 ? "" : `/readyz is red for ${seconds(limits.lameDuckMs)}, then `;
   say(run, `\nStopping (${reason}): ${first}new work is refused, ${node.inFlight} in flight.`);
-  const report = await stopInOrder({ node, http, ...limits });
+  // The admin port shows how the drain gets on, and is gone before the data directory is given back: a successor may want the same port.
+  const close = async (deadlineMs: number): Promise<void> => {
+    await http.close(deadlineMs);
+    await admin.close();
+  };
+  const doors = { leave: () => http.leave(), drain: (deadlineMs: number) => http.drain(deadlineMs), close };
+  const report = await stopInOrder({ node, http: doors, ...limits });
   const ok = isOrdered && report.isClosed && report.unanswered === 0;
   (ok ? log.info : log.warn).call(log, { reason, ...report }, ok ? "stopped in order" : "stopped with work left");
   say(run, toldStop(report));

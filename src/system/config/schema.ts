@@ -146,6 +146,13 @@ export const configSchema = z.strictObject({
     batchRecordsMax: count("Most journal records that a view takes in one transaction.", 512, { unit: "records", min: 1, max: 100_000 }),
     cacheKiB: count("Page cache of the views' connection.", 16_384, { unit: "KiB", min: 64, max: 16_777_216 }),
   }),
+  admin: z.strictObject({
+    port: documented(
+      z.int().min(0).max(65_535).default(0),
+      "Port of the admin server, which listens on the loopback only; 0 takes a free one, which run.json in the data directory names (adminUrl).",
+      "whole number, 0 to 65535",
+    ),
+  }),
   shutdown: z.strictObject({
     deadlineMs: milliseconds(
       "Longest time for an ordered stop; what is not finished by then resumes at the next start.",

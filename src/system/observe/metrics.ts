@@ -13,7 +13,7 @@ export interface Measured {
  * Gathers what all threads counted when somebody asks, and writes it in Prometheus's text format, with what Node says about the process. Nothing is
  * gathered meanwhile. One for each HTTP server.
  */
-export class Metrics implements Disposable {
+export class Metrics {
   readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
   readonly http = new HttpMeter();
   readonly #system: Measured;
@@ -31,10 +31,6 @@ export class Metrics implements Disposable {
       this.#running = null;
     });
     return this.#running;
-  }
-
-  [Symbol.dispose](): void {
-    this.#process?.clear();
   }
 
   async #text(): Promise<string> {

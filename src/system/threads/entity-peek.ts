@@ -55,7 +55,7 @@ async function peek(entities: Iterator<EntityLook>, { isMeant, compare, limit }:
   return { entities: best.sort(compare).slice(0, limit), found, isPartial: true };
 }
 
-/** Entities that one look goes through: 2 million take about half a second of a thread, in slices. */
+/** Entities that one look goes through: above what a thread holds by default, so that only unusual ones meet it. */
 const LOOKED_MAX = 2_000_000;
 const SLICE = 2_000;
 const SPARE = 100;

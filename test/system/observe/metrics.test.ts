@@ -108,7 +108,7 @@ it("a thread that does not answer is named, and the others are served; many aske
     looks++;
     return parts;
   };
-  using metrics = new Metrics({ measures });
+  const metrics = new Metrics({ measures });
   const [text] = await Promise.all([metrics.text(), metrics.text()]);
   expect(looks).toBe(1);
   expect(text).toContain('metrics_thread_answered{thread="shard-0"} 0');
