@@ -69,6 +69,26 @@ describe("check:start", () => {
   });
 });
 
+describe("check:timers", () => {
+  it("TRAPS 24: timers of next year cost a start nothing, and those that are due ring once across a restart", async () => {
+    const { code, figures } = await check(
+      "timers",
+      "--timers",
+      "2000",
+      "--soon",
+      "50",
+      "--starts",
+      "1",
+      "--ready-ms",
+      "30000",
+      "--grow-mib",
+      "200",
+    );
+    expect(figures).toMatchObject({ ok: true, soon: 50, once: 50, twice: 0, early: 0 });
+    expect(code).toBe(0);
+  });
+});
+
 describe("check:bulk", () => {
   it("R-LED-10, L6: a bulk stream is answered in order, line by line, before it ends", async () => {
     // What the compiler takes while it warms up says nothing about the stream, so memory is bounded loosely here.

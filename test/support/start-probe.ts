@@ -14,15 +14,16 @@ export interface StartFigures {
 }
 
 /** @throws Error with what the process wrote when it failed. */
-export async function probeStart(dataDir: string): Promise<StartFigures> {
-  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), dataDir]);
+export async function probeStart(dataDir: string, registryUrl = ""): Promise<StartFigures> {
+  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), dataDir, registryUrl]);
   return JSON.parse(stdout) as StartFigures;
 }
 
 if (import.meta.main) {
   const config = loadConfig({ argv: ["--data.dir", process.argv[2] ?? "", "--log.level", "error"], env: {}, cwd: process.cwd() });
   const startedAt = performance.now();
-  const node = await startSystem(config);
+  const registryUrl = process.argv[3] ?? "";
+  const node = await startSystem(config, registryUrl === "" ? {} : { registryUrl });
   const startMs = performance.now() - startedAt;
   const { shardThreads } = await node.figures();
   const figures: StartFigures = {
