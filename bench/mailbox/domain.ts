@@ -82,6 +82,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
       groupEntriesMax: 2_000,
       groupsInFlightMax: 4,
       effectsMax: 1_000,
+      portMessagesMax: 1_000,
       dirtyMax: 1_000,
       hopsMax: 100,
     },

@@ -140,6 +140,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
         groupEntriesMax: shard.groupEntriesMax,
         groupsInFlightMax: shard.groupsInFlightMax,
         effectsMax: shard.tellOpenMax,
+        portMessagesMax: shard.portMessagesMax,
         dirtyMax: checkpointConfig.everyEntities * DIRTY_FACTOR,
         hopsMax: shard.hopsMax,
       },

@@ -4,7 +4,7 @@ import { HotEntities } from "./hot-entities.ts";
 /**
  * How a message ended: the decision of its handler, or why no handler decided. `crashed`: it threw. `repeated`: its first answer was given
  * again. `recorded`: the runtime wrote down how an attempt at an effect went, or what a person decided about it. `expired`: its deadline passed before. `refused`: a limit, or a journal that takes no writes. `failed`: the entity cannot be rebuilt.
- * `dead-letter`: its chain of causes was too long. `parked`: it waits for the journal and is counted again. `dropped`: it was over already.
+ * `dead-letter`: its chain of causes was too long. `parked`: it waits for the journal and is counted again. `dropped`: it was over already, or its client had gone away.
  */
 export type Outcome =
   | "accepted"

@@ -102,6 +102,8 @@ export interface DomainLimits {
   readonly groupsInFlightMax: number;
   /** Open effects above which new commands are refused (`OVERLOADED`). */
   readonly effectsMax: number;
+  /** Tells and asks that one other domain has not handled, from which on new commands are refused (`OVERLOADED`). */
+  readonly portMessagesMax: number;
   /** Entities with changes that no snapshot holds, above which new commands are refused (`OVERLOADED`). */
   readonly dirtyMax: number;
   /** Causes without an outside input before a chain of tells ends as a dead letter. */
@@ -117,6 +119,8 @@ export interface DomainOptions {
   readonly shardCount: number;
   /** Does this domain own the shard? */
   readonly isOwned: (shard: number) => boolean;
+  /** Which domain owns it? When absent, all other domains share one port's credits. */
+  readonly domainOf?: (shard: number) => number;
   readonly definitions: ReadonlyMap<string, AnyDefinition>;
   /** Names of the ports that outside effects may go to. */
   readonly outside: ReadonlySet<string>;
@@ -196,9 +200,9 @@ export class Domain {
   /** Entities stored that way since the last checkpoint began: a recovery would still read their entries. */
   #storedApart = 0;
   readonly #seqs: Map<number, number>;
-  readonly #effects = new EffectTable();
   readonly #outside = new OutsideEffects();
   readonly #timers: Timers;
+  readonly #effects: EffectTable;
   /** Answered effects of entities that cannot be rebuilt (S7). */
   readonly #stranded = new Set<string>();
   readonly #seen = new Map<string, SeenTell>();
@@ -231,7 +235,11 @@ export class Domain {
     this.#limits = options.limits;
     this.#meter = options.meter ?? new DomainMeter(() => options.ports.nowMs());
     this.#gate = new CommitGate({ domain: options.domain, incarnation: options.incarnation });
-    const { recovered } = options;
+    const { recovered, isOwned, domainOf = () => OTHERS } = options;
+    this.#effects = new EffectTable({
+      messagesMax: options.limits.portMessagesMax,
+      peerOf: (shard) => (isOwned(shard) ? null : domainOf(shard)),
+    });
     this.#seqs = new Map(recovered.seqs);
     for (let shard = 0; shard < options.shardCount; shard++) {
       if (options.isOwned(shard) && !this.#seqs.has(shard)) this.#seqs.set(shard, 0);
@@ -282,6 +290,11 @@ export class Domain {
         refusal("OVERLOADED", "The shard thread has as much open work as it may hold; nothing was done. Send the command again later."),
       );
     }
+    if (this.#effects.isPortSpent) {
+      const detail =
+        "Another shard thread has as many messages of this one to handle as it may have; nothing was done. Send the command again later.";
+      return this.#ports.answer(message.caller, refusal("OVERLOADED", detail));
+    }
     const present = this.#slots.get(message.to);
     const definition = present?.definition ?? this.#options.definitions.get(partsOf(message.to).type);
     if (definition === undefined || !Object.hasOwn(definition.commands, message.command)) {
@@ -307,8 +320,10 @@ export class Domain {
     const callersOf = new Map<string, Set<number>>();
     for (const [caller, to] of commands) callersOf.set(to, (callersOf.get(to) ?? new Set()).add(caller));
     for (const [to, callers] of callersOf) {
-      const dropped = this.#slots.get(to)?.mailbox.remove((message) => message.kind === "command" && callers.has(message.caller)) ?? [];
+      const slot = this.#slots.get(to);
+      const dropped = slot?.mailbox.remove((message) => message.kind === "command" && callers.has(message.caller)) ?? [];
       this.#commandsCancelled += dropped.length;
+      if (slot !== undefined) this.#meter.countsOf(slot.definition.type).dropped += dropped.length;
       for (const message of dropped) if (message.kind === "command") this.#ports.answer(message.caller, CANCELLED);
     }
   }
@@ -325,6 +340,7 @@ export class Domain {
         const live = this.#effects.find(message.id);
         // Already closed: the answer was repeated after a recovery.
         if (live === undefined || live.answer !== null) return;
+        this.#effects.handled(live);
         if (live.opened.kind === "tell") live.answer = message.answer;
         return this.#deliverAnswer(live, message.answer);
       }
@@ -1380,6 +1396,8 @@ function assertTimer({ definition }: Slot, { label, at, command }: ScheduleEffec
 const SKIP_LATE_MS = 60_000;
 /** The shard of what is not an entity. */
 const OUTSIDE = -1;
+/** Stands for all other domains. */
+const OTHERS = -1;
 const CONTINUED_IN_A_ROW_MAX = 256;
 
 /** Where a handled message came from: what its effects inherit. */

@@ -2,6 +2,7 @@ import type { OpenEffect } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import { Outside } from "./outside.ts";
+import { PortCredits } from "./port-credits.ts";
 
 /** An open effect in memory. Messages inside the domain carry it, so that no step of a saga looks its effects up again. */
 export class LiveEffect {
@@ -15,6 +16,8 @@ export class LiveEffect {
   isOpen = true;
   /** Of an effect that leaves the runtime; null of a tell or ask. */
   readonly outside: Outside | null;
+  /** The domain that holds a credit for it; null when it is this one, or has handled it. */
+  unhandledBy: number | null = null;
 
   constructor(options: { readonly effect: OpenEffect; readonly toShard: number; readonly openedIn: number }) {
     const { effect } = options;
@@ -28,9 +31,22 @@ export class LiveEffect {
 
 const opening = ({ answer: _, outside: __, ...opened }: OpenEffect): OpenEffect => opened;
 
-/** The effects that this domain's entities opened and have not closed, in the order of their opening. */
+/** The effects that this domain's entities opened and have not closed, in the order of their opening, with the credits of other domains. */
 export class EffectTable {
   readonly #live = new Map<string, LiveEffect>();
+  readonly #credits: PortCredits;
+  readonly #peerOf: (shard: number) => number | null;
+
+  /** `peerOf`: the other domain that owns the shard, null when it is this one. */
+  constructor(options: { readonly messagesMax: number; readonly peerOf: (shard: number) => number | null }) {
+    this.#credits = new PortCredits(options.messagesMax);
+    this.#peerOf = options.peerOf;
+  }
+
+  /** Another domain has as many unhandled messages of this one as it may: no new commands. */
+  get isPortSpent(): boolean {
+    return this.#credits.isSpent;
+  }
 
   get count(): number {
     return this.#live.size;
@@ -38,6 +54,17 @@ export class EffectTable {
 
   open(effect: LiveEffect): void {
     this.#live.set(effect.opened.id, effect);
+    const peer = effect.answer === null && effect.outside === null ? this.#peerOf(effect.toShard) : null;
+    if (peer === null) return;
+    effect.unhandledBy = peer;
+    this.#credits.take(peer);
+  }
+
+  /** Its answer has arrived. */
+  handled(effect: LiveEffect): void {
+    if (effect.unhandledBy === null) return;
+    this.#credits.giveBack(effect.unhandledBy);
+    effect.unhandledBy = null;
   }
 
   find(id: string): LiveEffect | undefined {
@@ -46,6 +73,7 @@ export class EffectTable {
 
   close(effect: LiveEffect): void {
     effect.isOpen = false;
+    this.handled(effect);
     this.#live.delete(effect.opened.id);
   }
 

@@ -142,6 +142,7 @@ const LIMITS: DomainLimits = {
   groupEntriesMax: 2_000,
   groupsInFlightMax: 4,
   effectsMax: 100_000,
+  portMessagesMax: 10_000,
   dirtyMax: 100_000,
   hopsMax: 100,
 };

@@ -33,6 +33,7 @@ const LIMITS: DomainLimits = {
   groupEntriesMax: 10,
   groupsInFlightMax: 1,
   effectsMax: 10,
+  portMessagesMax: 10,
   dirtyMax: 1e6,
   hopsMax: 10,
 };

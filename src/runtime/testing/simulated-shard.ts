@@ -92,6 +92,7 @@ export class SimulatedShard {
       incarnation,
       shardCount: options.shardCount,
       isOwned: (shard) => options.threadOf(shard) === this.thread,
+      domainOf: options.threadOf,
       definitions: options.definitions,
       outside: options.performer?.ports ?? new Set(),
       limits: options.limits,

@@ -104,6 +104,11 @@ export const configSchema = z.strictObject({
       min: 1,
       max: 10_000_000,
     }),
+    portMessagesMax: count(
+      "Messages of one shard thread that another has not handled, from which on the first takes no new commands (503); messages between entities go on.",
+      16_384,
+      { unit: "messages", min: 1, max: 10_000_000 },
+    ),
     heapMiBMax: count("JavaScript heap of one shard thread; beyond, the thread ends and its successor recovers.", 2048, {
       unit: "MiB",
       min: 64,

@@ -115,6 +115,7 @@ export class ShardThread {
       incarnation: options.incarnation,
       shardCount: options.shardCount,
       isOwned: (shard) => options.threadOf(shard) === options.thread,
+      domainOf: options.threadOf,
       definitions: options.definitions,
       outside: options.outside,
       limits: options.limits,

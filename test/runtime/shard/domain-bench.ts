@@ -141,6 +141,7 @@ export const LIMITS: DomainLimits = {
   groupEntriesMax: 100,
   groupsInFlightMax: 4,
   effectsMax: 100,
+  portMessagesMax: 100,
   dirtyMax: 100,
   hopsMax: 10,
 };

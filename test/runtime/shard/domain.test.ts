@@ -1,7 +1,7 @@
 /** The domain's loop: order, limits, faults of handlers, keys, and what leaves when (S1-S4, L2, L3, L5, L6). */
 import { describe, expect, it } from "vitest";
 import { addressOf, shardOf, tagOfShard, unpackEntries } from "../../../src/runtime/index.ts";
-import { codeOf, DomainBench, replyIn, SHARD_COUNT } from "./domain-bench.ts";
+import { codeOf, DomainBench, recoveredOf, replyIn, SHARD_COUNT } from "./domain-bench.ts";
 
 const foreign = (shard: number): boolean => shard < SHARD_COUNT / 2;
 /** A counter in a shard that `foreign` owns, and one that it does not. */
@@ -132,6 +132,27 @@ describe("limits", () => {
     expect(bench.domain.figures().openEffects).toBe(0);
     expect(bench.crashes).toHaveLength(1);
     expect(bench.crashes[0]).toContain("longer than 10");
+  });
+});
+
+describe("port credits", () => {
+  const here = `counter/here-{${tagOfShard(0, SHARD_COUNT)}}`;
+  const there = `counter/there-{${tagOfShard(7, SHARD_COUNT)}}`;
+
+  it("DESIGN 4.2, L6: with so many unhandled messages at another domain the door takes no commands; one answer opens it", () => {
+    const bench = new DomainBench({ isOwned: (shard) => shard !== 7, limits: { portMessagesMax: 2 } });
+    const tell = () => bench.ask(here, "tell", { to: there, command: "add", by: 1, isAnswered: false });
+    expect([tell(), tell()].map((answer) => answer?.ok)).toEqual([true, true]);
+    expect(codeOf(tell())).toBe("OVERLOADED");
+    expect(codeOf(bench.ask(here, "get"))).toBe("OVERLOADED");
+    const [first] = bench.sent.flatMap(({ message }) => (message.kind === "tell" ? [message.effect.id] : []));
+    bench.domain.receive({ kind: "answer", id: first ?? "", answer: { ok: true, value: null } });
+    bench.domain.receive({ kind: "answer", id: first ?? "", answer: { ok: true, value: null } }); // Repeated, it gives no second credit.
+    expect(tell()?.ok).toBe(true);
+    expect(codeOf(tell())).toBe("OVERLOADED");
+    const recovered = recoveredOf(bench.records, (shard) => shard !== 7);
+    const again = new DomainBench({ records: bench.records, recovered, isOwned: (shard) => shard !== 7, limits: { portMessagesMax: 2 } });
+    expect(codeOf(again.ask(here, "get"))).toBe("OVERLOADED"); // A successor counts what it sends again.
   });
 });
 
