@@ -16,6 +16,8 @@ import type { EntityPage, Inspected, ThreadTop } from "./admin/inspected.ts";
 import type { CheckpointControl } from "./checkpoint-worker.ts";
 import type { Config } from "./config/config.ts";
 import type { DataDir } from "./data-dir.ts";
+import type { EffectsThread } from "./effects/effects-thread.ts";
+import { OpenEffects } from "./effects/open-effects.ts";
 import type { JournalControl } from "./journal-worker.ts";
 import type { Log } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
@@ -40,6 +42,8 @@ export interface NodeParts {
   readonly checkpoint: WorkerThread<CheckpointControl>;
   readonly views: WorkerThread<ViewsControl>;
   readonly shards: ShardThreads;
+  /** Null when no module was given. */
+  readonly effects: EffectsThread | null;
   readonly synchronous: string;
 }
 
@@ -57,6 +61,8 @@ export interface Tally {
 /** A node that runs. Made by `startSystem`. */
 export class Node implements TroupeSystem, Inspected {
   readonly #parts: NodeParts;
+  /** Effects that are not over, for a look and for a person's decisions. */
+  readonly effects: OpenEffects;
   readonly #committed: BigInt64Array;
   #journalDown: string | null = null;
   #fatal: string | null = null;
@@ -71,6 +77,8 @@ export class Node implements TroupeSystem, Inspected {
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
+    const { shards, threadCount, config } = parts;
+    this.effects = new OpenEffects({ shards, threadCount, shardCount: config.shard.count });
     this.#committed = new BigInt64Array(parts.committed);
   }
 
@@ -263,6 +271,11 @@ export class Node implements TroupeSystem, Inspected {
     await Promise.all(this.#parts.shards.living.map((worker) => worker.call.idle().then(() => worker.call.checkpointNow())));
   }
 
+  /** Ends the effects thread as a crash would: for checks. */
+  async killEffectsThread(): Promise<void> {
+    await this.#parts.effects?.kill();
+  }
+
   /** Ends a shard thread as a crash would: for checks. */
   async killShardThread(thread: number): Promise<void> {
     await this.#parts.shards.kill(thread);
@@ -311,6 +324,8 @@ export class Node implements TroupeSystem, Inspected {
     this.#isStopping = true;
     const until = performance.now() + deadlineMs;
     const isAnswered = await router.drain(deadlineMs);
+    // Attempts under way may end, and what they brought is committed below; what is not begun stays durable.
+    await Promise.race([this.#parts.effects?.leave(), rest(Math.max(until - performance.now(), 0))]);
     const settle = Promise.all(
       shards.living.map(async (worker) => {
         await worker.call.idle();
@@ -339,9 +354,10 @@ export class Node implements TroupeSystem, Inspected {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { shards, journal, checkpoint, views, dataDir, log } = this.#parts;
+    const { shards, effects, journal, checkpoint, views, dataDir, log } = this.#parts;
     if (!this.#isDrained) await this.drain(deadlineMs);
     await shards.close(CLOSE_MS_MAX);
+    await effects?.close(CLOSE_MS_MAX);
     for (const part of [views, checkpoint, journal]) {
       await Promise.race([
         part.call.close().catch((cause) => log.warn({ thread: part.name, cause: String(cause) }, "did not close cleanly")),

@@ -1,6 +1,15 @@
 /** Composition root of a shard thread: recovers its shards, then runs them. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
-import { type AnyDefinition, type DomainLimits, type EffectAction, type EffectPage, type PlantedBug, Recovery } from "../runtime/index.ts";
+import {
+  type AnyDefinition,
+  type DomainLimits,
+  type EffectAction,
+  type EffectPage,
+  Fault,
+  type PlantedBug,
+  Recovery,
+} from "../runtime/index.ts";
+import { loadModules } from "./loaded-modules.ts";
 import { openHopLog } from "./observe/hop-log.ts";
 import type { LogLevel } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
@@ -22,6 +31,8 @@ export interface ShardWorkerData {
   readonly cacheKiB: number;
   /** Module whose `registry` lists the definitions: functions never cross a thread. */
   readonly registryUrl: string;
+  /** Modules with further definitions, and the ports that effects may go to. */
+  readonly modules: readonly string[];
   readonly committed: SharedArrayBuffer;
   readonly limits: DomainLimits;
   readonly settings: ShardThreadSettings;
@@ -74,6 +85,7 @@ function controlOfShard(data: ShardWorkerData) {
     /** Recovers from the checkpoint and the journal up to `position`, then takes messages. Answers how many records were read. */
     async start({ incarnation, position, isJournalDown }: ShardStart): Promise<{ readonly records: number }> {
       const { registry } = (await import(data.registryUrl)) as { readonly registry: readonly AnyDefinition[] };
+      const loaded = await loadModules(data.modules);
       const recovery = new Recovery(snapshots.head(), (shard) => threadOf(shard) === thread);
       const from = recovery.position;
       const journal = openJournalReader({ path: paths.journal, ...reading });
@@ -93,8 +105,8 @@ function controlOfShard(data: ShardWorkerData) {
         incarnation,
         shardCount: data.shardCount,
         threadOf,
-        definitions: new Map(registry.map((definition) => [definition.type, definition])),
-        outside: new Set(),
+        definitions: merged(registry, loaded.definitions),
+        outside: new Set(loaded.ports.keys()),
         limits: data.limits,
         recovered: recovery.finish(),
         snapshots,
@@ -133,6 +145,17 @@ function controlOfShard(data: ShardWorkerData) {
       ports.report.close();
     },
   };
+}
+
+/** @throws Fault `CONFIG_INVALID` when a module defines a type of the registry. */
+function merged(registry: readonly AnyDefinition[], more: ReadonlyMap<string, AnyDefinition>): ReadonlyMap<string, AnyDefinition> {
+  const definitions = new Map(registry.map((definition) => [definition.type, definition]));
+  for (const [type, definition] of more) {
+    if (definitions.has(type))
+      throw new Fault("CONFIG_INVALID", `a module defines the entity type "${type}", which the service has already`);
+    definitions.set(type, definition);
+  }
+  return definitions;
 }
 
 const RECORDS_READ_MAX = 64;

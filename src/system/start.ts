@@ -1,8 +1,9 @@
 import { MessageChannel } from "node:worker_threads";
 import { Fault, type PlantedBug } from "../runtime/index.ts";
 import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worker.ts";
-import { type Config, shardThreadsOf } from "./config/config.ts";
+import { type Config, poolThreadsOf, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
+import { EffectsThread } from "./effects/effects-thread.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
 import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
@@ -18,6 +19,11 @@ export interface StartOptions {
   readonly log?: Log;
   /** Module whose `registry` lists the entity definitions to host; the service's own by default. */
   readonly registryUrl?: string;
+  /**
+   * Modules that export `definitions` (entities to host besides) and `ports` (where their effects go): see `TroupeModule`. Each thread that needs them
+   * imports them.
+   */
+  readonly modules?: readonly URL[];
   /** For checks only: breaks one rule on purpose. */
   readonly plantedBug?: PlantedBug | null;
   /** Hears how far a start is that takes long; without it that goes to the log. */
@@ -115,6 +121,20 @@ async function compose({ config, options, log, dataDir, started }: Composition):
       } satisfies ViewsWorkerData,
     }),
   );
+  const modules = (options.modules ?? []).map(({ href }) => href);
+  // Without a port nothing can leave: a thread for it would only take memory.
+  const effects =
+    modules.length === 0
+      ? null
+      : new EffectsThread({
+          storeId: meta.storeId,
+          modules,
+          pool: { ...config.pool, threads: poolThreadsOf(config) },
+          heapMiBMax: HEAP_MIB_MAX,
+          log,
+          onGivenUp: (reason) => node?.partEnded("effects", reason),
+        });
+  started.push(async () => effects?.close(0));
   const threadCount = Math.min(shardThreadsOf(config), shard.count);
   const router = new CommandRouter({ threadCount, commandsMax: shard.commandsMax });
   started.push(async () => router.close());
@@ -126,11 +146,13 @@ async function compose({ config, options, log, dataDir, started }: Composition):
     checkpoint,
     router,
     log,
+    onStarted: async (thread, worker) => effects?.attach(thread, worker),
     onRecovering: (thread, records, of) => progress.recovering(thread, records, of),
     workerData: {
       shardCount: shard.count,
       dir,
       ...files,
+      modules,
       registryUrl: options.registryUrl ?? moduleUrl("../actors/index", import.meta.url).href,
       plantedBug: options.plantedBug ?? null,
       logLevel: config.log.level,
@@ -155,7 +177,10 @@ async function compose({ config, options, log, dataDir, started }: Composition):
     },
   });
   started.push(() => shards.close(0));
-  await Promise.all([checkpoint.call.ready(), views.call.ready(), shards.start()]);
+  // All are waited for also when one has failed: to end a thread while it imports modules can end the process.
+  const parts = await Promise.allSettled([checkpoint.call.ready(), views.call.ready(), effects?.start(), shards.start()]);
+  const failed = parts.find((part) => part.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
   // A thread that ended from here on is told to the node; one that ended before must not be missed.
   const gone = [journal, checkpoint, views].find(({ isGone }) => isGone);
   if (gone !== undefined) throw new Fault("INTERNAL_ERROR", `the ${gone.name} thread ended while the node was starting`);
@@ -170,6 +195,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
     checkpoint,
     views,
     shards,
+    effects,
     synchronous: opened.synchronous,
   });
   state.port1.on("message", ({ state: now, reason }: { readonly state: "up" | "down"; readonly reason: string }) =>

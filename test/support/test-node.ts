@@ -21,7 +21,11 @@ export interface TestNode {
 }
 
 /** Starts a node with few shards. `flags` are those of the command line. Rejects as `startSystem` does. */
-export async function openNode(dir: string, flags: Readonly<Record<string, string | number>> = {}): Promise<TestNode> {
+export async function openNode(
+  dir: string,
+  flags: Readonly<Record<string, string | number>> = {},
+  modules: readonly URL[] = [],
+): Promise<TestNode> {
   const given = { "--data.dir": dir, "--shard.count": SHARDS, "--journal.disk-free-bytes-min": 0, ...flags };
   const argv = Object.entries(given).flatMap(([flag, value]) => [flag, String(value)]);
   const errors: string[] = [];
@@ -31,7 +35,7 @@ export async function openNode(dir: string, flags: Readonly<Record<string, strin
   const started = (worker: Worker): void => void threads.set(worker.threadName ?? "", worker);
   process.on("worker", started);
   try {
-    return { node: await startSystem(loadConfig({ argv, env: {}, cwd: process.cwd() }), { log }), errors, threads };
+    return { node: await startSystem(loadConfig({ argv, env: {}, cwd: process.cwd() }), { log, modules }), errors, threads };
   } finally {
     process.off("worker", started);
   }

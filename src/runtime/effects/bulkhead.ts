@@ -34,6 +34,7 @@ interface RunningAttempt {
  * takes nothing from the others. What is too much is postponed, never dropped (L6). Never throws.
  */
 export class Bulkhead {
+  readonly #storeId: string;
   readonly #definition: PortDefinition;
   readonly #policy: PortPolicy;
   readonly #ports: PerformerPorts;
@@ -46,7 +47,8 @@ export class Bulkhead {
   /** How long an attempt takes, smoothed: by it is judged when a full queue has room again. */
   #usualMs = 0;
 
-  constructor(options: { readonly definition: PortDefinition; readonly ports: PerformerPorts }) {
+  constructor(options: { readonly storeId: string; readonly definition: PortDefinition; readonly ports: PerformerPorts }) {
+    this.#storeId = options.storeId;
     this.#definition = options.definition;
     this.#policy = policyOf(options.definition);
     this.#ports = options.ports;
@@ -83,9 +85,10 @@ export class Bulkhead {
     this.#next();
   }
 
-  /** What waits is postponed; what is under way goes on. */
-  leave(afterMs: number): void {
-    for (const flight of [...this.#queue.values()]) this.#end(flight, { kind: "postponed", reason: "the node is stopping", afterMs });
+  /** What waits is forgotten; what is under way goes on. */
+  leave(): void {
+    for (const id of this.#queue.keys()) this.#flights.delete(id);
+    this.#queue.clear();
   }
 
   close(): void {
@@ -118,7 +121,7 @@ export class Bulkhead {
     }
     this.#running++;
     const { id, command, body, attempt, from, trace } = effect;
-    const request = { id, command, body, attempt, from, ...(trace === undefined ? {} : { trace }) };
+    const request = { id, key: `${this.#storeId}.${id}`, command, body, attempt, from, ...(trace === undefined ? {} : { trace }) };
     const msMax = Math.min(this.#policy.attemptMsMax, leftMs);
     const running: RunningAttempt = {
       admission: admitted?.admission ?? null,

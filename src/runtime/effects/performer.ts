@@ -3,6 +3,13 @@ import { Bulkhead, type BulkheadFigures } from "./bulkhead.ts";
 import type { PerformerPorts, Tell } from "./performer-ports.ts";
 import type { PortDefinition } from "./port-definition.ts";
 
+export interface PerformerOptions {
+  /** Makes the keys of effects its own among all stores that speak to one upstream. */
+  readonly storeId: string;
+  readonly definitions: Iterable<PortDefinition>;
+  readonly ports: PerformerPorts;
+}
+
 /**
  * Performs the effects of all shard threads of a node: each through its port's bulkhead, breaker, timeout and back-off. Keeps nothing that
  * a crash must not lose: what it forgets is handed out again.
@@ -10,7 +17,8 @@ import type { PortDefinition } from "./port-definition.ts";
  * P1. An id is performed once at a time: when it is handed out again (by the successor of a shard thread) while an attempt is under way, that
  *     attempt's outcome goes to whoever handed it out last.
  * P2. A cancelled attempt tells no outcome and counts neither as success nor as failure.
- * P3. Whatever is handed out is told once: done, refused, failed, postponed or dead, unless it was cancelled.
+ * P3. Whatever is handed out is told once: done, refused, failed, postponed or dead; unless it was cancelled, or the node stops. A shard thread
+ *     keeps what it was told nothing of as it is, so the next start finds it without a rest that a stop made up.
  */
 export class Performer {
   readonly #ports: PerformerPorts;
@@ -18,11 +26,10 @@ export class Performer {
   readonly #unknown = new Set<string>();
   #isLeaving = false;
 
-  constructor(options: { readonly definitions: Iterable<PortDefinition>; readonly ports: PerformerPorts }) {
-    this.#ports = options.ports;
-    this.#bulkheads = new Map(
-      Array.from(options.definitions, (definition) => [definition.name, new Bulkhead({ definition, ports: options.ports })]),
-    );
+  constructor(options: PerformerOptions) {
+    const { storeId, definitions, ports } = options;
+    this.#ports = ports;
+    this.#bulkheads = new Map(Array.from(definitions, (definition) => [definition.name, new Bulkhead({ storeId, definition, ports })]));
   }
 
   perform(effect: PerformEffect, tell: Tell): void {
@@ -34,18 +41,17 @@ export class Performer {
       if (!this.#unknown.has(effect.to)) this.#ports.unknownPort(effect.to);
       this.#unknown.add(effect.to);
       postpone(`there is no port "${effect.to}"`, UNKNOWN_PORT_MS);
-    } else if (this.#isLeaving && !bulkhead.has(effect.id)) postpone("the node is stopping", LEAVING_MS);
-    else bulkhead.offer(effect, tell);
+    } else if (!this.#isLeaving || bulkhead.has(effect.id)) bulkhead.offer(effect, tell);
   }
 
   cancel(ids: readonly string[]): void {
     for (const id of ids) for (const bulkhead of this.#bulkheads.values()) bulkhead.cancel(id);
   }
 
-  /** No attempt begins any more. Those under way go on, and tell. */
+  /** The node stops: no attempt begins any more, and nothing is told of what waits. Attempts under way go on, and tell. */
   leave(): void {
     this.#isLeaving = true;
-    for (const bulkhead of this.#bulkheads.values()) bulkhead.leave(LEAVING_MS);
+    for (const bulkhead of this.#bulkheads.values()) bulkhead.leave();
   }
 
   /** Attempts under way. */
@@ -68,5 +74,3 @@ export class Performer {
 }
 
 const UNKNOWN_PORT_MS = 60_000;
-/** Long enough not to come again within a stop. */
-const LEAVING_MS = 120_000;

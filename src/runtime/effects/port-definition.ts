@@ -4,9 +4,12 @@ import { Fault } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
 import type { BreakerPolicy } from "./circuit-breaker.ts";
 
-/** One attempt, as the port sees it. Send `id` along as the upstream's idempotency key: every attempt at one effect carries the same. */
+/** One attempt, as the port sees it. */
 export interface PortRequest {
+  /** As `troupe effects` shows it; another store has effects of the same ids. */
   readonly id: string;
+  /** The upstream's idempotency key: the same for every attempt at this effect, also after a crash, and for no effect of any other store. */
+  readonly key: string;
   readonly command: string;
   readonly body: Json;
   /** Counts from 1. */

@@ -109,6 +109,11 @@ export function shardThreadsOf(config: Config, cores: number = availableParallel
   return config.shard.threads ?? Math.max(1, cores - 1);
 }
 
+/** How many threads the worker pool may have: null is half the machine's cores, because the tasks must not take them all. */
+export function poolThreadsOf(config: Config, cores: number = availableParallelism()): number {
+  return config.pool.threads ?? Math.max(1, cores >> 1);
+}
+
 /** `http.bodyBytesMax` -> `http.body`, `bytes`, `max`. The units KiB and MiB are one word each. */
 function wordsOf(key: string): string[] {
   return key

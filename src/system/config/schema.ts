@@ -158,6 +158,24 @@ export const configSchema = z.strictObject({
       "whole number, 0 to 65535",
     ),
   }),
+  pool: z.strictObject({
+    threads: documented(
+      z.int().min(1).max(256).nullable().default(null),
+      "Threads of the worker pool, which performs compute effects; null takes half of the machine's cores, at least 1. They start with the first task.",
+      "null or whole number of threads, 1 to 256",
+    ),
+    queueMax: count("Tasks that wait for a thread of the pool; more are offered again later.", 1000, {
+      unit: "tasks",
+      min: 0,
+      max: 1_000_000,
+    }),
+    taskMsMax: milliseconds("Longest time for one task of the pool; then its thread is ended and the attempt has failed.", 60_000),
+    heapMiBMax: count("JavaScript heap of one thread of the pool; beyond, the thread ends and the attempt has failed.", 512, {
+      unit: "MiB",
+      min: 16,
+      max: 65_536,
+    }),
+  }),
   shutdown: z.strictObject({
     deadlineMs: milliseconds(
       "Longest time for an ordered stop; what is not finished by then resumes at the next start.",

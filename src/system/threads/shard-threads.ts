@@ -15,6 +15,8 @@ export interface ShardThreadsOptions {
   readonly journal: WorkerThread<JournalControl>;
   readonly checkpoint: WorkerThread<CheckpointControl>;
   readonly router: CommandRouter;
+  /** A thread has started: it, or the successor of one that ended. */
+  readonly onStarted: (thread: number, worker: WorkerThread<ShardControl>) => Promise<void>;
   /** Hears how many records of the journal a thread has read that recovers, of how many. */
   readonly onRecovering: (thread: number, records: number, of: number) => void;
   readonly log: { readonly warn: (fields: object, text: string) => void; readonly error: (fields: object, text: string) => void };
@@ -57,6 +59,12 @@ export class ShardThreads {
     return this.#checkpointFailures;
   }
 
+  /** The thread of this number that runs; null while it is being replaced. */
+  running(thread: number): ShardWorker | null {
+    const worker = this.#workers[thread];
+    return worker === undefined || worker === null || worker.isGone || this.#recovering.has(thread) ? null : worker;
+  }
+
   get living(): readonly ShardWorker[] {
     return this.#workers.filter((worker): worker is ShardWorker => worker !== null && !worker.isGone);
   }
@@ -72,11 +80,12 @@ export class ShardThreads {
         peers[b]?.push([a, port2]);
       }
     }
-    try {
-      await Promise.all(peers.map((ports, thread) => this.#spawn(thread, ports)));
-    } catch (cause) {
+    // All are waited for also when one has failed: to end a thread while it imports modules can end the process.
+    const spawned = await Promise.allSettled(peers.map((ports, thread) => this.#spawn(thread, ports)));
+    const failed = spawned.find((spawn) => spawn.status === "rejected");
+    if (failed !== undefined) {
       await this.close(0);
-      throw cause;
+      throw failed.reason;
     }
     for (const [thread, worker] of this.#workers.entries()) if (worker !== null) this.#watch(thread, worker);
   }
@@ -138,6 +147,7 @@ export class ShardThreads {
     // Read after the registration and the barrier: whatever was handled before is below it.
     const position = Number(Atomics.load(new BigInt64Array(committed), 0));
     await worker.call.start({ incarnation, position, isJournalDown: isDown });
+    await this.#options.onStarted(thread, worker);
     router.attach(thread, ingress.port1);
   }
 

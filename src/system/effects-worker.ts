@@ -1,0 +1,104 @@
+/** Composition root of the effects thread: performs the effects that leave the runtime, for all shard threads. */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type FromPerformer, Performer, type PortDefinition, policyOf, type ToPerformer, unreachable } from "../runtime/index.ts";
+import { attempt } from "./effects/attempt.ts";
+import { OutcomePort } from "./effects/outcome-port.ts";
+import { loadModules } from "./loaded-modules.ts";
+import type { PoolTask, PoolWorkerData } from "./pool-task.ts";
+import { TaskPool } from "./pools/task-pool.ts";
+import { exposeControl } from "./threads/control.ts";
+import { moduleUrl } from "./threads/module-url.ts";
+
+export interface EffectsWorkerData {
+  readonly storeId: string;
+  /** URLs of modules whose `ports` there are. */
+  readonly modules: readonly string[];
+  readonly pool: { readonly threads: number; readonly queueMax: number; readonly taskMsMax: number; readonly heapMiBMax: number };
+  /** Gets the name of a port that an open effect is for and no module defines. */
+  readonly reportPort: MessagePort;
+}
+
+export type EffectsControl = ReturnType<typeof controlOfEffects>;
+
+if (parentPort === null) throw new Error("effects-worker.ts runs as a worker thread");
+exposeControl(parentPort, controlOfEffects(workerData as EffectsWorkerData));
+
+function controlOfEffects({ storeId, modules, pool: limits, reportPort }: EffectsWorkerData) {
+  const shards = new Map<number, OutcomePort>();
+  const pool = new TaskPool({
+    url: moduleUrl("./pool-task", import.meta.url),
+    name: "perform",
+    workerData: { modules } satisfies PoolWorkerData,
+    ...limits,
+  });
+  let started: Performer | null = null;
+  const performer = (): Performer => {
+    if (started === null) throw new Error("the effects thread has not started");
+    return started;
+  };
+  const take = (message: ToPerformer, tell: (outcome: FromPerformer) => void): void => {
+    switch (message.kind) {
+      case "perform":
+        for (const effect of message.effects) performer().perform(effect, tell);
+        return;
+      case "cancel":
+        return performer().cancel(message.ids);
+      default:
+        return unreachable(message);
+    }
+  };
+  return {
+    /** Loads the modules. @throws Fault `CONFIG_INVALID` that names the one that cannot be used. */
+    async start(): Promise<void> {
+      const { ports } = await loadModules(modules);
+      started = new Performer({
+        storeId,
+        definitions: [...ports.values()].map((port) => bounded(port, limits.taskMsMax)),
+        ports: {
+          monotonicMs: () => performance.now(),
+          wallMs: Date.now,
+          random: Math.random,
+          timer: (delayMs, run) => {
+            const timer = setTimeout(run, delayMs);
+            return () => clearTimeout(timer);
+          },
+          begin: (port, request, settle) => {
+            if (port.kind === "compute") return pool.run({ port: port.name, request } satisfies PoolTask as never, settle);
+            const controller = new AbortController();
+            void attempt(port, request, controller.signal).then(settle);
+            return (why) => controller.abort(why);
+          },
+          unknownPort: (name) => reportPort.postMessage(name),
+        },
+      });
+    },
+    /** Takes the effects of a shard thread from the port; a port of an older incarnation is closed. */
+    register(thread: number, port: MessagePort): void {
+      shards.get(thread)?.close();
+      const outcomes = new OutcomePort(port, take);
+      shards.set(thread, outcomes);
+    },
+    /** Attempts under way, tasks of the pool, and what every port has done. */
+    figures: () => ({ running: performer().runningCount, pool: pool.figures, ports: performer().figures() }),
+    /** No attempt begins any more; answers when those under way have ended and were told. */
+    async leave(): Promise<void> {
+      performer().leave();
+      while (performer().runningCount > 0) await new Promise((resolve) => setTimeout(resolve, LEAVE_LOOK_MS));
+      for (const outcomes of shards.values()) outcomes.flush();
+    },
+    async close(): Promise<void> {
+      started?.close();
+      for (const outcomes of shards.values()) outcomes.close();
+      reportPort.close();
+      await pool.close();
+    },
+  };
+}
+
+/** A task that holds a thread of the pool for longer is ended, whatever its port says. */
+function bounded(port: PortDefinition, taskMsMax: number): PortDefinition {
+  if (port.kind !== "compute") return port;
+  return { ...port, policy: { ...port.policy, attemptMsMax: Math.min(policyOf(port).attemptMsMax, taskMsMax) } };
+}
+
+const LEAVE_LOOK_MS = 10;

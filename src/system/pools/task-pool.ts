@@ -1,0 +1,92 @@
+import { Piscina } from "piscina";
+import type { AttemptResult, Json } from "../../runtime/index.ts";
+
+export interface TaskPoolOptions {
+  /** Module that exports `name`. */
+  readonly url: URL;
+  readonly name: string;
+  readonly workerData: unknown;
+  readonly threads: number;
+  /** Tasks that wait for a thread; beyond, `run` answers `busy`. */
+  readonly queueMax: number;
+  readonly heapMiBMax: number;
+}
+
+/** A task that waits, or runs. */
+interface Task {
+  readonly body: unknown;
+  readonly settle: (result: AttemptResult) => void;
+  readonly controller: AbortController;
+}
+
+/**
+ * The worker pool: CPU-heavy tasks, one a thread. It keeps the queue itself and gives piscina only what a thread is free for: a task that piscina
+ * queues behind one that is aborted waits until some later task brings a new thread.
+ */
+export class TaskPool {
+  readonly #options: TaskPoolOptions;
+  readonly #pool: Piscina<unknown, AttemptResult>;
+  readonly #queue = new Set<Task>();
+  #running = 0;
+
+  constructor(options: TaskPoolOptions) {
+    this.#options = options;
+    this.#pool = new Piscina({
+      filename: options.url.href,
+      name: options.name,
+      workerData: options.workerData,
+      minThreads: 0, // A program without tasks has no threads for them.
+      maxThreads: options.threads,
+      idleTimeout: IDLE_MS,
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMiBMax },
+    });
+    // Of a thread that ended without a task: the next task gets a new one.
+    this.#pool.on("error", () => undefined);
+  }
+
+  get figures(): { readonly running: number; readonly queued: number } {
+    return { running: this.#running, queued: this.#queue.size };
+  }
+
+  /** `settle` is called once, never from inside; not after an abort. The result aborts the task: one that runs is ended with its thread. */
+  run(body: Json, settle: (result: AttemptResult) => void): () => void {
+    const task: Task = { body, settle, controller: new AbortController() };
+    if (this.#running < this.#options.threads) this.#start(task);
+    else if (this.#queue.size < this.#options.queueMax) this.#queue.add(task);
+    else {
+      const reason = `${this.#queue.size} tasks wait for ${this.#options.threads} threads of the pool`;
+      queueMicrotask(() => settle({ kind: "busy", reason }));
+    }
+    return () => {
+      if (!this.#queue.delete(task)) task.controller.abort();
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#queue.clear();
+    await this.#pool.destroy();
+  }
+
+  #start(task: Task): void {
+    const { controller, settle } = task;
+    this.#running++;
+    void this.#pool
+      .run(task.body, { signal: controller.signal })
+      .catch((cause: unknown): AttemptResult => crashed(cause))
+      .then((result) => {
+        this.#running--;
+        const [next] = this.#queue;
+        if (next !== undefined && this.#queue.delete(next)) this.#start(next);
+        if (!controller.signal.aborted) settle(result);
+      });
+  }
+}
+
+/** A thread that ended under its task, by its memory or by itself, is a failed attempt: another thread may carry it out. */
+function crashed(cause: unknown): AttemptResult {
+  const error = `the task's thread ended: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return { kind: "failed", failure: { error, status: 0, isRetryable: true, retryAfterMs: null, code: "INTERNAL_ERROR" } };
+}
+
+/** A thread costs some 10 MB and 100 ms to start. */
+const IDLE_MS = 10_000;
