@@ -1,4 +1,16 @@
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Fault } from "../runtime/index.ts";
 import { tryLock } from "./sqlite/file-lock.ts";
@@ -70,7 +82,9 @@ export function readRunFile(dir: string): RunFile | null {
  * that is somebody else's by now; the lock never lies.
  */
 export function runFileOf(dir: string): RunFile | null {
-  const lock = tryLock(join(dir, "lock.db"));
+  const path = join(dir, "lock.db");
+  if (!existsSync(path)) return null; // Trying the lock would make the file.
+  const lock = tryLock(path);
   lock?.[Symbol.dispose]();
   return lock === null ? readRunFile(dir) : null;
 }

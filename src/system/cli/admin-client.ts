@@ -24,8 +24,17 @@ export class AdminClient {
   }
 
   /** Asks and checks the answer's form. @throws CliError with the server's code; `SERVER_UNREACHABLE`, `SERVER_ANSWER_UNKNOWN`. */
-  async get<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema>> {
-    const { status, text } = await this.#fetch(path);
+  get<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema>> {
+    return this.#ask("GET", path, schema);
+  }
+
+  /** The same, for what changes something. */
+  post<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema>> {
+    return this.#ask("POST", path, schema);
+  }
+
+  async #ask<Schema extends z.ZodType>(method: "GET" | "POST", path: string, schema: Schema): Promise<z.output<Schema>> {
+    const { status, text } = await this.#fetch(method, path);
     const body = jsonOf(text);
     if (status !== 200) {
       const problem = problemSchema.safeParse(body);
@@ -37,9 +46,9 @@ export class AdminClient {
     throw new CliError("SERVER_ANSWER_UNKNOWN", `${this.url}${path} answered something else than expected. Is it of the same version?`);
   }
 
-  async #fetch(path: string): Promise<{ readonly status: number; readonly text: string }> {
+  async #fetch(method: string, path: string): Promise<{ readonly status: number; readonly text: string }> {
     try {
-      const answer = await fetch(this.url + path, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+      const answer = await fetch(this.url + path, { method, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
       return { status: answer.status, text: await answer.text() };
     } catch (error) {
       const cause = error instanceof Error ? (error.cause ?? error) : error;

@@ -1,6 +1,6 @@
 /** The commands, their options and examples, and what all of them share: how errors are told and what `--json` means. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { PlantedBug } from "../../runtime/index.ts";
+import type { EffectLook, PlantedBug } from "../../runtime/index.ts";
 import { describeConfig, splitArgv } from "../config/config.ts";
 import { told } from "./cli-error.ts";
 import { configOf, type Result, type Run } from "./command.ts";
@@ -175,6 +175,60 @@ anything is written. Run it again after any interruption: what is done is answer
       keep(await runTop(run, options));
     });
 
+  const effects = program
+    .command("effects")
+    .description("Effects of a running server that are not over: what is under way, rests, or is a dead letter.");
+  effects.addHelpText("after", example("effects list", "effects show 12.3.45.0", "effects cancel 12.3.45.0"));
+  effectsCommand(command(effects, "list", "List them by shard thread and id."))
+    .addOption(new Option("--state <state>", "only those of this state").choices(["open", "resting", "dead"] satisfies EffectState[]))
+    .option("--after <id>", "continue after this effect")
+    .option("--limit <count>", "at most this many", count(1, 1_000), 50)
+    .addHelpText("after", example("effects list --state resting", "effects list --after 12.3.45.0 --json"))
+    .action(async (options: EffectsFlags) => {
+      const { runEffectsList } = await import("./effects-command.ts");
+      keep(await runEffectsList(run, options));
+    });
+  effectsCommand(command(effects, "show <id>", "Show one: attempts, next time, last error."))
+    .addHelpText("after", example("effects show 12.3.45.0"))
+    .action(async (id: string, options: AdminFlags) => {
+      const { runEffectShow } = await import("./effects-command.ts");
+      keep(await runEffectShow(run, id, options));
+    });
+  effectsCommand(command(effects, "cancel <ids...>", "End effects without their work; who waits for an answer gets a refusal."))
+    .addHelpText("after", example("effects cancel 12.3.45.0 12.3.46.0"))
+    .action(async (ids: readonly string[], options: AdminFlags) => {
+      const { runEffectActions } = await import("./effects-command.ts");
+      keep(await runEffectActions(run, { ids, action: "cancel", ...options }));
+    });
+
+  const letters = program.command("deadletters").description("Effects whose last attempt failed and that wait for a person's decision.");
+  letters.addHelpText("after", example("deadletters list", "deadletters replay 12.3.45.0", "deadletters drop 12.3.45.0"));
+  effectsCommand(command(letters, "list", "List them by shard thread and id."))
+    .option("--after <id>", "continue after this one")
+    .option("--limit <count>", "at most this many", count(1, 1_000), 50)
+    .addHelpText("after", example("deadletters list", "deadletters list --limit 10 --json"))
+    .action(async (options: EffectsFlags) => {
+      const { runEffectsList } = await import("./effects-command.ts");
+      keep(await runEffectsList(run, { ...options, state: "dead" }));
+    });
+  effectsCommand(command(letters, "show <id>", "Show one: attempts, last error."))
+    .addHelpText("after", example("deadletters show 12.3.45.0"))
+    .action(async (id: string, options: AdminFlags) => {
+      const { runEffectShow } = await import("./effects-command.ts");
+      keep(await runEffectShow(run, id, options));
+    });
+  for (const [action, text] of [
+    ["replay", "Begin dead letters anew, with all their attempts."],
+    ["drop", "End dead letters without their work."],
+  ] as const) {
+    effectsCommand(command(letters, `${action} <ids...>`, text))
+      .addHelpText("after", example(`deadletters ${action} 12.3.45.0`, `deadletters ${action} 12.3.45.0 12.3.46.0 --json`))
+      .action(async (ids: readonly string[], options: AdminFlags) => {
+        const { runEffectActions } = await import("./effects-command.ts");
+        keep(await runEffectActions(run, { ids, action, ...options }));
+      });
+  }
+
   command(program, "demo", "Load a small shop's ledger into a store of its own, show what happened, and throw the store away.")
     .addHelpText("after", example("demo"))
     .action(async () => {
@@ -183,6 +237,8 @@ anything is written. Run it again after any interruption: what is done is answer
     });
   return program;
 }
+
+type EffectState = EffectLook["state"];
 
 export interface StartFlags {
   readonly plantedBug?: PlantedBug | null;
@@ -215,10 +271,18 @@ export interface ActorsFlags extends AdminFlags {
   readonly after?: string;
   readonly limit: number;
 }
+export interface EffectsFlags extends AdminFlags {
+  readonly state?: EffectState;
+  readonly after?: string;
+  readonly limit: number;
+}
 export interface TopFlags extends AdminFlags {
   readonly once?: boolean;
   readonly limit: number;
 }
+
+const effectsCommand = (command: Command): Command =>
+  command.option("--url <url>", ADMIN_URL_TEXT).option("--data-dir <dir>", DATA_DIR_TEXT);
 
 const count =
   (min: number, max: number) =>

@@ -4,6 +4,7 @@ import type { PlantedBug } from "../../runtime/index.ts";
 import { ADMIN_HOST, type AdminServer, startAdmin } from "../admin/admin-server.ts";
 import { lookRoutes } from "../admin/look-routes.ts";
 import type { Config } from "../config/config.ts";
+import { effectRoutes } from "../effects/effect-routes.ts";
 import { type HttpServer, startHttp } from "../http/index.ts";
 import type { Node } from "../node.ts";
 import { type Log, openLog } from "../observe/log.ts";
@@ -97,7 +98,7 @@ async function adminOf({ node, http, config, log, metrics }: Doors): Promise<Adm
   const { port } = config.admin;
   try {
     return await listening(node, { what: "admin", host: ADMIN_HOST, port, section: "admin" }, () =>
-      startAdmin({ port, routes: lookRoutes(node), metrics, log }),
+      startAdmin({ port, routes: [...lookRoutes(node), ...effectRoutes(node)], metrics, log }),
     );
   } catch (cause) {
     await http.close(0);
