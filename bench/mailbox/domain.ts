@@ -83,6 +83,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
       groupsInFlightMax: 4,
       effectsMax: 1_000,
       portMessagesMax: 1_000,
+      entitiesBytesMax: 1e9,
       dirtyMax: 1_000,
       hopsMax: 100,
     },

@@ -163,6 +163,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
         groupsInFlightMax: shard.groupsInFlightMax,
         effectsMax: shard.tellOpenMax,
         portMessagesMax: shard.portMessagesMax,
+        entitiesBytesMax: shard.entitiesBytesMax * CROWDED_DOOR,
         dirtyMax: checkpointConfig.everyEntities * DIRTY_FACTOR,
         hopsMax: shard.hopsMax,
       },
@@ -173,6 +174,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
         checkpointEveryEntities: checkpointConfig.everyEntities,
         entitiesIdleMs: shard.entitiesIdleMs,
         entitiesMax: shard.entitiesMax,
+        entitiesBytesMax: shard.entitiesBytesMax,
       },
     },
   });
@@ -209,5 +211,7 @@ async function compose({ config, options, log, dataDir, started }: Composition):
 const TURN_MESSAGES_MAX = 64;
 /** Entities with changes that no snapshot holds, in multiples of what starts a checkpoint: beyond, the door waits for the disk. */
 const DIRTY_FACTOR = 4;
+/** Bytes of entities in memory at which the door closes, in multiples of those from which on entities leave: they can leave when they are stored only. */
+const CROWDED_DOOR = 2;
 /** Heap of a thread that holds batches only. */
 const HEAP_MIB_MAX = 512;

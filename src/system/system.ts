@@ -80,6 +80,8 @@ export interface ShardThreadFigures {
   readonly shards: number;
   readonly messagesHandled: number;
   readonly entitiesInMemory: number;
+  /** Estimated bytes that these take. */
+  readonly entitiesBytes: number;
   readonly openEffects: number;
   readonly checkpoints: number;
   readonly passivations: number;

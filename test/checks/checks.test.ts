@@ -97,3 +97,13 @@ describe("check:bulk", () => {
     expect(code).toBe(0);
   });
 });
+
+describe("check:memory", () => {
+  it("L6, DESIGN 4.6: entities touched once leave memory by bytes x idle time, none is lost, and what stays is below the bound", async () => {
+    const { code, figures } = await check("memory", "--entities", "5000", "--entities-mib", "1", "--threads", "2");
+    expect(figures).toMatchObject({ ok: true, entities: 5_000, readWrong: 0 });
+    expect(Number(figures.passivations) + Number(figures.entitiesInMemory)).toBeGreaterThanOrEqual(5_000);
+    expect(Number(figures.entitiesMib)).toBeLessThanOrEqual(2);
+    expect(code).toBe(0);
+  });
+});

@@ -18,13 +18,15 @@ export const UNKNOWN_SEQ = -1;
 /** The snapshot of an entity; `state` and `keys` are of the moment that it is to hold. */
 export function snapshotOf(slot: Slot, state: unknown, keys: readonly unknown[] | null): Snapshot {
   const encoded = slot.definition.snapshot.encode(state as never);
+  const body = JSON.stringify(keys === null ? { state: encoded } : { state: encoded, keys });
+  slot.snapshotChars = body.length;
   return {
     entity: slot.address,
     shard: slot.shard,
     seq: slot.seq,
     version: slot.version,
     definition: slot.definition.version,
-    body: JSON.stringify(keys === null ? { state: encoded } : { state: encoded, keys }),
+    body,
     isFirst: slot.snapshotSeq === 0,
   };
 }

@@ -27,6 +27,7 @@ import { CommitGate, type Output } from "./commit-gate.ts";
 import { DomainMeter, type Outcome } from "./domain-meter.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
+import { Footprint } from "./footprint.ts";
 import { KeyTable } from "./key-table.ts";
 import type {
   AnswerMessage,
@@ -106,6 +107,8 @@ export interface DomainLimits {
   readonly portMessagesMax: number;
   /** Entities with changes that no snapshot holds, above which new commands are refused (`OVERLOADED`). */
   readonly dirtyMax: number;
+  /** Estimated bytes of the entities in memory above which new commands are refused (`OVERLOADED`). */
+  readonly entitiesBytesMax: number;
   /** Causes without an outside input before a chain of tells ends as a dead letter. */
   readonly hopsMax: number;
 }
@@ -153,6 +156,8 @@ interface Retired {
 export interface DomainFigures {
   readonly messagesHandled: number;
   readonly entities: number;
+  /** Estimated. */
+  readonly entitiesBytes: number;
   readonly openEffects: number;
   readonly passivations: number;
   readonly deadLetters: number;
@@ -180,7 +185,8 @@ export class Domain {
   readonly #ports: DomainPorts;
   readonly #limits: DomainLimits;
   readonly #gate: CommitGate;
-  readonly #slots = new SlotTable();
+  readonly #footprint = new Footprint();
+  readonly #slots = new SlotTable(this.#footprint);
   readonly #ready = new Ring<Slot>(64);
   /**
    * Ready because of a message from inside the domain: taken first, so that what was begun is finished before more is begun. A transfer then runs
@@ -290,6 +296,11 @@ export class Domain {
         refusal("OVERLOADED", "The shard thread has as much open work as it may hold; nothing was done. Send the command again later."),
       );
     }
+    if (this.bytes >= this.#limits.entitiesBytesMax) {
+      const detail =
+        "The entities in memory take as many bytes as they may, and none can leave yet; nothing was done. Send the command again later.";
+      return this.#ports.answer(message.caller, refusal("OVERLOADED", detail));
+    }
     if (this.#effects.isPortSpent) {
       const detail =
         "Another shard thread has as many messages of this one to handle as it may have; nothing was done. Send the command again later.";
@@ -369,6 +380,7 @@ export class Domain {
     try {
       if (failure !== null) throw failure;
       rebuild(slot, snapshot);
+      this.#footprint.measure(slot);
       slot.status = "ready";
       if (hasTail && slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
     } catch (cause) {
@@ -659,7 +671,10 @@ export class Domain {
   endCheckpoint(): void {
     this.#checkpoint?.confirm();
     if (this.#checkpoint !== null) this.#timers.endStoring(!this.#isPinned);
-    for (const slot of this.#checkpoint?.slots ?? []) this.#releaseFinished(slot);
+    for (const slot of this.#checkpoint?.slots ?? []) {
+      if (this.#slots.get(slot.address) === slot) this.#footprint.measure(slot);
+      this.#releaseFinished(slot);
+    }
     for (const snapshot of this.#checkpoint?.retired ?? []) {
       if (this.#retired.get(snapshot.entity)?.snapshot === snapshot && this.#retired.delete(snapshot.entity)) this.#passivations++;
     }
@@ -685,6 +700,40 @@ export class Domain {
     return gone;
   }
 
+  /**
+   * Lets entities leave while all of them take more than `bytesMax` (S6): looks at `stepsMax` of them, on from the last look, and passivates of these the
+   * ones with the largest bytes x idle time, at most half, so that what is small or in use stays. Returns how many left.
+   */
+  passivateLargest({ bytesMax, stepsMax }: { readonly bytesMax: number; readonly stepsMax: number }): number {
+    if (this.bytes <= bytesMax) return 0;
+    this.#sweep ??= this.#slots.values();
+    const clean: Slot[] = [];
+    let seenBytes = 0;
+    for (let steps = 0; steps < stepsMax; steps++) {
+      const next = this.#sweep.next();
+      if (next.done === true) {
+        this.#sweep = null;
+        break;
+      }
+      seenBytes += next.value.bytes;
+      if (isClean(next.value)) clean.push(next.value);
+    }
+    const weightOf = ({ bytes, touchedAt }: Slot): number => bytes * (this.#nowMs - touchedAt + 1);
+    clean.sort((a, b) => weightOf(b) - weightOf(a));
+    let gone = 0;
+    for (let over = Math.min(this.bytes - bytesMax, seenBytes / 2); over > 0 && gone < clean.length; gone++) {
+      const slot = clean[gone] as Slot;
+      over -= slot.bytes;
+      this.#slots.delete(slot.address);
+    }
+    this.#passivations += gone;
+    return gone;
+  }
+
+  /** Estimated bytes of all entities in memory. */
+  get bytes(): number {
+    return this.#footprint.bytes + this.#footprint.textBytes(this.#retired.size + this.#storing.size);
+  }
   get hasReady(): boolean {
     return this.#ready.count > 0 || this.#continuing.count > 0;
   }
@@ -735,6 +784,7 @@ export class Domain {
     return {
       messagesHandled: this.#messagesHandled,
       entities: this.entitiesCount,
+      entitiesBytes: Math.round(this.bytes),
       openEffects: this.#effects.count,
       passivations: this.#passivations,
       deadLetters: this.#deadLetters,
@@ -1334,7 +1384,9 @@ export class Domain {
     if (slot.definition.isFinished?.(slot.state as never) !== true) return;
     this.#slots.delete(address);
     this.#dirty.delete(slot);
-    this.#retired.set(address, { snapshot: snapshotOf(slot, slot.state, slot.keys?.toJson() ?? null), changedIn: slot.changedIn });
+    const snapshot = snapshotOf(slot, slot.state, slot.keys?.toJson() ?? null);
+    this.#footprint.measureText(snapshot.body.length);
+    this.#retired.set(address, { snapshot, changedIn: slot.changedIn });
   }
 
   #revive(slot: Slot, { snapshot, changedIn }: Retired): Slot {

@@ -15,6 +15,7 @@ export function rebuild(slot: Slot, snapshot: Snapshot | null): void {
     const body = JSON.parse(snapshot.body) as { readonly state: Json; readonly keys?: Parameters<typeof KeyTable.fromJson>[0] };
     slot.state = definition.snapshot.decode(upcastState(definition, body.state, snapshot.definition));
     slot.keys = body.keys === undefined ? null : KeyTable.fromJson(body.keys);
+    slot.snapshotChars = snapshot.body.length;
     slot.version = snapshot.version;
     slot.seq = snapshot.seq;
     slot.snapshotSeq = snapshot.seq;

@@ -1,9 +1,15 @@
+import type { Footprint } from "./footprint.ts";
 import type { Slot } from "./slot.ts";
 
 /** The entities in memory by address, counted by type as they come and go: nobody has to look through all of them to know how many there are. */
 export class SlotTable {
   readonly #slots = new Map<string, Slot>();
   readonly #countOf = new Map<string, number>();
+  readonly #footprint: Footprint;
+
+  constructor(footprint: Footprint) {
+    this.#footprint = footprint;
+  }
 
   get size(): number {
     return this.#slots.size;
@@ -21,12 +27,14 @@ export class SlotTable {
   set(address: string, slot: Slot): void {
     this.#slots.set(address, slot);
     this.#count(slot, 1);
+    this.#footprint.add(slot);
   }
 
   delete(address: string): boolean {
     const slot = this.#slots.get(address);
     if (slot === undefined) return false;
     this.#count(slot, -1);
+    this.#footprint.remove(slot);
     return this.#slots.delete(address);
   }
 

@@ -29,6 +29,10 @@ export class Slot {
   /** Commit group of this incarnation in which the entity changed last; 0 = not yet. */
   changedIn = 0;
   touchedAt = 0;
+  /** Length of its last snapshot; 0 = not known. */
+  snapshotChars = 0;
+  /** What it is counted with in the domain's footprint. */
+  bytes = 0;
   isQueued = false;
   waiters: Waiter[] | null = null;
   keys: KeyTable | null = null;

@@ -143,6 +143,7 @@ const LIMITS: DomainLimits = {
   groupsInFlightMax: 4,
   effectsMax: 100_000,
   portMessagesMax: 10_000,
+  entitiesBytesMax: 1e9,
   dirtyMax: 100_000,
   hopsMax: 100,
 };

@@ -34,6 +34,7 @@ const LIMITS: DomainLimits = {
   groupsInFlightMax: 1,
   effectsMax: 10,
   portMessagesMax: 10,
+  entitiesBytesMax: 1e9,
   dirtyMax: 1e6,
   hopsMax: 10,
 };

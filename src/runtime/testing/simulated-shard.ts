@@ -295,6 +295,7 @@ export class SimulatedShard {
     const { random, wallMs } = this.#options;
     this.#after(random.next() * PASSIVATE_MS_MAX, (domain) => {
       domain.passivate({ idleSince: wallMs() - random.between(-50, 50), stepsMax: random.between(1, 100) });
+      domain.passivateLargest({ bytesMax: domain.bytes * random.next(), stepsMax: random.between(1, 100) });
       this.#passivateLater();
     });
   }

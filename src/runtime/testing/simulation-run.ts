@@ -274,6 +274,7 @@ function limitsOf(random: Random): DomainLimits {
     groupsInFlightMax: random.between(1, 4),
     effectsMax: random.pick([10, 1000]),
     portMessagesMax: random.pick([3, 1000]),
+    entitiesBytesMax: 1e9,
     dirtyMax: random.pick([40, 5000]),
     hopsMax: 100,
   };

@@ -99,6 +99,11 @@ export const configSchema = z.strictObject({
     }),
     entitiesIdleMs: milliseconds("Time without a message after which an entity leaves memory.", 60_000),
     entitiesMax: count("Entities in memory per thread; beyond, idle ones leave.", 100_000, { unit: "entities", min: 1, max: 10_000_000 }),
+    entitiesBytesMax: count(
+      "Estimated memory of the entities of one thread; beyond, those with the largest bytes x idle time leave, and at twice as much new commands are refused with 503.",
+      512 * MIB,
+      { unit: "bytes", min: 64 * KIB, max: 1024 * GIB },
+    ),
     tellOpenMax: count("Messages between entities that are not yet handled, per thread; beyond, new commands are refused.", 100_000, {
       unit: "messages",
       min: 1,

@@ -73,6 +73,8 @@ export interface ShardThreadSettings {
   readonly checkpointEveryEntities: number;
   readonly entitiesIdleMs: number;
   readonly entitiesMax: number;
+  /** Estimated bytes of the entities in memory, above which the largest and idlest leave. */
+  readonly entitiesBytesMax: number;
 }
 
 /**
@@ -105,6 +107,9 @@ export class ShardThread {
   #checkpointNotBefore = 0;
   #checkpointBackoffMs = CHECKPOINT_BACKOFF_MS_MIN;
   #isEndSent = false;
+  #relievedAt = 0;
+  /** The entities take more bytes than they may, and the last look found none that can leave. */
+  #isCrowded = false;
   #waiting: Array<{ readonly isDone: () => boolean; readonly resolve: () => void }> = [];
 
   constructor(options: ShardThreadOptions) {
@@ -159,11 +164,12 @@ export class ShardThread {
   }
 
   figures() {
-    const { messagesHandled, entities, openEffects, passivations, deadLetters, commandsCancelled } = this.#domain.figures();
+    const { messagesHandled, entities, openEffects, passivations, deadLetters, commandsCancelled, entitiesBytes } = this.#domain.figures();
     return {
       thread: this.#options.thread,
       messagesHandled,
       entitiesInMemory: entities,
+      entitiesBytes,
       openEffects,
       passivations,
       deadLetters,
@@ -281,6 +287,7 @@ export class ShardThread {
       if (this.#load()) hasMore = this.#domain.hasReady;
     } while (hasMore && performance.now() < until);
     this.#stepCheckpoint();
+    this.#passivateLargest(0);
     this.#flush();
     if (hasMore) this.#schedule();
     else this.#runWhenDue();
@@ -390,12 +397,15 @@ export class ShardThread {
   // Checkpoints --------------------------------------------------------------------------------------------------------------------
 
   #checkpointWhenDue(): void {
+    this.#passivateLargest(this.#options.settings.runMsMax);
     if (this.#waiting.length > 0) this.#schedule();
     const { settings } = this.#options;
     const isTime = performance.now() - this.#checkpointAt >= settings.checkpointEveryMs;
     // A domain that writes nothing must move its position too, or a start would read what the others wrote meanwhile.
     const isBehind = this.#domain.dirtyCount > 0 || this.#journalSeq() > this.#checkpointPosition;
-    if (this.#domain.changedCount >= settings.checkpointEveryEntities || (isTime && isBehind)) this.#beginCheckpoint();
+    // What no snapshot holds cannot leave memory.
+    const isCrowded = this.#isCrowded && this.#domain.dirtyCount > 0;
+    if (this.#domain.changedCount >= settings.checkpointEveryEntities || isCrowded || (isTime && isBehind)) this.#beginCheckpoint();
   }
 
   #beginCheckpoint(): void {
@@ -481,6 +491,19 @@ export class ShardThread {
     return Number(Atomics.load(this.#options.committed, 0));
   }
 
+  /** Between runs one slice every few milliseconds; a thread with nothing else to do takes a turn's time for it. */
+  #passivateLargest(msMax: number): void {
+    const bytesMax = this.#options.settings.entitiesBytesMax;
+    const now = performance.now();
+    if (msMax === 0 && now - this.#relievedAt < RELIEVE_EVERY_MS) return;
+    this.#relievedAt = now;
+    this.#isCrowded = false;
+    while (this.#domain.bytes > bytesMax) {
+      this.#isCrowded = this.#domain.passivateLargest({ bytesMax, stepsMax: RELIEVE_STEPS_MAX }) === 0;
+      if (this.#isCrowded || performance.now() - now >= msMax) return;
+    }
+  }
+
   #passivate(): void {
     const { settings } = this.#options;
     const isCrowded = this.#domain.entitiesCount > settings.entitiesMax;
@@ -520,3 +543,5 @@ const CHECKPOINT_BACKOFF_MS_MAX = 5_000;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const PASSIVATE_EVERY_MS = 1_000;
 const PASSIVATE_STEPS_MAX = 20_000;
+const RELIEVE_EVERY_MS = 10;
+const RELIEVE_STEPS_MAX = 2_000;

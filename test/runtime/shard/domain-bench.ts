@@ -142,6 +142,7 @@ export const LIMITS: DomainLimits = {
   groupsInFlightMax: 4,
   effectsMax: 100,
   portMessagesMax: 100,
+  entitiesBytesMax: 1e9,
   dirtyMax: 100,
   hopsMax: 10,
 };

@@ -1,7 +1,7 @@
 /** Who leaves memory and who may not, and when a checkpoint may begin (S6, C1-C3). */
 import { describe, expect, it } from "vitest";
 import { tagOfShard } from "../../../src/runtime/index.ts";
-import { counter, DomainBench, recoveredOf, replyIn, SHARD_COUNT } from "./domain-bench.ts";
+import { codeOf, counter, DomainBench, recoveredOf, replyIn, SHARD_COUNT } from "./domain-bench.ts";
 
 const everything = { idleSince: Number.POSITIVE_INFINITY, stepsMax: 1_000 };
 
@@ -61,6 +61,53 @@ describe("passivation", () => {
     expect(bench.domain.entitiesCount).toBe(0);
     expect(replyIn(bench.ask("counter/a", "get"))).toMatchObject({ total: 1_000 });
     expect(bench.domain.entitiesCount).toBe(0);
+  });
+});
+
+describe("passivation by bytes", () => {
+  const fill = (count: number, options: { readonly limits?: Record<string, number> } = {}): DomainBench => {
+    const bench = new DomainBench({ ...options, limits: { dirtyMax: 1e6, ...options.limits } });
+    for (let n = 0; n < count; n++) bench.ask(`counter/${n}`, "add", { by: 1 });
+    return bench;
+  };
+
+  it("S6, L6: nothing leaves below the bound; over it only what a snapshot holds, and no more than is needed", () => {
+    const bench = fill(20);
+    const bytesMax = bench.domain.bytes / 2;
+    expect(bench.domain.passivateLargest({ bytesMax, stepsMax: 100 })).toBe(0); // No snapshot holds them.
+    bench.checkpoint();
+    expect(bench.domain.passivateLargest({ bytesMax: bench.domain.bytes, stepsMax: 100 })).toBe(0);
+    const half = bench.domain.bytes / 2;
+    expect(bench.domain.passivateLargest({ bytesMax: half, stepsMax: 100 })).toBe(10);
+    expect(bench.domain.bytes).toBeLessThanOrEqual(half);
+    expect(bench.domain.figures()).toMatchObject({ entities: 10, passivations: 10 });
+    expect(replyIn(bench.ask("counter/0", "get"))).toMatchObject({ total: 1 });
+  });
+
+  it("the idlest and largest leave first: bytes x idle time", () => {
+    const bench = fill(4);
+    // Counter 1 keeps ids of commands, which are part of its snapshot.
+    for (let n = 0; n < 50; n++) bench.ask("counter/1", "addOnce", { by: 1 }, { id: `a-command-with-a-long-id-${n}` });
+    bench.checkpoint();
+    bench.nowMs += 60_000;
+    for (const id of [1, 2, 3]) bench.ask(`counter/${id}`, "get");
+    bench.nowMs += 100;
+    bench.ask("counter/3", "get");
+    const inMemory = (): string[] => [...bench.domain.look()].map(({ address }) => address.slice("counter/".length)).sort();
+    const { bytes } = bench.domain;
+    bench.domain.passivateLargest({ bytesMax: bytes - 1, stepsMax: 100 });
+    expect(inMemory()).toEqual(["1", "2", "3"]); // 60 s idle outweighs being large.
+    bench.domain.passivateLargest({ bytesMax: bench.domain.bytes - 1, stepsMax: 100 });
+    expect(inMemory()).toEqual(["2", "3"]); // Equally idle: the larger one.
+  });
+
+  it("L6: entities that cannot leave close the door, and a checkpoint opens it", () => {
+    const bench = fill(10, { limits: { entitiesBytesMax: 6_000 } });
+    while (bench.domain.bytes < 6_000) bench.ask(`counter/more-${bench.domain.entitiesCount}`, "add", { by: 1 });
+    expect(codeOf(bench.ask("counter/another", "add", { by: 1 }))).toBe("OVERLOADED");
+    bench.checkpoint();
+    while (bench.domain.passivateLargest({ bytesMax: 3_000, stepsMax: 100 }) > 0);
+    expect(replyIn(bench.ask("counter/another", "add", { by: 1 }))).toEqual({ total: 1 });
   });
 });
 
