@@ -1,8 +1,8 @@
-/** The ledger's registry, a `counter`, and a `holder`, whose command holds its whole shard thread until a file is there. */
+/** The ledger's registry, a `counter`, a `ball` and a `holder`, whose command holds its whole shard thread until a file is there. */
 import { existsSync } from "node:fs";
 import { registry as ledger } from "../../src/actors/index.ts";
 import { defineEntity, reply } from "../../src/runtime/index.ts";
-import { any, counter } from "../runtime/shard/domain-bench.ts";
+import { any, ball, counter } from "../runtime/shard/domain-bench.ts";
 
 const HOLD_MS_MAX = 20_000;
 
@@ -22,4 +22,4 @@ export const holder = defineEntity({
   snapshot: { encode: () => null, decode: () => null },
 });
 
-export const registry = [...ledger, holder, counter];
+export const registry = [...ledger, holder, counter, ball];

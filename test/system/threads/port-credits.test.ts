@@ -7,11 +7,13 @@ import { tagOfShard } from "../../../src/runtime/index.ts";
 import { loadConfig } from "../../../src/system/config/config.ts";
 import type { Node } from "../../../src/system/node.ts";
 import { startSystem } from "../../../src/system/start.ts";
-import { counter } from "../../runtime/shard/domain-bench.ts";
+import { ball, counter } from "../../runtime/shard/domain-bench.ts";
 import { holder } from "../../support/held-registry.ts";
 import { until } from "../../support/test-node.ts";
 
 const MESSAGES_MAX = 3;
+/** The default of `shard.hopsMax`. */
+const HOPS_MAX = 100;
 const SHARDS = 8;
 /** Shard 0 is thread 0's, shard 1 thread 1's. */
 const on = (thread: number, name: string): string => `${name}-{${tagOfShard(thread, SHARDS)}}`;
@@ -70,4 +72,18 @@ it("no two threads wait for each other: what both had accepted is told and handl
   await until("both are idle", async () => (await totalOf(a)) + (await totalOf(b)) === accepted);
   await node.checkpointNow();
   expect((await node.figures()).shardThreads.map(({ openEffects }) => openEffects)).toEqual([0, 0]);
+});
+
+it("DESIGN 4.2: a ping-pong between two threads ends at the hop limit with nothing left open", async () => {
+  const [a, b] = [on(0, "ping"), on(1, "pong")];
+  expect(await node.entity(ball, a).ask.hit({ to: b, again: false })).toMatchObject({ ok: true });
+  const hits = async (): Promise<number> => {
+    const seen = await Promise.all([a, b].map((id) => node.entity(ball, id).ask.get({})));
+    return seen.reduce((sum, answer) => sum + (answer.ok ? answer.value : 0), 0);
+  };
+  await until("the chain ends", async () => (await hits()) === HOPS_MAX + 1);
+  await node.checkpointNow();
+  const { shardThreads } = await node.figures();
+  expect(shardThreads.map(({ openEffects }) => openEffects)).toEqual([0, 0]);
+  expect(await hits()).toBe(HOPS_MAX + 1);
 });
