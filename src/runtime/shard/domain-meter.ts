@@ -3,24 +3,30 @@ import { HotEntities } from "./hot-entities.ts";
 
 /**
  * How a message ended: the decision of its handler, or why no handler decided. `crashed`: it threw. `repeated`: its first answer was given
- * again. `recorded`: the runtime wrote down how an attempt at an effect went, or what a person decided about it. `expired`: its deadline passed before. `refused`: a limit, or a journal that takes no writes. `failed`: the entity cannot be rebuilt.
- * `dead-letter`: its chain of causes was too long. `parked`: it waits for the journal and is counted again. `dropped`: it was over already, or its client had gone away.
+ * again. `recorded`: the runtime wrote down how an attempt at an effect went, or what a person decided about it. `expired`: its deadline passed
+ * before. `refused`: a limit, or a journal that takes no writes. `failed`: the entity cannot be rebuilt. `dead-letter`: its chain of causes was
+ * too long. `parked`: it waits for the journal and is counted again. `dropped`: it was over already, or its client
+ * had gone away.
  */
-export type Outcome =
-  | "accepted"
-  | "rejected"
-  | "replied"
-  | "ignored"
-  | "crashed"
-  | "repeated"
-  | "recorded"
-  | "expired"
-  | "refused"
-  | "failed"
-  | "dead-letter"
-  | "parked"
-  | "dropped";
-export type OutcomeCounts = Record<Outcome, number>;
+export const OUTCOME = {
+  accepted: 0,
+  rejected: 1,
+  replied: 2,
+  ignored: 3,
+  crashed: 4,
+  repeated: 5,
+  recorded: 6,
+  expired: 7,
+  refused: 8,
+  failed: 9,
+  "dead-letter": 10,
+  parked: 11,
+  dropped: 12,
+} as const;
+export type Outcome = keyof typeof OUTCOME;
+export type OutcomeCounts = Readonly<Record<Outcome, number>>;
+/** By number. On the path of messages an outcome is its number: counting is one increment in an array. */
+export const OUTCOMES = Object.keys(OUTCOME) as readonly Outcome[];
 
 /** How an attempt at an effect outside the runtime ended. */
 export interface AttemptCount {
@@ -30,7 +36,7 @@ export interface AttemptCount {
 }
 
 export interface DomainMeterLook {
-  readonly messages: ReadonlyArray<readonly [type: string, counts: Readonly<OutcomeCounts>]>;
+  readonly messages: ReadonlyArray<readonly [type: string, counts: OutcomeCounts]>;
   readonly attempts: readonly AttemptCount[];
   /** Sampled, in seconds. */
   readonly waits: HistogramLook;
@@ -38,31 +44,33 @@ export interface DomainMeterLook {
 }
 
 /**
- * What a domain counts while it works. Counts are exact; times and hot entities are of one message in `SAMPLE_EVERY`, because four
- * clock reads and two buckets for every message would be felt. Owned by one domain; never throws.
+ * What a domain counts while it works. Counts are exact. Times and hot entities are of a sample: one message at a time is followed from its mailbox to the
+ * end of its turn, and the next one is the `SAMPLE_EVERY`-th to be queued after that. It costs 5 to 9 ns a message (a command that only reads takes 58).
+ * Owned by one domain; never throws.
  */
 export class DomainMeter {
   readonly hot = new HotEntities(HOT_ENTITIES_MAX);
   readonly #nowMs: () => number;
-  readonly #byType = new Map<string, OutcomeCounts>();
+  readonly #byType = new Map<string, Float64Array>();
   readonly #attempts = new Map<string, { readonly kind: string; readonly outcome: string; count: number }>();
   readonly #waits = new Histogram(SECONDS_BOUNDS);
   readonly #handles = new Histogram(SECONDS_BOUNDS);
-  /** The one message whose wait is being measured. */
-  #waiting: object | null = null;
-  #waitingSinceMs = 0;
-  #untilWait = 1;
-  #untilHandle = 1;
+  /** The one message that is followed at the moment. */
+  #sampled: object | null = null;
+  #queuedMs = 0;
+  #begunMs = 0;
+  #untilSample = 1;
 
   /** `nowMs` ascends, with fractions of milliseconds. */
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
   }
 
-  countsOf(type: string): OutcomeCounts {
+  /** How often the messages of the type ended so, by place in `OUTCOMES`; to be counted up. */
+  countsOf(type: string): Float64Array {
     let counts = this.#byType.get(type);
     if (counts === undefined) {
-      counts = { ...NOTHING };
+      counts = new Float64Array(OUTCOMES.length);
       this.#byType.set(type, counts);
     }
     return counts;
@@ -70,26 +78,29 @@ export class DomainMeter {
 
   /** The message was put into a mailbox. */
   queued(message: object): void {
-    if (--this.#untilWait > 0 || this.#waiting !== null) return;
-    this.#untilWait = SAMPLE_EVERY;
-    this.#waiting = message;
-    this.#waitingSinceMs = this.#nowMs();
+    if (--this.#untilSample > 0 || (this.#sampled !== null && this.#untilSample > -LOST_AFTER)) return;
+    this.#untilSample = 0;
+    this.#sampled = message;
+    this.#queuedMs = this.#nowMs();
   }
 
-  /** The message is handled now. Answers what `ended` is to be given; null when its time is not taken. */
-  began(message: object): number | null {
-    if (message === this.#waiting) {
-      this.#waiting = null;
-      this.#waits.observe((this.#nowMs() - this.#waitingSinceMs) / 1000);
-    }
-    if (--this.#untilHandle > 0) return null;
-    this.#untilHandle = SAMPLE_EVERY;
-    return this.#nowMs();
+  /** Asked before each message is handled: whether `began` and `ended` are to be called around it. */
+  isSampled(message: object): boolean {
+    return message === this.#sampled;
   }
 
-  ended(begunMs: number, address: string): void {
-    this.#handles.observe((this.#nowMs() - begunMs) / 1000);
+  /** The sampled message is handled now. */
+  began(): void {
+    this.#begunMs = this.#nowMs();
+    this.#waits.observe((this.#begunMs - this.#queuedMs) / 1000);
+  }
+
+  ended(address: string): void {
+    this.#handles.observe((this.#nowMs() - this.#begunMs) / 1000);
     this.hot.add(address);
+    this.#sampled = null;
+    // Counted from here: the next one to be queued is often this one's effect, which would be sampled whenever its cause was.
+    this.#untilSample = SAMPLE_EVERY;
   }
 
   /** An attempt at an outside effect ended. Kinds and outcomes are words of the code, so there are few pairs. */
@@ -102,25 +113,16 @@ export class DomainMeter {
 
   look(): DomainMeterLook {
     const attempts = Array.from(this.#attempts.values(), (each) => ({ ...each }));
-    return { messages: [...this.#byType], attempts, waits: this.#waits.look(), handles: this.#handles.look() };
+    const messages = Array.from(this.#byType, ([type, counts]) => [type, countedBy(counts)] as const);
+    return { messages, attempts, waits: this.#waits.look(), handles: this.#handles.look() };
   }
 }
 
+/** A message that was not handled while so many others were queued is gone with its mailbox: another one is followed. */
+const LOST_AFTER = 100_000;
 /** A prime: the messages of a transfer repeat in a pattern of 8 to 11, of which every one must have its turn. */
 export const SAMPLE_EVERY = 61;
 const HOT_ENTITIES_MAX = 256;
-const NOTHING: Readonly<OutcomeCounts> = {
-  accepted: 0,
-  rejected: 0,
-  replied: 0,
-  ignored: 0,
-  crashed: 0,
-  repeated: 0,
-  recorded: 0,
-  expired: 0,
-  refused: 0,
-  failed: 0,
-  "dead-letter": 0,
-  parked: 0,
-  dropped: 0,
-};
+
+const countedBy = (counts: Float64Array): OutcomeCounts =>
+  Object.fromEntries(OUTCOMES.map((outcome, i) => [outcome, counts[i] ?? 0])) as Record<Outcome, number>;

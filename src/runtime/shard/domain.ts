@@ -24,7 +24,7 @@ import { isSampledTrace } from "../kernel/trace.ts";
 import { Ring } from "../mailbox/ring.ts";
 import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
-import { DomainMeter, type Outcome } from "./domain-meter.ts";
+import { DomainMeter, OUTCOME, OUTCOMES, type Outcome } from "./domain-meter.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { Footprint } from "./footprint.ts";
@@ -228,8 +228,9 @@ export class Domain {
   #isPinned = false;
   #sweep: MapIterator<Slot> | null = null;
   readonly #meter: DomainMeter;
+  readonly #traced: ((handled: TracedMessage) => void) | null;
   /** How the message at work ends, as far as it is known. */
-  #outcome: Outcome = "dropped";
+  #outcome: number = OUTCOME.dropped;
   #messagesHandled = 0;
   #passivations = 0;
   #deadLetters = 0;
@@ -240,6 +241,7 @@ export class Domain {
     this.#ports = options.ports;
     this.#limits = options.limits;
     this.#meter = options.meter ?? new DomainMeter(() => options.ports.nowMs());
+    this.#traced = options.ports.traced ?? null;
     this.#gate = new CommitGate({ domain: options.domain, incarnation: options.incarnation });
     const { recovered, isOwned, domainOf = () => OTHERS } = options;
     this.#effects = new EffectTable({
@@ -803,12 +805,13 @@ export class Domain {
       const message = slot.mailbox.take();
       if (message === undefined) break;
       handled++;
-      const begunMs = this.#meter.began(message);
-      this.#outcome = "dropped";
+      const isSampled = this.#meter.isSampled(message);
+      if (isSampled) this.#meter.began();
+      this.#outcome = OUTCOME.dropped;
       this.#handle(slot, message);
-      counts[this.#outcome]++;
-      if (begunMs !== null) this.#meter.ended(begunMs, slot.address);
-      if (this.#ports.traced !== undefined) this.#tellTraced(slot, message, this.#ports.traced);
+      counts[this.#outcome] = (counts[this.#outcome] ?? 0) + 1;
+      if (isSampled) this.#meter.ended(slot.address);
+      if (this.#traced !== null) this.#tellTraced(slot, message, this.#traced);
     }
     this.#messagesHandled += handled;
     slot.touchedAt = this.#nowMs;
@@ -846,17 +849,17 @@ export class Domain {
   #tellTraced(slot: Slot, message: Message, traced: (handled: TracedMessage) => void): void {
     const { trace, doing } = originOf(message);
     if (trace === null || !isSampledTrace(trace)) return;
-    traced({ trace, address: slot.address, kind: message.kind, doing, outcome: this.#outcome });
+    traced({ trace, address: slot.address, kind: message.kind, doing, outcome: OUTCOMES[this.#outcome] ?? "dropped" });
   }
 
   #handleCommand(slot: Slot, message: CommandMessage): void {
     const { caller, id } = message;
     if (message.deadlineAt < this.#nowMs) {
-      this.#outcome = "expired";
+      this.#outcome = OUTCOME.expired;
       return this.#ports.answer(caller, refusal("DEADLINE_EXCEEDED", "The command waited longer than its deadline; it was not run."));
     }
     if (slot.status === "failed") {
-      this.#outcome = "failed";
+      this.#outcome = OUTCOME.failed;
       return this.#ports.answer(caller, entityFailed(slot));
     }
     const isRecorded = id !== null && slot.definition.commands[message.command]?.repeats === "recorded";
@@ -864,12 +867,12 @@ export class Domain {
     if (isRecorded) {
       const kept = slot.keys?.find(id);
       if (kept !== undefined) {
-        this.#outcome = "repeated";
+        this.#outcome = OUTCOME.repeated;
         const reused = refusal("key_reused", "This key was used for another command. Use a new key for a new command.");
         return this.#answerAfter(slot.changedIn, caller, kept.print === print ? { ...kept.answer, isRepeat: true } : reused);
       }
       if (slot.keys?.isFull(this.#at) === true) {
-        this.#outcome = "refused";
+        this.#outcome = OUTCOME.refused;
         return this.#answerAfter(
           slot.changedIn,
           caller,
@@ -884,7 +887,7 @@ export class Domain {
     const writes = isRecorded || (decision.kind === "accept" && (decision.events.length > 0 || (decision.effects?.length ?? 0) > 0));
     if (!writes && decision.kind !== "accept") return this.#answerAfter(slot.changedIn, caller, answerOf(decision));
     if (writes && this.#isJournalDown) {
-      this.#outcome = "refused";
+      this.#outcome = OUTCOME.refused;
       return this.#ports.answer(
         caller,
         refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment; nothing was done. Send the command again later."),
@@ -921,10 +924,10 @@ export class Domain {
     if (live === null ? seen?.waiting !== message : !live.isOpen) return; // Its sender's successor sent it again.
     let answer: Answer<Json>;
     if (slot.status === "failed") {
-      this.#outcome = "failed";
+      this.#outcome = OUTCOME.failed;
       answer = entityFailed(slot);
     } else if (effect.hops > this.#limits.hopsMax) {
-      this.#outcome = "dead-letter";
+      this.#outcome = OUTCOME["dead-letter"];
       answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
     } else {
       const decision = this.#decide(slot, effect.command, effect.body, effect.id);
@@ -983,7 +986,7 @@ export class Domain {
     const decision = slot.status === "failed" ? null : this.#decide(slot, effect.command, effect.body, effect.id);
     let answer: Answer<Json>;
     if (slot.status === "failed") {
-      this.#outcome = "failed";
+      this.#outcome = OUTCOME.failed;
       answer = entityFailed(slot);
     } else if (decision === null || decision.kind === "accept") {
       answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${effect.command}" read-only.`);
@@ -996,7 +999,7 @@ export class Domain {
     if (!live.isOpen) return;
     const { opened, toShard } = live;
     if (slot.status === "failed") {
-      this.#outcome = "failed";
+      this.#outcome = OUTCOME.failed;
       if (!isOutside(live)) this.#stranded.add(opened.id); // An outside effect is performed again, with the same id, when its entity can be rebuilt.
       return;
     }
@@ -1009,7 +1012,7 @@ export class Domain {
         decision = handler(slot.state as never, answer, this.#info(slot, opened.id));
         this.#outcome = OUTCOME_OF[decision.kind];
       } catch (cause) {
-        this.#outcome = "crashed";
+        this.#outcome = OUTCOME.crashed;
         this.#ports.crashed(slot.address, `answers.${name}`, cause);
       }
     }
@@ -1028,7 +1031,7 @@ export class Domain {
     outside.isJudged = false;
     if (!live.isOpen) return;
     this.#meter.attempted(opened.kind, outcome.kind);
-    this.#outcome = "recorded";
+    this.#outcome = OUTCOME.recorded;
     switch (outcome.kind) {
       case "done":
         return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value } });
@@ -1100,7 +1103,7 @@ export class Domain {
       const why = action === "cancel" ? "is a dead letter: replay or drop it" : "is no dead letter: it can only be cancelled";
       return this.#answerAfter(slot.changedIn, caller, refusal("illegal_transition", `${opened.id} ${why}. Nothing was changed.`));
     }
-    this.#outcome = "recorded";
+    this.#outcome = OUTCOME.recorded;
     const entry = this.#entryOf(slot, opened.trace);
     if (action === "replay") {
       entry.replays ??= [];
@@ -1126,7 +1129,7 @@ export class Domain {
       this.#outcome = OUTCOME_OF[decision.kind];
       return decision;
     } catch (cause) {
-      this.#outcome = "crashed";
+      this.#outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, command, cause);
       return null;
     }
@@ -1147,7 +1150,7 @@ export class Domain {
       for (const event of decision.events) state = evolve(slot.definition, state, event);
       for (const effect of decision.effects ?? []) this.#assertOpens(slot, effect, origin.hops);
     } catch (cause) {
-      this.#outcome = "crashed";
+      this.#outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, "evolve", cause);
       return null;
     }
@@ -1368,7 +1371,7 @@ export class Domain {
   }
 
   #park(slot: Slot, message: Message): void {
-    this.#outcome = "parked";
+    this.#outcome = OUTCOME.parked;
     this.#parked.push({ address: slot.address, message });
   }
 
@@ -1459,7 +1462,7 @@ interface Origin {
 }
 const NO_ORIGIN: Origin = { hops: 0 };
 
-const OUTCOME_OF = { accept: "accepted", reject: "rejected", reply: "replied", ignore: "ignored" } as const;
+const OUTCOME_OF = { accept: OUTCOME.accepted, reject: OUTCOME.rejected, reply: OUTCOME.replied, ignore: OUTCOME.ignored } as const;
 
 /** By what trace a message came, and what it asks for. */
 function originOf(message: Message): { readonly trace: string | null; readonly doing: string } {

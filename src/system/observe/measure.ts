@@ -8,9 +8,9 @@ export const METRICS = {
   actor_messages_total: { type: "counter", help: "Messages that entities handled, by entity type and how it ended." },
   actor_mailbox_wait_seconds: {
     type: "histogram",
-    help: "Time in a mailbox before the turn, reading the entity included; one message in 61.",
+    help: "Time in a mailbox before the turn, reading the entity included; of a sample of the messages.",
   },
-  actor_handle_seconds: { type: "histogram", help: "Time of handling one message; one message in 61." },
+  actor_handle_seconds: { type: "histogram", help: "Time of handling one message; of a sample of the messages." },
   actor_restarts_total: { type: "counter", help: "Threads that ended and were replaced, by part." },
   actor_dead_letters_total: { type: "counter", help: "Messages between entities that nobody took." },
   actor_active: { type: "gauge", help: "Entities in memory by type; finished ones that wait to be stored are not counted." },

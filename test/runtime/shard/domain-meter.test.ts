@@ -4,29 +4,33 @@ import { DomainMeter, HotEntities, SAMPLE_EVERY } from "../../../src/runtime/ind
 
 const countOf = ({ counts }: { readonly counts: readonly number[] }): number => counts.reduce((a, b) => a + b, 0);
 
-test("one message in SAMPLE_EVERY is timed, from its mailbox to its turn and in its turn, in seconds", () => {
+test("a sampled message is timed, from its mailbox to its turn and in its turn, in seconds", () => {
   let nowMs = 1_000;
   const meter = new DomainMeter(() => nowMs);
-  const messages = Array.from({ length: SAMPLE_EVERY * 3 }, () => ({}));
-  for (const message of messages) {
+  let sampled = 0;
+  for (let i = 0; i < SAMPLE_EVERY * 2 + 1; i++) {
+    const message = {};
     meter.queued(message);
     nowMs += 500;
-    const begunMs = meter.began(message);
+    if (!meter.isSampled(message)) continue;
+    sampled++;
+    meter.began();
     nowMs += 250;
-    if (begunMs !== null) meter.ended(begunMs, "account/a");
+    meter.ended("account/a");
   }
   const { waits, handles } = meter.look();
-  expect([countOf(waits), waits.sum]).toEqual([3, 1.5]);
-  expect([countOf(handles), handles.sum]).toEqual([3, 0.75]);
+  expect([sampled, countOf(waits), waits.sum, countOf(handles), handles.sum]).toEqual([3, 3, 1.5, 3, 0.75]);
+  expect(meter.hot.take(1)).toMatchObject({ samples: 3, entities: [{ address: "account/a", samples: 3 }] });
 });
 
-test("a message whose wait is measured and that never comes leaves the others to be handled", () => {
+test("one message is followed at a time; one whose mailbox is gone does not end the sampling", () => {
   const meter = new DomainMeter(() => 0);
-  meter.queued({});
-  const other = {};
-  for (let i = 0; i < SAMPLE_EVERY * 2; i++) meter.queued(other);
-  meter.began(other);
-  expect(countOf(meter.look().waits)).toBe(0);
+  const [lost, other] = [{}, {}];
+  meter.queued(lost);
+  for (let i = 0; i < 99_999; i++) meter.queued(other);
+  expect([meter.isSampled(lost), meter.isSampled(other)]).toEqual([true, false]);
+  meter.queued(other);
+  expect([meter.isSampled(lost), meter.isSampled(other)]).toEqual([false, true]);
 });
 
 test("L6: an entity with more than a capacity-th of the messages is found in the memory of capacity addresses", () => {
