@@ -336,7 +336,10 @@ export class Domain {
       const slot = this.#slots.get(to);
       const dropped = slot?.mailbox.remove((message) => message.kind === "command" && callers.has(message.caller)) ?? [];
       this.#commandsCancelled += dropped.length;
-      if (slot !== undefined) this.#meter.countsOf(slot.definition.type).dropped += dropped.length;
+      if (slot !== undefined) {
+        const counts = this.#meter.countsOf(slot.definition.type);
+        counts[OUTCOME.dropped] = (counts[OUTCOME.dropped] ?? 0) + dropped.length;
+      }
       for (const message of dropped) if (message.kind === "command") this.#ports.answer(message.caller, CANCELLED);
     }
   }
