@@ -6,6 +6,7 @@ import { measure, type TakenMeasures } from "./observe/measure.ts";
 import { LogMover } from "./sqlite/log-mover.ts";
 import { SqliteSnapshots, type SqliteSnapshotsOptions } from "./sqlite/snapshot-store.ts";
 import { exposeControl } from "./threads/control.ts";
+import { Heartbeat } from "./threads/heartbeat.ts";
 
 export interface CheckpointWorkerData {
   readonly store: SqliteSnapshotsOptions;
@@ -22,11 +23,12 @@ if (parentPort === null) throw new Error("checkpoint-worker.ts runs as a worker 
 exposeControl(parentPort, controlOfCheckpoint(workerData as CheckpointWorkerData));
 
 function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorkerData) {
-  const snapshots = new SqliteSnapshots(store);
-  const mover = new LogMover({ path: journalPath, busyTimeoutMs: store.busyTimeoutMs });
+  const { during } = Heartbeat.ofThisThread();
+  const snapshots = during(() => new SqliteSnapshots(store));
+  const mover = during(() => new LogMover({ path: journalPath, busyTimeoutMs: store.busyTimeoutMs }));
   const moving = setInterval(() => {
     try {
-      mover.move();
+      during(() => mover.move());
     } catch {
       // The journal thread meets the same disk and says so; the pages stay where they are.
     }
@@ -35,7 +37,7 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
   const writes = new Histogram(SECONDS_BOUNDS);
   const timed = (write: () => void): void => {
     const begunMs = performance.now();
-    write();
+    during(write);
     writes.observe((performance.now() - begunMs) / 1000);
   };
   const timedStore: Pick<SqliteSnapshots, "write" | "end"> = {

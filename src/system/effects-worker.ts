@@ -7,6 +7,7 @@ import { loadModules } from "./loaded-modules.ts";
 import type { PoolTask, PoolWorkerData } from "./pool-task.ts";
 import { TaskPool } from "./pools/task-pool.ts";
 import { exposeControl } from "./threads/control.ts";
+import { Heartbeat } from "./threads/heartbeat.ts";
 import { moduleUrl } from "./threads/module-url.ts";
 
 export interface EffectsWorkerData {
@@ -24,6 +25,7 @@ if (parentPort === null) throw new Error("effects-worker.ts runs as a worker thr
 exposeControl(parentPort, controlOfEffects(workerData as EffectsWorkerData));
 
 function controlOfEffects({ storeId, modules, pool: limits, reportPort }: EffectsWorkerData) {
+  Heartbeat.ofThisThread();
   const shards = new Map<number, OutcomePort>();
   const pool = new TaskPool({
     url: moduleUrl("./pool-task", import.meta.url),

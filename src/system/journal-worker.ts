@@ -1,5 +1,6 @@
 /** Composition root of the journal thread: the only one that writes `journal.db`. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
+import type { JournalStore } from "../runtime/index.ts";
 import { openHopLog } from "./observe/hop-log.ts";
 import type { LogLevel } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
@@ -7,6 +8,7 @@ import { measure, type TakenMeasures } from "./observe/measure.ts";
 import type { SqliteJournalOptions } from "./sqlite/journal-store.ts";
 import { SqliteJournal } from "./sqlite/journal-store.ts";
 import { exposeControl } from "./threads/control.ts";
+import { Heartbeat } from "./threads/heartbeat.ts";
 import { JournalThread } from "./threads/journal-thread.ts";
 
 export interface JournalWorkerData {
@@ -24,6 +26,7 @@ if (parentPort === null) throw new Error("journal-worker.ts runs as a worker thr
 exposeControl(parentPort, controlOfJournal(workerData as JournalWorkerData));
 
 function controlOfJournal({ store, committed, statePort, logLevel }: JournalWorkerData) {
+  const { during } = Heartbeat.ofThisThread();
   const lag = new LoopLag();
   let open: { readonly journal: SqliteJournal; readonly thread: JournalThread } | null = null;
   let idleTimer: NodeJS.Timeout | null = null;
@@ -37,21 +40,22 @@ function controlOfJournal({ store, committed, statePort, logLevel }: JournalWork
     // over; without that it would grow as long as commits follow each other. And when nobody moves them, it does so itself.
     const { pages, moved } = open.journal.log;
     const isNearlyMoved = pages > store.walPagesMax && pages - moved < CATCH_UP_PAGES;
-    if (isNearlyMoved || pages - moved > store.walPagesMax * FAR_BEHIND_FACTOR) open.journal.walCheckpoint(0);
+    if (isNearlyMoved || pages - moved > store.walPagesMax * FAR_BEHIND_FACTOR) move(open.journal, 0);
     if (idleTimer === null) idleTimer = setTimeout(whenQuiet, QUIET_MS);
     else idleTimer.refresh();
   };
   const whenQuiet = (): void => {
     idleTimer = null;
-    if (open !== null && open.thread.downReason === null) open.journal.walCheckpoint(Math.min(1_000, store.walPagesMax));
+    if (open !== null && open.thread.downReason === null) move(open.journal, Math.min(1_000, store.walPagesMax));
   };
+  const move = (journal: SqliteJournal, pagesMin: number): void => void during(() => journal.walCheckpoint(pagesMin));
   return {
     /** @throws Fault as SqliteJournal says. */
     async open() {
       const hops = await openHopLog(logLevel, "journal");
-      const journal = new SqliteJournal(store);
+      const journal = during(() => new SqliteJournal(store));
       const thread = new JournalThread({
-        store: journal,
+        store: waitedFor(journal, during),
         committed: new BigInt64Array(committed),
         probeMsMax: 1_000,
         whenIdle: rest,
@@ -92,6 +96,21 @@ function controlOfJournal({ store, committed, statePort, logLevel }: JournalWork
     },
   };
 }
+
+/** The disk may take its time: that is not a thread without a heartbeat. */
+const waitedFor = (journal: SqliteJournal, during: Heartbeat["during"]): JournalStore => ({
+  get lastSeq() {
+    return journal.lastSeq;
+  },
+  get incarnationHigh() {
+    return journal.incarnationHigh;
+  },
+  append: (groups, incarnationHigh) => during(() => journal.append(groups, incarnationHigh)),
+  reopen: () => during(() => journal.reopen()),
+  probe: () => during(() => journal.probe()),
+  read: (after, recordsMax) => during(() => journal.read(after, recordsMax)),
+  close: () => during(() => journal.close()),
+});
 
 const QUIET_MS = 100;
 const CATCH_UP_PAGES = 1_000;

@@ -1,10 +1,13 @@
 import {
+  ActorSystem,
   type Answer,
   type AnyDefinition,
   type AskOf,
   type AskOptions,
   addressOf,
   type Code,
+  type Component,
+  type CrashReport,
   type Json,
   partsOf,
   type Refusal,
@@ -12,23 +15,26 @@ import {
   type TreeNode,
   whyNotId,
 } from "../runtime/index.ts";
+import { actorPorts } from "./actor-ports.ts";
 import type { EntityPage, Inspected, ThreadTop } from "./admin/inspected.ts";
 import type { CheckpointControl } from "./checkpoint-worker.ts";
 import type { Config } from "./config/config.ts";
 import type { DataDir } from "./data-dir.ts";
-import type { EffectsThread } from "./effects/effects-thread.ts";
 import { OpenEffects } from "./effects/open-effects.ts";
+import type { EffectsControl } from "./effects-worker.ts";
 import type { JournalControl } from "./journal-worker.ts";
 import type { Log } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
-import { measure, type PartMeasures, type TakenMeasures } from "./observe/measure.ts";
+import { type Measure, measure, type PartMeasures, type TakenMeasures } from "./observe/measure.ts";
 import { readinessOf, STUCK_MS } from "./readiness.ts";
 import { freeBytesOf } from "./sqlite/disk-space.ts";
 import type { Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
 import type { CommandRouter } from "./threads/command-router.ts";
 import type { PeekQuery } from "./threads/entity-peek.ts";
+import type { HeartbeatWatch } from "./threads/heartbeat-watch.ts";
 import type { ShardThreads } from "./threads/shard-threads.ts";
-import type { WorkerThread } from "./threads/worker-thread.ts";
+import type { ThreadComponent } from "./threads/thread-component.ts";
+import { firstCause, ingressSpec, ROOT_SUPERVISION, refusingStart, StartRefused, systemSpec } from "./tree.ts";
 import type { ViewsControl } from "./views-worker.ts";
 
 export interface NodeParts {
@@ -38,13 +44,13 @@ export interface NodeParts {
   readonly threadCount: number;
   readonly committed: SharedArrayBuffer;
   readonly router: CommandRouter;
-  readonly journal: WorkerThread<JournalControl>;
-  readonly checkpoint: WorkerThread<CheckpointControl>;
-  readonly views: WorkerThread<ViewsControl>;
+  readonly heartbeats: HeartbeatWatch;
+  readonly journal: ThreadComponent<JournalControl>;
+  readonly checkpoint: ThreadComponent<CheckpointControl>;
+  readonly views: ThreadComponent<ViewsControl>;
   readonly shards: ShardThreads;
   /** Null when no module was given. */
-  readonly effects: EffectsThread | null;
-  readonly synchronous: string;
+  readonly effects: ThreadComponent<EffectsControl> | null;
 }
 
 /** What a node has done and still has to do: a stop reads it twice and tells the difference. null = the threads that know did not answer. */
@@ -58,12 +64,17 @@ export interface Tally {
   readonly effectsOpen: number | null;
 }
 
-/** A node that runs. Made by `startSystem`. */
+/** A node: its parts in one tree, and what they can do together. Made by `startSystem`. */
 export class Node implements TroupeSystem, Inspected {
   readonly #parts: NodeParts;
   /** Effects that are not over, for a look and for a person's decisions. */
   readonly effects: OpenEffects;
   readonly #committed: BigInt64Array;
+  #tree: ActorSystem | null = null;
+  /** While it is being started a part that does not start is not tried again. */
+  #isStarting = true;
+  /** The journal's mode as SQLite said when it was opened last. */
+  #synchronous = "";
   #journalDown: string | null = null;
   #fatal: string | null = null;
   readonly #failed = Promise.withResolvers<string>();
@@ -82,6 +93,44 @@ export class Node implements TroupeSystem, Inspected {
     this.#committed = new BigInt64Array(parts.committed);
   }
 
+  /** Starts the threads; when one does not start, none is left. Called once. @throws what made that one fail. */
+  async start(): Promise<void> {
+    const { journal, checkpoint, views, shards, effects, threadCount } = this.#parts;
+    const refusing = (component: Component): Component => refusingStart(component, () => this.#isStarting);
+    const system = systemSpec({
+      journal: refusing(journal),
+      checkpoint: refusing(checkpoint),
+      views: refusing(views),
+      shards: Array.from({ length: threadCount }, (_, thread) => refusing(shards.component(thread))),
+      effects: effects === null ? null : refusing(effects),
+    });
+    const ports = actorPorts({
+      crashed: (report) => this.#crashed(report),
+      gaveUp: (what) => this.#parts.log.error(what, "a part did not end in time"),
+    });
+    try {
+      this.#tree = await ActorSystem.start({ ports, supervision: ROOT_SUPERVISION, children: [system] });
+    } catch (cause) {
+      throw firstCause(cause);
+    } finally {
+      this.#isStarting = false;
+    }
+    void this.#tree.failed.then((escalation) => this.#treeFailed(escalation.message));
+  }
+
+  /** Opens a door of the node: it is stopped before anything that it needs. @throws what kept it from opening; the node is then closing. */
+  async open(door: Component): Promise<void> {
+    let isFirst = true;
+    const refusing = refusingStart(door, () => isFirst);
+    try {
+      await this.#running.add(ingressSpec(refusing));
+    } catch (cause) {
+      throw firstCause(cause);
+    } finally {
+      isFirst = false;
+    }
+  }
+
   get dataDir(): DataDir {
     return this.#parts.dataDir;
   }
@@ -89,10 +138,31 @@ export class Node implements TroupeSystem, Inspected {
     return this.#parts.threadCount;
   }
   get synchronous(): string {
-    return this.#parts.synchronous;
+    return this.#synchronous;
   }
   get inFlight(): number {
     return this.#parts.router.inFlight;
+  }
+
+  /** Every part of the node with its state, as it is at this moment. */
+  tree(): TreeNode {
+    return this.#running.tree();
+  }
+
+  /** Node.js' numbers of the threads that run, by their address in the tree; for checks. */
+  get threadIds(): ReadonlyMap<string, number> {
+    const { journal, checkpoint, views, effects, shards } = this.#parts;
+    const ids = new Map<string, number>();
+    for (const [name, part] of Object.entries({ journal, checkpoint, views, ...(effects === null ? {} : { effects }) })) {
+      if (part.running !== null) ids.set(`/system/${name}`, part.running.threadId);
+    }
+    for (const worker of shards.living) ids.set(worker.name.replace("shard-", "/system/shards/"), worker.threadId);
+    return ids;
+  }
+
+  get #running(): ActorSystem {
+    if (this.#tree === null) throw new Error("the node has not started");
+    return this.#tree;
   }
 
   entity<Definition>(definition: Definition & Pick<AnyDefinition, "type">, id: string): { readonly ask: AskOf<Definition> } {
@@ -138,20 +208,26 @@ export class Node implements TroupeSystem, Inspected {
 
   /** Looks at progress, not only at what is alive: each reason names what is wrong. */
   async readiness(): Promise<Readiness> {
-    const { shards, router, views, checkpoint, journal, synchronous } = this.#parts;
-    const living = shards.living;
+    const { shards, router, views, checkpoint, journal, heartbeats } = this.#parts;
+    // What is being replaced when the question comes is told, also when it is back before the others have answered.
+    const replacedBefore = this.#replaced;
+    const late = heartbeats.late;
+    const living = shards.living.filter((worker) => !late.some(({ name }) => name === worker.name));
+    const recovering = shards.recovering;
     const [seenViews, seenJournal, seenCheckpoint, ...seenShards] = await Promise.all([
-      this.#withTime(views.call.figures()),
-      this.#withTime(journal.call.figures()),
-      this.#withTime(checkpoint.call.figures()),
-      ...living.map((worker) => this.#withTime(worker.call.figures())),
+      this.#withTime(views.call.figures(), READINESS_MS_MAX),
+      this.#withTime(journal.call.figures(), READINESS_MS_MAX),
+      this.#withTime(checkpoint.call.figures(), READINESS_MS_MAX),
+      ...living.map((worker) => this.#withTime(worker.call.figures(), READINESS_MS_MAX)),
     ]);
     return readinessOf({
       isStopping: this.#isStopping,
+      replaced: [...new Set([...replacedBefore, ...this.#replaced])],
+      late,
       fatal: this.#fatal,
       journalDown: this.#journalDown,
       journal: seenJournal,
-      recovering: shards.recovering,
+      recovering: [...new Set([...recovering, ...shards.recovering])],
       checkpointFailures: shards.checkpointFailures,
       oldestCommandMs: router.oldestMs,
       views: seenViews === null ? null : { ...seenViews, isStuck: this.#isViewsStuck(seenViews.position) },
@@ -165,8 +241,13 @@ export class Node implements TroupeSystem, Inspected {
       ],
       disk: freeDiskOf(this.#parts),
       position: this.#position(),
-      synchronous,
+      synchronous: this.#synchronous,
     });
+  }
+
+  /** Threads that the node has one of and that do not run now. */
+  get #replaced(): ReadonlyArray<"journal" | "checkpoint" | "views"> {
+    return (["journal", "checkpoint", "views"] as const).filter((name) => this.#parts[name].running === null);
   }
 
   /** Have the views not reached, within the limit, what the journal held when they were first seen behind it? */
@@ -200,42 +281,6 @@ export class Node implements TroupeSystem, Inspected {
     };
   }
 
-  /** The threads of the node, each as a part of it. */
-  tree(): TreeNode {
-    const { shards, journal, checkpoint, views, router } = this.#parts;
-    const thread = (address: string, isGone: boolean): TreeNode => ({
-      ...QUIET,
-      address,
-      type: "thread",
-      state: isGone ? "crashed" : "running",
-    });
-    const shardNodes = shards.living.map(({ name, isGone }) => thread(`/shards/${name.slice("shard-".length)}`, isGone));
-    const recovering = shards.recovering.map(
-      (number): TreeNode => ({ ...QUIET, address: `/shards/${number}`, type: "thread", state: "starting" }),
-    );
-    const children = [
-      ...[journal, checkpoint, views].map(({ name, isGone }) => thread(`/${name}`, isGone)),
-      {
-        ...QUIET,
-        address: "/shards",
-        type: "supervisor",
-        state: "running",
-        restarts: shards.restarts,
-        children: [...shardNodes, ...recovering],
-      },
-    ] satisfies readonly TreeNode[];
-    const state = this.#isStopping ? "stopping" : "running";
-    return {
-      ...QUIET,
-      address: "/",
-      type: "node",
-      state,
-      mailbox: router.inFlight,
-      oldestMessageMs: Math.round(router.oldestMs),
-      children,
-    };
-  }
-
   async peek(query: PeekQuery): Promise<EntityPage> {
     const { living } = this.#parts.shards;
     const pages = await Promise.all(living.map((worker) => this.#withTime(worker.call.peek(query))));
@@ -254,12 +299,12 @@ export class Node implements TroupeSystem, Inspected {
   async measures(): Promise<readonly PartMeasures[]> {
     const { shards, journal, checkpoint, views, router } = this.#parts;
     const parts: ReadonlyArray<readonly [name: string, asked: Promise<TakenMeasures>]> = [
-      ...[journal, checkpoint, views].map((worker) => [worker.name, worker.call.measures()] as const),
+      ...Object.entries({ journal, checkpoint, views }).map(([name, part]) => [name, part.call.measures()] as const),
       ...shards.living.map((worker) => [worker.name, worker.call.measures()] as const),
     ];
     const taken = await Promise.all(parts.map(async ([part, asked]) => ({ part, taken: await this.#withTime(asked, MEASURES_MS_MAX) })));
     const own = [
-      measure("actor_restarts_total", shards.restarts, { part: "shard" }),
+      ...restartsIn(this.#running.tree()),
       measure("commands_in_flight", router.inFlight),
       measure("eventloop_lag_seconds", this.#lag.lags, { thread: "main" }),
     ];
@@ -273,12 +318,18 @@ export class Node implements TroupeSystem, Inspected {
 
   /** Ends the effects thread as a crash would: for checks. */
   async killEffectsThread(): Promise<void> {
-    await this.#parts.effects?.kill();
+    await this.#parts.effects?.running?.terminate();
   }
 
   /** Ends a shard thread as a crash would: for checks. */
   async killShardThread(thread: number): Promise<void> {
     await this.#parts.shards.kill(thread);
+  }
+
+  /** The journal thread has opened its file, at a start or after its predecessor ended. */
+  journalOpened(synchronous: string): void {
+    this.#synchronous = synchronous;
+    this.#journalDown = null;
   }
 
   journalState(state: "up" | "down", reason: string): void {
@@ -287,16 +338,23 @@ export class Node implements TroupeSystem, Inspected {
     else this.#parts.log.info({ reason }, "the journal takes writes again");
   }
 
-  /** A part that has no successor yet ended: nothing can be promised any more, so the process ends and is started again from its journal. */
-  partEnded(name: string, reason: string): void {
+  /** Once each (L5). A refused start is told to whoever wanted it. */
+  #crashed({ address, doing, cause, incarnation, directive, delayMs }: CrashReport): void {
+    if (hasRefusedStart(cause)) return;
+    const fields = { address, doing, cause: textOf(cause), incarnation, directive, ...(delayMs === null ? {} : { delayMs }) };
+    this.#parts.log.error(fields, directive === "restart" ? "a part ended; it is replaced" : "a part ended");
+  }
+
+  /** P2 of the tree: nothing can be promised any more, so the process ends and is started again from its journal. */
+  #treeFailed(why: string): void {
     if (this.#closing !== null) return;
-    this.#fatal = `The ${name} thread ended: ${reason}`;
-    this.#parts.log.error({ thread: name, reason }, "a thread ended; the process stops, a restart recovers");
+    this.#fatal = why;
+    this.#parts.log.error({ why }, "the node stops; a restart recovers");
     this.#failed.resolve(this.#fatal);
     void this.close(FAILED_CLOSE_MS);
   }
 
-  /** Resolves, with the reason, when the node closes by itself because a part without a successor ended. The process should then end. */
+  /** Resolves, with the reason, when the node closes by itself because a part ended too often. The process should then end. */
   get failed(): Promise<string> {
     return this.#failed.promise;
   }
@@ -325,7 +383,7 @@ export class Node implements TroupeSystem, Inspected {
     const until = performance.now() + deadlineMs;
     const isAnswered = await router.drain(deadlineMs);
     // Attempts under way may end, and what they brought is committed below; what is not begun stays durable.
-    await Promise.race([this.#parts.effects?.leave(), rest(Math.max(until - performance.now(), 0))]);
+    await Promise.race([this.#parts.effects?.call.leave().catch(() => undefined), rest(Math.max(until - performance.now(), 0))]);
     const settle = Promise.all(
       shards.living.map(async (worker) => {
         await worker.call.idle();
@@ -354,17 +412,12 @@ export class Node implements TroupeSystem, Inspected {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { shards, effects, journal, checkpoint, views, dataDir, log } = this.#parts;
-    if (!this.#isDrained) await this.drain(deadlineMs);
-    await shards.close(CLOSE_MS_MAX);
-    await effects?.close(CLOSE_MS_MAX);
-    for (const part of [views, checkpoint, journal]) {
-      await Promise.race([
-        part.call.close().catch((cause) => log.warn({ thread: part.name, cause: String(cause) }, "did not close cleanly")),
-        rest(CLOSE_MS_MAX),
-      ]);
-      await part.terminate();
-    }
+    const { shards, router, heartbeats, dataDir } = this.#parts;
+    if (!this.#isDrained && this.#tree !== null) await this.drain(deadlineMs);
+    await this.#tree?.stop(TREE_STOP_MS_MAX);
+    await shards.close();
+    router.close();
+    heartbeats.close();
     this.#lag[Symbol.dispose]();
     dataDir.close();
   }
@@ -400,15 +453,15 @@ const VIEW_ANSWER_MS_MAX = 4_000;
 /** Threads count in their turn; one that works off a full mailbox still answers within this. */
 const TALLY_MS_MAX = 1_000;
 const LATE_TALLY_MS = 100;
+/** A thread that does not answer a look within this is named by `/readyz`. */
+const READINESS_MS_MAX = 1_000;
 /** A thread that does not give its figures within this is named by `/metrics`; the others are served. */
 const MEASURES_MS_MAX = 1_000;
 
-/** How long a thread may take to close its file; after that it is ended as it is, which its file survives. */
-const CLOSE_MS_MAX = 5_000;
-/** What is finished after a part ended that has no successor: answers that are on their way, no more. */
+/** For the last connections and all files; each thread has a limit of its own. */
+const TREE_STOP_MS_MAX = 30_000;
+/** What is finished after a part ended too often: answers that are on their way, no more. */
 const FAILED_CLOSE_MS = 2_000;
-
-const QUIET = { restarts: 0, mailbox: 0, refused: 0, oldestMessageMs: 0, doing: null, children: [] } as const;
 
 /** Null when the file system cannot be asked. */
 function freeDiskOf({ dataDir, config }: NodeParts): { readonly freeBytes: number; readonly bytesMin: number } | null {
@@ -425,3 +478,23 @@ const rest = (ms: number): Promise<void> =>
   });
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
+
+/** By what a part is, not by which one it is of several. */
+function restartsIn(tree: TreeNode): readonly Measure[] {
+  const counts = new Map<string, number>();
+  const add = ({ type, restarts, children }: TreeNode): void => {
+    const part = type.replace(/-thread$/, "");
+    if (type !== "supervisor") counts.set(part, (counts.get(part) ?? 0) + restarts);
+    for (const child of children) add(child);
+  };
+  add(tree);
+  return Array.from(counts, ([part, restarts]) => measure("actor_restarts_total", restarts, { part }));
+}
+
+function hasRefusedStart(cause: unknown): boolean {
+  let at = cause;
+  while (at instanceof Error && !(at instanceof StartRefused)) at = at.cause;
+  return at instanceof StartRefused;
+}
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));

@@ -3,15 +3,16 @@
  *
  * O1. `/readyz` is red before anything is refused: who sends work here gets `lameDuckMs` to see it.
  * O2. Doors drain before the node: what they took may still ask it, for example when a transfer whose answer is late is looked up.
- * O3. The listener closes after the last checkpoint, and the data directory is given back after that: until then a client is told what
- *     is going on, and a successor that finds the directory free finds the port free too.
+ * O3. The listener closes after the last checkpoint, as the first of the node's tree, and the data directory is given back after the last one:
+ *     until then a client is told what is going on, and a successor that finds the directory free finds the port free too.
  */
-import type { HttpServer } from "./http/index.ts";
+import type { HttpListener } from "./http/index.ts";
 import type { Node } from "./node.ts";
 
 export interface OrderedStop {
   readonly node: Pick<Node, "tally" | "drain" | "close" | "failed">;
-  readonly http: Pick<HttpServer, "leave" | "drain" | "close">;
+  /** The door in the node's tree: closing the node closes it. */
+  readonly http: Pick<HttpListener, "leave" | "drain">;
   readonly lameDuckMs: number;
   /** For everything together. */
   readonly deadlineMs: number;
@@ -33,7 +34,7 @@ export interface StopReport {
   readonly ms: number;
 }
 
-/** Time for the doors' last connections when all is answered, and for saying so after the deadline. */
+/** Time for closing when the deadline has passed. */
 const LAST_MS = 1_000;
 
 /** Never rejects. When it resolves nothing is accepted any more; with `isClosed` false some threads are still there. */
@@ -46,7 +47,6 @@ export async function stopInOrder({ node, http, lameDuckMs, deadlineMs, requests
   const refused = http.drain(Math.min(requestsMsMax, left()));
   const [before] = await Promise.all([node.tally(left()), refused]);
   const after = await node.drain(left());
-  await http.close(LAST_MS);
   const isClosed = await Promise.race([
     node.close(left()).then(
       () => true,

@@ -9,6 +9,10 @@ import type { Check, Readiness } from "./system.ts";
 export interface Seen {
   readonly isStopping: boolean;
   readonly fatal: string | null;
+  /** Threads that have ended and whose successors do not run yet; shard threads are in `recovering`. */
+  readonly replaced: ReadonlyArray<"journal" | "checkpoint" | "views">;
+  /** Threads without a sign of life for half of the time after which they are replaced. */
+  readonly late: ReadonlyArray<{ readonly name: string; readonly forMs: number }>;
   readonly journalDown: string | null;
   readonly journal: { readonly groupsWaiting: number; readonly oldestGroupMs: number; readonly lastCommitMs: number } | null;
   readonly recovering: readonly number[];
@@ -60,9 +64,20 @@ function checksOf(seen: Seen): readonly Check[] {
   ];
 }
 
-function threadsCheck({ fatal }: Seen): Check {
-  return fatal === null ? passed("threads", "all run") : failed("threads", "JOURNAL_UNAVAILABLE", fatal);
+function threadsCheck({ fatal, replaced, late }: Seen): Check {
+  if (fatal !== null) return failed("threads", "JOURNAL_UNAVAILABLE", fatal);
+  const [first] = replaced;
+  if (first !== undefined) {
+    const who = replaced.length === 1 ? `The ${first} thread is` : `The threads ${replaced.join(", ")} are`;
+    return failed("threads", CODE_WITHOUT[first], `${who} being replaced.`);
+  }
+  const [stuck] = late;
+  if (stuck === undefined) return passed("threads", "all run");
+  return failed("threads", "OVERLOADED", `The ${stuck.name} thread has made no progress for ${inSeconds(stuck.forMs)}.`);
 }
+
+/** What is refused while the thread is not there. */
+const CODE_WITHOUT = { journal: "JOURNAL_UNAVAILABLE", checkpoint: "OVERLOADED", views: "VIEW_BEHIND" } as const;
 
 function journalCheck({ journalDown }: Seen): Check {
   if (journalDown === null) return passed("journal", "takes writes");

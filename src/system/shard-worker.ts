@@ -20,10 +20,11 @@ import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteSnapshotReader } from "./sqlite/snapshot-reader.ts";
 import { exposeControl } from "./threads/control.ts";
 import type { PeekQuery } from "./threads/entity-peek.ts";
+import { Heartbeat } from "./threads/heartbeat.ts";
 import { ShardThread, type ShardThreadSettings } from "./threads/shard-thread.ts";
 
+/** What every shard thread has in common: a spare is started with it, before anybody knows which one it will be. */
 export interface ShardWorkerData {
-  readonly thread: number;
   readonly threadCount: number;
   readonly shardCount: number;
   readonly dir: string;
@@ -38,14 +39,6 @@ export interface ShardWorkerData {
   readonly settings: ShardThreadSettings;
   readonly plantedBug: PlantedBug | null;
   readonly logLevel: LogLevel;
-  readonly ports: {
-    readonly ingress: MessagePort;
-    readonly journal: MessagePort;
-    readonly checkpoint: MessagePort;
-    readonly peers: ReadonlyArray<readonly [thread: number, port: MessagePort]>;
-    /** Gets `{address, doing, error}` of every crash and `{refused: true}`. */
-    readonly report: MessagePort;
-  };
 }
 export type ShardReport =
   | { readonly kind: "crashed"; readonly address: string; readonly doing: string; readonly error: string }
@@ -55,11 +48,19 @@ export type ShardReport =
   | { readonly kind: "recovering"; readonly records: number; readonly of: number }
   | { readonly kind: "refused" };
 
+/** Which shard thread it is from now on. */
 export interface ShardStart {
+  readonly thread: number;
   readonly incarnation: number;
   /** The journal is read up to this record. */
   readonly position: number;
   readonly isJournalDown: boolean;
+  readonly ports: {
+    readonly ingress: MessagePort;
+    readonly journal: MessagePort;
+    /** Gets every `ShardReport`. */
+    readonly report: MessagePort;
+  };
 }
 
 export type ShardControl = ReturnType<typeof controlOfShard>;
@@ -68,32 +69,42 @@ if (parentPort === null) throw new Error("shard-worker.ts runs as a worker threa
 exposeControl(parentPort, controlOfShard(workerData as ShardWorkerData));
 
 function controlOfShard(data: ShardWorkerData) {
-  const { ports, thread } = data;
+  const heartbeat = Heartbeat.ofThisThread();
   const threadOf = (shard: number): number => shard % data.threadCount;
-  const report = (message: ShardReport): void => ports.report.postMessage(message);
   const reading = { synchronous: "normal" as const, busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const paths = storePaths(data.dir);
   const snapshots = new SqliteSnapshotReader({ path: paths.state, ...reading });
   const lag = new LoopLag();
-  const name = `shard-${thread}`;
+  let name = "shard-spare";
+  // At once, so that a spare has it when it is needed; who starts the thread hears of a module that fails.
+  const loaded = loadAll(data);
+  loaded.catch(() => undefined);
   let running: ShardThread | null = null;
+  let reportPort: MessagePort | null = null;
   const shell = () => {
     if (running === null) throw new Error("the shard thread has not started");
     return running;
   };
   return {
+    /** Answers when its modules are loaded. */
+    ready: (): Promise<true> => loaded.then(() => true),
     /** Recovers from the checkpoint and the journal up to `position`, then takes messages. Answers how many records were read. */
-    async start({ incarnation, position, isJournalDown }: ShardStart): Promise<{ readonly records: number }> {
-      const { registry } = (await import(data.registryUrl)) as { readonly registry: readonly AnyDefinition[] };
-      const loaded = await loadModules(data.modules);
+    async start({ thread, incarnation, position, isJournalDown, ports }: ShardStart): Promise<{ readonly records: number }> {
+      name = `shard-${thread}`;
+      reportPort = ports.report;
+      const report = (message: ShardReport): void => ports.report.postMessage(message);
+      const { definitions, outside } = await loaded;
       const recovery = new Recovery(snapshots.head(), (shard) => threadOf(shard) === thread);
       const from = recovery.position;
       const journal = openJournalReader({ path: paths.journal, ...reading });
       try {
         while (recovery.position < position) {
-          const records = journal.read(recovery.position, Math.min(RECORDS_READ_MAX, position - recovery.position));
+          const records = heartbeat.during(() => journal.read(recovery.position, Math.min(RECORDS_READ_MAX, position - recovery.position)));
           if (records.length === 0) throw new Error(`the journal ends at ${recovery.position}, before ${position}`);
-          for (const record of records) recovery.add(record);
+          for (const record of records) {
+            recovery.add(record);
+            heartbeat.beat();
+          }
           report({ kind: "recovering", records: recovery.position - from, of: position - from });
         }
       } finally {
@@ -105,12 +116,13 @@ function controlOfShard(data: ShardWorkerData) {
         incarnation,
         shardCount: data.shardCount,
         threadOf,
-        definitions: merged(registry, loaded.definitions),
-        outside: new Set(loaded.ports.keys()),
+        definitions,
+        outside,
         limits: data.limits,
         recovered: recovery.finish(),
         snapshots,
-        ports: { ...ports, peers: new Map(ports.peers) },
+        ports,
+        heartbeat,
         committed: new BigInt64Array(data.committed),
         settings: data.settings,
         plantedBug: data.plantedBug,
@@ -126,6 +138,7 @@ function controlOfShard(data: ShardWorkerData) {
     },
     peerGone: (peer: number) => shell().peerGone(peer),
     peerBack: (peer: number, peerPort: MessagePort): void => shell().peerBack(peer, peerPort),
+    checkpointBack: (checkpointPort: MessagePort): void => shell().checkpointBack(checkpointPort),
     performerBack: (performer: MessagePort): void => shell().performerBack(performer),
     effectLooks: (page: EffectPage) => shell().effectLooks(page),
     effectLook: (id: string) => shell().effectLook(id),
@@ -142,9 +155,16 @@ function controlOfShard(data: ShardWorkerData) {
     close(): void {
       running?.close();
       snapshots.close();
-      ports.report.close();
+      reportPort?.close();
     },
   };
+}
+
+/** The entities that this thread hosts, and the names of the ports that their effects may go to. @throws Fault `CONFIG_INVALID`. */
+async function loadAll({ registryUrl, modules }: ShardWorkerData) {
+  const { registry } = (await import(registryUrl)) as { readonly registry: readonly AnyDefinition[] };
+  const { definitions, ports } = await loadModules(modules);
+  return { definitions: merged(registry, definitions), outside: new Set(ports.keys()) };
 }
 
 /** @throws Fault `CONFIG_INVALID` when a module defines a type of the registry. */

@@ -1,17 +1,19 @@
 import { MessageChannel } from "node:worker_threads";
-import { Fault, type PlantedBug } from "../runtime/index.ts";
+import type { PlantedBug } from "../runtime/index.ts";
 import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worker.ts";
 import { type Config, poolThreadsOf, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
-import { EffectsThread } from "./effects/effects-thread.ts";
+import type { EffectsControl, EffectsWorkerData } from "./effects-worker.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
 import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import { openStores, storePaths } from "./sqlite/open-stores.ts";
 import { type ProgressListener, StartProgress } from "./start-progress.ts";
 import { CommandRouter } from "./threads/command-router.ts";
+import { HeartbeatWatch } from "./threads/heartbeat-watch.ts";
 import { moduleUrl } from "./threads/module-url.ts";
 import { ShardThreads } from "./threads/shard-threads.ts";
+import { ThreadComponent } from "./threads/thread-component.ts";
 import { WorkerThread } from "./threads/worker-thread.ts";
 import type { ViewsControl, ViewsWorkerData } from "./views-worker.ts";
 
@@ -31,18 +33,21 @@ export interface StartOptions {
 }
 
 /**
- * Starts a node on its data directory: journal, checkpoint and read-model threads, then the shard threads, which recover. Resolves
+ * Starts a node on its data directory: journal, checkpoint and read-model threads, and the shard threads, which recover. Resolves
  * when it can take commands. Closing it finishes accepted work within `shutdown.deadlineMs`, takes a checkpoint and gives the directory back.
  * @throws Fault `DATA_DIR_IN_USE`, `FORMAT_UNSUPPORTED`, `JOURNAL_CORRUPT`, `JOURNAL_TRUNCATED`, `CONFIG_INVALID`.
  */
 export async function startSystem(config: Config, options: StartOptions = {}): Promise<Node> {
   const log = options.log ?? openLog(config.log.level);
   const dataDir = new DataDir(config.data.dir);
-  const started: Array<() => Promise<void>> = [async () => dataDir.close()];
+  let node: Node | null = null;
   try {
-    return await compose({ config, options, log, dataDir, started });
+    node = compose({ config, options, log, dataDir });
+    await node.start();
+    return node;
   } catch (cause) {
-    for (const stop of started.reverse()) await stop().catch(() => undefined);
+    if (node === null) dataDir.close();
+    else await node.close();
     throw cause;
   }
 }
@@ -52,102 +57,127 @@ interface Composition {
   readonly options: StartOptions;
   readonly log: Log;
   readonly dataDir: DataDir;
-  /** How to undo what was started so far. */
-  readonly started: Array<() => Promise<void>>;
 }
 
-async function compose({ config, options, log, dataDir, started }: Composition): Promise<Node> {
+/** The parts of a node on checked files. Nothing runs yet. */
+function compose({ config, options, log, dataDir }: Composition): Node {
   const dir = dataDir.path;
   const { journal: journalConfig, checkpoint: checkpointConfig, views: viewsConfig, shard } = config;
   const files = { busyTimeoutMs: journalConfig.busyTimeoutMs, cacheKiB: journalConfig.cacheKiB };
   const store = { ...journalConfig, shardCount: shard.count };
+  const paths = storePaths(dir);
   const progress = new StartProgress({
     listener: options.onProgress ?? ((step) => log.info(step, "the start takes a while: so many records of the journal are done")),
   });
   const { meta } = openStores({ dir, ...store, onChecked: (records, of) => progress.checked(records, of) });
   const committed = new SharedArrayBuffer(8);
-  const state = new MessageChannel();
-  started.push(async () => state.port1.close());
-  const keep = <Api extends Parameters<typeof track>[0]>(worker: Api): Api => {
-    started.push(() => worker.terminate());
-    track(worker);
-    return worker;
-  };
-  const track = (worker: { readonly name: string; readonly exited: Promise<string>; terminate(): Promise<void> }): void => {
-    void worker.exited.then((reason) => node?.partEnded(worker.name, reason));
-  };
-  let node: Node | null = null;
+  const heartbeats = new HeartbeatWatch(config.threads);
+  const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs };
 
-  const journal = keep(
-    new WorkerThread<JournalControl>({
-      name: "journal",
-      url: moduleUrl("journal-worker", import.meta.url),
-      heapMiBMax: HEAP_MIB_MAX,
-      data: {
-        store: { ...store, path: storePaths(dir).journal },
-        committed,
-        statePort: state.port2,
-        logLevel: config.log.level,
-      } satisfies JournalWorkerData,
-      transfer: [state.port2],
-    }),
-  );
-  const opened = await journal.call.open();
-  const checkpoint = keep(
-    new WorkerThread<CheckpointControl>({
-      name: "checkpoint",
-      url: moduleUrl("checkpoint-worker", import.meta.url),
-      heapMiBMax: HEAP_MIB_MAX,
-      data: {
-        store: { ...files, path: storePaths(dir).state, meta },
-        batchRows: checkpointConfig.batchRows,
-        journalPath: storePaths(dir).journal,
-      } satisfies CheckpointWorkerData,
-    }),
-  );
-  const views = keep(
-    new WorkerThread<ViewsControl>({
-      name: "views",
-      url: moduleUrl("views-worker", import.meta.url),
-      heapMiBMax: HEAP_MIB_MAX,
-      data: {
-        dir,
-        shardCount: shard.count,
-        busyTimeoutMs: journalConfig.busyTimeoutMs,
-        cacheKiB: viewsConfig.cacheKiB,
-        recordsMax: viewsConfig.batchRecordsMax,
-        waitMsMax: viewsConfig.waitMsMax,
-        committed,
-      } satisfies ViewsWorkerData,
-    }),
-  );
+  const journal: ThreadComponent<JournalControl> = new ThreadComponent({
+    type: "journal-thread",
+    heartbeats,
+    create: () => {
+      const state = new MessageChannel();
+      state.port1.on("message", (told: { readonly state: "up" | "down"; readonly reason: string }) => {
+        node.journalState(told.state, told.reason);
+      });
+      state.port1.unref();
+      return new WorkerThread<JournalControl>({
+        ...thread,
+        name: "journal",
+        url: moduleUrl("journal-worker", import.meta.url),
+        data: {
+          store: { ...store, path: paths.journal },
+          committed,
+          statePort: state.port2,
+          logLevel: config.log.level,
+        } satisfies JournalWorkerData,
+        transfer: [state.port2],
+      });
+    },
+    mayStart: () => shards.endAll(JOURNAL_ENDED),
+    open: async (worker) => node.journalOpened((await worker.call.open()).synchronous),
+    onEnded: () => void shards.endAll(JOURNAL_ENDED),
+  });
+  const checkpoint: ThreadComponent<CheckpointControl> = new ThreadComponent({
+    type: "checkpoint-thread",
+    heartbeats,
+    create: () =>
+      new WorkerThread<CheckpointControl>({
+        ...thread,
+        name: "checkpoint",
+        url: moduleUrl("checkpoint-worker", import.meta.url),
+        data: {
+          store: { ...files, path: paths.state, meta },
+          batchRows: checkpointConfig.batchRows,
+          journalPath: paths.journal,
+        } satisfies CheckpointWorkerData,
+      }),
+    open: (worker) => worker.call.ready(),
+    onRunning: () => shards.checkpointRuns(),
+  });
+  const views: ThreadComponent<ViewsControl> = new ThreadComponent({
+    type: "views-thread",
+    heartbeats,
+    create: () =>
+      new WorkerThread<ViewsControl>({
+        ...thread,
+        name: "views",
+        url: moduleUrl("views-worker", import.meta.url),
+        data: {
+          dir,
+          shardCount: shard.count,
+          busyTimeoutMs: journalConfig.busyTimeoutMs,
+          cacheKiB: viewsConfig.cacheKiB,
+          recordsMax: viewsConfig.batchRecordsMax,
+          waitMsMax: viewsConfig.waitMsMax,
+          committed,
+        } satisfies ViewsWorkerData,
+      }),
+    open: (worker) => worker.call.ready(),
+  });
   const modules = (options.modules ?? []).map(({ href }) => href);
   // Without a port nothing can leave: a thread for it would only take memory.
-  const effects =
+  const effects: ThreadComponent<EffectsControl> | null =
     modules.length === 0
       ? null
-      : new EffectsThread({
-          storeId: meta.storeId,
-          modules,
-          pool: { ...config.pool, threads: poolThreadsOf(config) },
-          heapMiBMax: HEAP_MIB_MAX,
-          log,
-          onGivenUp: (reason) => node?.partEnded("effects", reason),
+      : new ThreadComponent({
+          type: "effects-thread",
+          heartbeats,
+          create: () => {
+            const report = new MessageChannel();
+            report.port1.on("message", (port: string) => log.warn({ port }, "no module defines the port of an open effect; it is kept"));
+            report.port1.unref();
+            return new WorkerThread<EffectsControl>({
+              ...thread,
+              name: "effects",
+              url: moduleUrl("effects-worker", import.meta.url),
+              data: {
+                storeId: meta.storeId,
+                modules,
+                pool: { ...config.pool, threads: poolThreadsOf(config) },
+                reportPort: report.port2,
+              } satisfies EffectsWorkerData,
+              transfer: [report.port2],
+            });
+          },
+          open: (worker) => worker.call.start(),
+          onRunning: () => shards.performerRuns(),
         });
-  started.push(async () => effects?.close(0));
   const threadCount = Math.min(shardThreadsOf(config), shard.count);
   const router = new CommandRouter({ threadCount, commandsMax: shard.commandsMax });
-  started.push(async () => router.close());
-  const shards = new ShardThreads({
+  const shards: ShardThreads = new ShardThreads({
     threadCount,
     committed,
     heapMiBMax: shard.heapMiBMax,
     journal,
     checkpoint,
+    effects,
     router,
+    heartbeats,
     log,
-    onStarted: async (thread, worker) => effects?.attach(thread, worker),
-    onRecovering: (thread, records, of) => progress.recovering(thread, records, of),
+    onRecovering: (shardThread, records, of) => progress.recovering(shardThread, records, of),
     workerData: {
       shardCount: shard.count,
       dir,
@@ -178,35 +208,24 @@ async function compose({ config, options, log, dataDir, started }: Composition):
       },
     },
   });
-  started.push(() => shards.close(0));
-  // All are waited for also when one has failed: to end a thread while it imports modules can end the process.
-  const parts = await Promise.allSettled([checkpoint.call.ready(), views.call.ready(), effects?.start(), shards.start()]);
-  const failed = parts.find((part) => part.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-  // A thread that ended from here on is told to the node; one that ended before must not be missed.
-  const gone = [journal, checkpoint, views].find(({ isGone }) => isGone);
-  if (gone !== undefined) throw new Fault("INTERNAL_ERROR", `the ${gone.name} thread ended while the node was starting`);
-  node = new Node({
+  const node: Node = new Node({
     config,
     log,
     dataDir,
     threadCount,
     committed,
     router,
+    heartbeats,
     journal,
     checkpoint,
     views,
     shards,
     effects,
-    synchronous: opened.synchronous,
   });
-  state.port1.on("message", ({ state: now, reason }: { readonly state: "up" | "down"; readonly reason: string }) =>
-    node?.journalState(now, reason),
-  );
-  state.port1.unref();
   return node;
 }
 
+const JOURNAL_ENDED = "the journal thread ended, and with it what was handed to it";
 /** Messages of one entity in a row, while others are ready too. */
 const TURN_MESSAGES_MAX = 64;
 /** Entities with changes that no snapshot holds, in multiples of what starts a checkpoint: beyond, the door waits for the disk. */

@@ -6,6 +6,7 @@ import { openJournalReader } from "./sqlite/journal-file.ts";
 import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteViews } from "./sqlite/view-store.ts";
 import { exposeControl } from "./threads/control.ts";
+import { Heartbeat } from "./threads/heartbeat.ts";
 import { ViewsThread } from "./threads/views-thread.ts";
 
 export interface ViewsWorkerData {
@@ -25,10 +26,11 @@ exposeControl(parentPort, controlOfViews(workerData as ViewsWorkerData));
 function controlOfViews(data: ViewsWorkerData) {
   const paths = storePaths(data.dir);
   const files = { busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
-  const journal = openJournalReader({ path: paths.journal, synchronous: "normal", ...files });
-  const views = new SqliteViews({ path: paths.views, meta: journal.meta, ...files });
+  const { during } = Heartbeat.ofThisThread();
+  const journal = during(() => openJournalReader({ path: paths.journal, synchronous: "normal", ...files }));
+  const views = during(() => new SqliteViews({ path: paths.views, meta: journal.meta, ...files }));
   const lag = new LoopLag();
-  const thread = new ViewsThread({ journal, views, committed: new BigInt64Array(data.committed), recordsMax: data.recordsMax });
+  const thread = new ViewsThread({ journal, views, during, committed: new BigInt64Array(data.committed), recordsMax: data.recordsMax });
   thread.start();
   return {
     /** Answers when the files are open: a thread that could not open them has ended instead. */

@@ -2,6 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { Fault } from "../../src/runtime/index.ts";
 import { exposeControl } from "../../src/system/threads/control.ts";
+import { Heartbeat } from "../../src/system/threads/heartbeat.ts";
 
 export type ControlWorker = ReturnType<typeof control>;
 
@@ -9,6 +10,7 @@ if (parentPort === null) throw new Error("control-worker.ts runs as a worker thr
 exposeControl(parentPort, control());
 
 function control() {
+  Heartbeat.ofThisThread();
   return {
     echo: (value: string): string => value,
     /** An answer of so many characters. */
@@ -25,6 +27,10 @@ function control() {
       setImmediate(() => {
         throw new RangeError("the thread broke");
       });
+    },
+    /** Never gives the event loop its turn again. */
+    loop(): never {
+      for (;;);
     },
     exit: (code: number): never => process.exit(code),
   };

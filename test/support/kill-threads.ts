@@ -16,8 +16,8 @@ import {
 import { accountId, overdraftOf } from "./ledger-load.ts";
 import { nodeDoor, openOnNode } from "./node-door.ts";
 
-/** After more deaths than this within a minute the node lets a thread wait before it is replaced; so a node is then replaced itself. */
-const KILLS_PER_NODE = 18;
+/** Each death of a thread within half a minute doubles the rest before it is replaced; so a node is then replaced itself. */
+const KILLS_PER_NODE = 8;
 const READY_MS_MAX = 30_000;
 
 /** Kills one shard thread after the other, chosen at random, while all of them are under load; the node lives on. */

@@ -70,6 +70,21 @@ export async function balanceOf(node: Node, id: string): Promise<string> {
   return answer.value.balance;
 }
 
+/** Every thread of this process that has not ended, by Node.js' number. */
+const living = new Map<number, Worker>();
+process.on("worker", (worker) => {
+  const { threadId } = worker;
+  living.set(threadId, worker);
+  worker.once("exit", () => living.delete(threadId));
+});
+
+/** Ends the thread that runs at this address of the node's tree, as a crash would. @throws Error when none does. */
+export async function endThread(node: Node, address: string): Promise<void> {
+  const worker = living.get(node.threadIds.get(address) ?? -1);
+  if (worker === undefined) throw new Error(`no thread runs at ${address}`);
+  await worker.terminate();
+}
+
 /** All threads of a node have ended. */
 export async function allEnded(threads: Iterable<Worker>): Promise<void> {
   for (const thread of threads) if (thread.threadId !== -1) await once(thread, "exit");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, it } from "vitest";
 import { loadConfig } from "../../src/system/config/config.ts";
-import { startHttp } from "../../src/system/http/index.ts";
+import { HttpListener } from "../../src/system/http/index.ts";
 import type { Tally } from "../../src/system/node.ts";
 import { type OrderedStop, stopInOrder } from "../../src/system/ordered-stop.ts";
 import { fieldsOf, post } from "../support/http-client.ts";
@@ -31,7 +31,6 @@ function parts(failed: Promise<string> = new Promise(() => {})) {
     http: {
       leave: () => void steps.push("readyz is red"),
       drain: async () => steps.push("doors drain") * 0,
-      close: async () => void steps.push("listener closes"),
     },
     lameDuckMs: 0,
     deadlineMs: 5_000,
@@ -43,7 +42,7 @@ function parts(failed: Promise<string> = new Promise(() => {})) {
 it("O1-O3: red, doors, node, listener, files; the report is what happened since work was refused", async () => {
   const { steps, stop } = parts();
   const { ms: _, ...report } = await stopInOrder(stop);
-  expect(steps).toEqual(["readyz is red", "doors drain", "tally", "node drains", "listener closes", "node closes"]);
+  expect(steps).toEqual(["readyz is red", "doors drain", "tally", "node drains", "node closes"]);
   expect(report).toEqual({ answered: 3, unanswered: 0, entriesCommitted: 4, effectsOpen: 0, isClosed: true });
 });
 
@@ -52,7 +51,7 @@ it("a node that fails is no lame duck, and a node that cannot close is told as s
   const node = { ...stop.node, close: () => Promise.reject(new Error("the disk is gone")) };
   const report = await stopInOrder({ ...stop, node, lameDuckMs: 86_400_000 });
   expect(report.isClosed).toBe(false);
-  expect(steps.at(-1)).toBe("listener closes");
+  expect(steps.at(-1)).toBe("node drains");
 });
 
 it("DESIGN 4.6: at the deadline who still waits is told OUTCOME_UNKNOWN in a whole answer, and the same key is safe at the next start", async () => {
@@ -61,7 +60,8 @@ it("DESIGN 4.6: at the deadline who still waits is told OUTCOME_UNKNOWN in a who
   const { node } = await openNode(dir.path, { "--shard.threads": 1, "--journal.busy-timeout-ms": 2_000 });
   await openOnNode(node, "alice", "0");
   const nothing = (): void => {};
-  const http = await startHttp({ system: node, config, log: { info: nothing, error: nothing } });
+  const http = new HttpListener({ system: node, config, log: { info: nothing, error: nothing } });
+  await node.open(http);
   const other = new Database(join(dir.path, "journal.db"));
   other.exec("BEGIN IMMEDIATE"); // Nothing can be committed while another program holds the lock.
   const waiting = post(http.url, "/v1/deposits", { accountId: "alice", amount: "1.00", currency: "CZK" }, "k");

@@ -5,6 +5,8 @@ import { readinessOf, type Seen, STUCK_MS } from "../../src/system/readiness.ts"
 const FINE: Seen = {
   isStopping: false,
   fatal: null,
+  replaced: [],
+  late: [],
   journalDown: null,
   journal: { groupsWaiting: 0, oldestGroupMs: 0, lastCommitMs: 3_600_000 },
   recovering: [],
@@ -47,6 +49,10 @@ describe("what fails is named", () => {
   it.each<[string, string, Partial<Seen>]>([
     ["serving", "SHUTTING_DOWN", { isStopping: true }],
     ["threads", "JOURNAL_UNAVAILABLE", { fatal: "The journal thread ended" }],
+    ["threads", "JOURNAL_UNAVAILABLE", { replaced: ["journal"] }],
+    ["threads", "OVERLOADED", { replaced: ["checkpoint", "views"] }],
+    ["threads", "VIEW_BEHIND", { replaced: ["views"] }],
+    ["threads", "OVERLOADED", { late: [{ name: "shard-0", forMs: 1_200 }] }],
     ["journal", "JOURNAL_UNAVAILABLE", { journalDown: "no space left" }],
     ["commits", "JOURNAL_UNAVAILABLE", { journal: { groupsWaiting: 3, oldestGroupMs: late, lastCommitMs: late } }],
     ["commits", "JOURNAL_UNAVAILABLE", { journal: null }],

@@ -5,7 +5,7 @@ import { ADMIN_HOST, type AdminServer, startAdmin } from "../admin/admin-server.
 import { lookRoutes } from "../admin/look-routes.ts";
 import type { Config } from "../config/config.ts";
 import { effectRoutes } from "../effects/effect-routes.ts";
-import { type HttpServer, startHttp } from "../http/index.ts";
+import { HttpListener } from "../http/index.ts";
 import type { Node } from "../node.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
@@ -45,10 +45,9 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   const node = await started(config, log, options);
   const metrics = new Metrics(node);
   const { host, port } = config.http;
-  const http = await listening(node, { what: "HTTP", host, port, section: "http" }, () =>
-    startHttp({ system: node, config, log, metrics }),
-  );
-  const admin = await adminOf({ node, http, config, log, metrics });
+  const http = new HttpListener({ system: node, config, log, metrics });
+  await listening(node, { what: "HTTP", host, port, section: "http" }, () => node.open(http));
+  const admin = await adminOf({ node, config, log, metrics });
   node.dataDir.announce(urlsOf(http.url), admin.url);
   greet(run, { node, http, admin, config, ...options });
   const reason = await Promise.race([signal.arrived, node.failed]);
@@ -92,18 +91,13 @@ async function listening<Server>(node: Node, { what, host, port, section }: Plac
   }
 }
 
-type Doors = Pick<Started, "node" | "http" | "config"> & { readonly log: Log; readonly metrics: Metrics };
+type Doors = Pick<Started, "node" | "config"> & { readonly log: Log; readonly metrics: Metrics };
 
-async function adminOf({ node, http, config, log, metrics }: Doors): Promise<AdminServer> {
+async function adminOf({ node, config, log, metrics }: Doors): Promise<AdminServer> {
   const { port } = config.admin;
-  try {
-    return await listening(node, { what: "admin", host: ADMIN_HOST, port, section: "admin" }, () =>
-      startAdmin({ port, routes: [...lookRoutes(node), ...effectRoutes(node)], metrics, log }),
-    );
-  } catch (cause) {
-    await http.close(0);
-    throw cause;
-  }
+  return await listening(node, { what: "admin", host: ADMIN_HOST, port, section: "admin" }, () =>
+    startAdmin({ port, routes: [...lookRoutes(node), ...effectRoutes(node)], metrics, log }),
+  );
 }
 
 const WHY_NOT_LISTEN: Readonly<Record<string, string>> = {
@@ -116,7 +110,7 @@ const WHY_NOT_LISTEN: Readonly<Record<string, string>> = {
 
 interface Started {
   readonly node: Node;
-  readonly http: HttpServer;
+  readonly http: HttpListener;
   readonly admin: AdminServer;
   readonly config: Config;
 }
@@ -150,11 +144,11 @@ async function stop(run: Run, { node, http, admin, config, log, reason, isOrdere
   say(run, `\nStopping (${reason}): ${first}new work is refused, ${node.inFlight} in flight.`);
   // The admin port shows how the drain gets on, and is gone before the data directory is given back: a successor may want the same port.
   const close = async (deadlineMs: number): Promise<void> => {
-    await http.close(deadlineMs);
     await admin.close();
+    await node.close(deadlineMs);
   };
-  const doors = { leave: () => http.leave(), drain: (deadlineMs: number) => http.drain(deadlineMs), close };
-  const report = await stopInOrder({ node, http: doors, ...limits });
+  const stopping = { failed: node.failed, tally: (ms: number) => node.tally(ms), drain: (ms: number) => node.drain(ms), close };
+  const report = await stopInOrder({ node: stopping, http, ...limits });
   const ok = isOrdered && report.isClosed && report.unanswered === 0;
   (ok ? log.info : log.warn).call(log, { reason, ...report }, ok ? "stopped in order" : "stopped with work left");
   say(run, toldStop(report));

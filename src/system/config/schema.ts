@@ -125,6 +125,14 @@ export const configSchema = z.strictObject({
       max: 10_000,
     }),
   }),
+  threads: z.strictObject({
+    heartbeatMs: milliseconds(
+      "Time without progress after which a thread is ended and replaced. A call to the disk is waited for, however long it takes.",
+      2000,
+      600_000,
+      100,
+    ),
+  }),
   journal: z.strictObject({
     unsafe: flag("Lets the ledger run on a journal that can lose acknowledged work in a power cut. For experiments only.", false),
     synchronous: choice('SQLite\'s synchronous mode of the journal. "normal" needs journal.unsafe.', ["full", "normal"], "full"),

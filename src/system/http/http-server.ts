@@ -43,6 +43,8 @@ export interface HttpServer {
   drain(deadlineMs: number): Promise<number>;
   /** Drains, then closes. Connections that are not done after `deadlineMs` are cut. May be called twice; both wait for the same end. */
   close(deadlineMs: number): Promise<void>;
+  /** Resolves when it listens no more: with null after `close`, else with what ended it. */
+  readonly ended: Promise<unknown>;
 }
 
 const HEADERS_MS_MAX = 10_000;
@@ -125,6 +127,14 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     throw cause;
   }
   let closed: Promise<void> | null = null;
+  const ended = new Promise<unknown>((resolve) => {
+    let failure: unknown = null;
+    server.once("error", (cause) => {
+      failure = cause;
+      closed ??= closeOnce(0);
+    });
+    server.once("close", () => resolve(failure ?? (closed === null ? new Error("the listener was closed") : null)));
+  });
 
   async function drain(deadlineMs: number): Promise<number> {
     answers.stage = "draining";
@@ -160,6 +170,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
       closed ??= closeOnce(deadlineMs);
       return closed;
     },
+    ended,
   };
 }
 

@@ -63,3 +63,5 @@ export function controlOf<Api extends Calls>(worker: Worker | MessagePort): Cont
 
 /** Marks a port in the arguments of a control call as handed over: it works at the other end from then on. */
 export const handOver = (port: MessagePort): MessagePort => transfer(port, [port]);
+/** The same for the ports in a value. */
+export const handOverAll = <Value extends object>(value: Value, ports: MessagePort[]): Value => transfer(value, ports);

@@ -32,6 +32,7 @@ import {
   unreachable,
 } from "../../runtime/index.ts";
 import { type Peek, type PeekQuery, peekFullest, peekPage } from "./entity-peek.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 
 export interface ShardThreadOptions {
   readonly thread: number;
@@ -43,13 +44,12 @@ export interface ShardThreadOptions {
   readonly recovered: Recovered;
   /** `atOnce` makes many loads in a row cheap. */
   readonly snapshots: SnapshotReader & { readonly atOnce: (read: () => void) => void };
+  /** What may end and come back without this thread (other shard threads, the checkpoint thread) gives its port later. */
   readonly ports: {
     readonly ingress: MessagePort;
     readonly journal: MessagePort;
-    readonly checkpoint: MessagePort;
-    /** By thread number. */
-    readonly peers: ReadonlyMap<number, MessagePort>;
   };
+  readonly heartbeat: Pick<Heartbeat, "beat" | "during">;
   /** Names of the ports that outside effects may go to. */
   readonly outside: ReadonlySet<string>;
   /** Shared: the sequence of the last committed record of the whole journal. */
@@ -84,7 +84,7 @@ export interface ShardThreadSettings {
 export class ShardThread {
   readonly #options: ShardThreadOptions;
   readonly #domain: Domain;
-  readonly #peers: Map<number, MessagePort>;
+  readonly #peers = new Map<number, MessagePort>();
   readonly #timers: NodeJS.Timeout[] = [];
   #loads: string[] = [];
   #answers: PackedAnswer[] = [];
@@ -97,6 +97,7 @@ export class ShardThread {
   readonly #resolving = new Map<number, (answer: Answer<Json>) => void>();
   #resolver = 0;
   #isScheduled = false;
+  #checkpointPort: MessagePort | null = null;
   #checkpoint: Checkpoint | null = null;
   #checkpointAt = performance.now();
   #checkpointPosition = 0;
@@ -114,7 +115,6 @@ export class ShardThread {
 
   constructor(options: ShardThreadOptions) {
     this.#options = options;
-    this.#peers = new Map(options.ports.peers);
     this.#domain = new Domain({
       domain: options.thread,
       incarnation: options.incarnation,
@@ -147,8 +147,6 @@ export class ShardThread {
   start(isJournalDown: boolean): void {
     const { ports, settings } = this.#options;
     ports.journal.on("message", (message: FromJournal) => this.#fromJournal(message));
-    ports.checkpoint.on("message", (message: FromCheckpoint) => this.#fromCheckpoint(message));
-    for (const [thread, port] of this.#peers) this.#listenToPeer(thread, port);
     if (isJournalDown) this.#domain.journalDown(true);
     this.#domain.resume();
     this.#schedule();
@@ -241,11 +239,27 @@ export class ShardThread {
     await this.#until(() => this.#domain.isCommitted(group));
   }
 
-  /** The successor is there: sends it what is open. */
+  /** The other thread runs, now or again: sends it what is open. */
   peerBack(thread: number, port: MessagePort): void {
+    this.#peers.get(thread)?.close();
     this.#peers.set(thread, port);
     this.#listenToPeer(thread, port);
     this.#domain.resend((shard) => this.#options.threadOf(shard) === thread);
+    this.#schedule();
+  }
+
+  /** The checkpoint thread runs, now or again: what the old one had taken and not answered is given anew. */
+  checkpointBack(port: MessagePort): void {
+    this.#checkpointPort?.close();
+    this.#checkpointPort = port;
+    port.on("message", (message: FromCheckpoint) => {
+      if (this.#checkpointPort === port) this.#fromCheckpoint(message);
+    });
+    if (this.#checkpoint !== null) {
+      this.#checkpoint = null;
+      this.#domain.abandonCheckpoint();
+    }
+    this.#domain.retiredStored(false);
     this.#schedule();
   }
 
@@ -272,7 +286,8 @@ export class ShardThread {
     if (this.#due !== null) clearTimeout(this.#due.timer);
     this.#performer?.close();
     const { ports } = this.#options;
-    for (const port of [ports.ingress, ports.journal, ports.checkpoint, ...this.#peers.values()]) port.close();
+    for (const port of [ports.ingress, ports.journal, ...this.#peers.values()]) port.close();
+    this.#checkpointPort?.close();
   }
 
   readonly #run = (): void => {
@@ -336,8 +351,12 @@ export class ShardThread {
   }
 
   #loadOne(address: string): void {
+    const { snapshots, heartbeat } = this.#options;
     try {
-      this.#domain.loaded(address, this.#options.snapshots.load(address));
+      this.#domain.loaded(
+        address,
+        heartbeat.during(() => snapshots.load(address)),
+      );
     } catch (cause) {
       this.#domain.loaded(address, null, cause);
     }
@@ -409,7 +428,7 @@ export class ShardThread {
   }
 
   #beginCheckpoint(): void {
-    if (this.#checkpoint !== null || performance.now() < this.#checkpointNotBefore) return;
+    if (this.#checkpointPort === null || this.#checkpoint !== null || performance.now() < this.#checkpointNotBefore) return;
     this.#checkpoint = this.#domain.beginCheckpoint(this.#journalSeq());
     if (this.#checkpoint === null) return;
     this.#checkpointAt = performance.now();
@@ -425,8 +444,8 @@ export class ShardThread {
       return;
     }
     const checkpoint = this.#checkpoint;
-    if (this.#isEndSent || checkpoint.position === null) return;
-    const port = this.#options.ports.checkpoint;
+    const port = this.#checkpointPort;
+    if (port === null || this.#isEndSent || checkpoint.position === null) return;
     if (!checkpoint.isEncoded) {
       const rows = packSnapshots(checkpoint.encode(ENCODE_ROWS_MAX));
       port.postMessage({ kind: "rows", rows } satisfies ToCheckpoint<PackedSnapshots>);
@@ -441,10 +460,10 @@ export class ShardThread {
 
   /** Finished entities leave memory in small batches; the checkpoint that is due goes first, or a steady stream of them would hold it up. */
   #storeRetired(): void {
-    if (performance.now() < this.#checkpointNotBefore) return;
+    if (this.#checkpointPort === null || performance.now() < this.#checkpointNotBefore) return;
     const rows = this.#domain.takeRetired({ rowsMin: RETIRED_ROWS_MIN, rowsMax: RETIRED_ROWS_MAX });
     if (rows === null) return;
-    this.#options.ports.checkpoint.postMessage({ kind: "apart", rows: packSnapshots(rows) } satisfies ToCheckpoint<PackedSnapshots>);
+    this.#checkpointPort.postMessage({ kind: "apart", rows: packSnapshots(rows) } satisfies ToCheckpoint<PackedSnapshots>);
   }
 
   #fromCheckpoint(message: FromCheckpoint): void {

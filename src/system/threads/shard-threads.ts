@@ -1,22 +1,28 @@
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel } from "node:worker_threads";
+import { type Component, type ComponentContext, type RunningComponent, unreachable } from "../../runtime/index.ts";
 import type { CheckpointControl } from "../checkpoint-worker.ts";
+import type { EffectsControl } from "../effects-worker.ts";
 import type { JournalControl } from "../journal-worker.ts";
 import type { ShardControl, ShardReport, ShardWorkerData } from "../shard-worker.ts";
 import type { CommandRouter } from "./command-router.ts";
-import { handOver } from "./control.ts";
+import { handOver, handOverAll } from "./control.ts";
+import type { HeartbeatWatch } from "./heartbeat-watch.ts";
 import { moduleUrl } from "./module-url.ts";
+import { SpareThread } from "./spare-thread.ts";
+import type { ThreadComponent } from "./thread-component.ts";
 import { WorkerThread } from "./worker-thread.ts";
 
 export interface ShardThreadsOptions {
   readonly threadCount: number;
-  readonly workerData: Omit<ShardWorkerData, "thread" | "threadCount" | "ports" | "committed">;
+  readonly workerData: Omit<ShardWorkerData, "threadCount" | "committed">;
   readonly committed: SharedArrayBuffer;
   readonly heapMiBMax: number;
-  readonly journal: WorkerThread<JournalControl>;
-  readonly checkpoint: WorkerThread<CheckpointControl>;
+  readonly journal: Pick<ThreadComponent<JournalControl>, "running" | "untilRunning">;
+  readonly checkpoint: Pick<ThreadComponent<CheckpointControl>, "running">;
+  /** Null when nothing performs effects. */
+  readonly effects: Pick<ThreadComponent<EffectsControl>, "running"> | null;
   readonly router: CommandRouter;
-  /** A thread has started: it, or the successor of one that ended. */
-  readonly onStarted: (thread: number, worker: WorkerThread<ShardControl>) => Promise<void>;
+  readonly heartbeats: HeartbeatWatch;
   /** Hears how many records of the journal a thread has read that recovers, of how many. */
   readonly onRecovering: (thread: number, records: number, of: number) => void;
   readonly log: { readonly warn: (fields: object, text: string) => void; readonly error: (fields: object, text: string) => void };
@@ -25,33 +31,33 @@ export interface ShardThreadsOptions {
 type ShardWorker = WorkerThread<ShardControl>;
 
 /**
- * Starts the shard threads and replaces one that ends, by the steps of DESIGN 4.3: (1) wait for the old thread's exit, (2) register a new
- * incarnation with the journal, which refuses the old one from then on, (3) every living thread drops the old one's unhandled
- * messages and answers when all it has handled is committed, (4) only then the successor reads the journal and what is open is sent again.
+ * The shard threads as parts of the tree: when one is started and when it is given up is its supervisor's; how, is here.
+ *
+ * S1. A start has the steps of DESIGN 4.3, the first one and that of a successor alike: (1) the old thread has ended, (2) a new incarnation is
+ *     registered with the journal, which refuses the old one from then on, (3) every thread that runs drops the old one's unhandled messages and
+ *     answers when all it has handled is committed, (4) only then it reads the journal.
+ * S2. Two threads are linked by whichever of them runs later, in the moment in which it does; each then sends the other what is open. The
+ *     same with the checkpoint thread, whose end ends nothing here.
+ * S3. A shard thread does not outlive the journal thread at which it is registered: what it has handed over may be committed or not, so it
+ *     drops everything and its successor reads what is there. No new journal thread opens the file before all of them have ended.
  */
 export class ShardThreads {
   readonly #options: ShardThreadsOptions;
-  readonly #workers: Array<ShardWorker | null>;
-  readonly #deathsAt: number[] = [];
-  #recoveries: Promise<void> = Promise.resolve();
-  #recovering = new Set<number>();
+  /** Threads that have a port of the journal thread, with those that are starting. */
+  readonly #registered = new Set<ShardWorker>();
+  readonly #running: Array<ShardWorker | null>;
+  readonly #spare: SpareThread<ShardControl>;
   readonly #checkpointFailures = new Map<number, string>();
-  #isClosing = false;
-  #restarts = 0;
 
   constructor(options: ShardThreadsOptions) {
     this.#options = options;
-    this.#workers = new Array(options.threadCount).fill(null);
+    this.#running = new Array(options.threadCount).fill(null);
+    this.#spare = new SpareThread((name) => this.#create(name));
   }
 
-  /** Threads that are being replaced at the moment. */
+  /** Threads that do not run at the moment. */
   get recovering(): readonly number[] {
-    return [...this.#recovering];
-  }
-
-  /** Threads that ended and have a successor. */
-  get restarts(): number {
-    return this.#restarts;
+    return [...this.#running.keys()].filter((thread) => this.#running[thread] === null);
   }
 
   /** Threads whose last checkpoint failed, and why. */
@@ -61,143 +67,169 @@ export class ShardThreads {
 
   /** The thread of this number that runs; null while it is being replaced. */
   running(thread: number): ShardWorker | null {
-    const worker = this.#workers[thread];
-    return worker === undefined || worker === null || worker.isGone || this.#recovering.has(thread) ? null : worker;
+    const worker = this.#running[thread];
+    return worker === undefined || worker === null || worker.isGone ? null : worker;
   }
 
   get living(): readonly ShardWorker[] {
-    return this.#workers.filter((worker): worker is ShardWorker => worker !== null && !worker.isGone);
+    return this.#running.filter((worker): worker is ShardWorker => worker !== null && !worker.isGone);
   }
 
-  /** Starts all threads; when one fails to start, none is left running. @throws Fault. */
-  async start(): Promise<void> {
-    const { threadCount } = this.#options;
-    const peers = Array.from({ length: threadCount }, (): Array<[number, MessagePort]> => []);
-    for (let a = 0; a < threadCount; a++) {
-      for (let b = a + 1; b < threadCount; b++) {
-        const { port1, port2 } = new MessageChannel();
-        peers[a]?.push([b, port1]);
-        peers[b]?.push([a, port2]);
-      }
-    }
-    // All are waited for also when one has failed: to end a thread while it imports modules can end the process.
-    const spawned = await Promise.allSettled(peers.map((ports, thread) => this.#spawn(thread, ports)));
-    const failed = spawned.find((spawn) => spawn.status === "rejected");
-    if (failed !== undefined) {
-      await this.close(0);
-      throw failed.reason;
-    }
-    for (const [thread, worker] of this.#workers.entries()) if (worker !== null) this.#watch(thread, worker);
+  /** The spare thread's number, -1 when there is none; for checks. */
+  get spareThreadId(): number {
+    return this.#spare.threadId;
+  }
+
+  component(thread: number): Component {
+    return { type: "shard-thread", start: (context) => this.#start(thread, context) };
   }
 
   /** Ends a thread as a crash would: for checks. */
   async kill(thread: number): Promise<void> {
-    await this.#workers[thread]?.terminate();
+    await this.#running[thread]?.terminate();
   }
 
-  /** Checkpoints what is left and ends the threads. What a thread that does not answer had is in the journal. */
-  async close(msMax: number): Promise<void> {
-    this.#isClosing = true;
-    const late = new Promise<void>((resolve) => {
-      setTimeout(resolve, msMax).unref();
-    });
-    // A recovery may wait for a journal that does not come back; its thread is ended like the others.
-    await Promise.race([this.#recoveries, late]);
-    const workers = this.#workers.filter((worker) => worker !== null);
-    await Promise.allSettled(
-      workers.map(async (worker) => {
-        if (!worker.isGone) await Promise.race([worker.call.close().catch(() => undefined), late]);
-        await worker.terminate();
-      }),
-    );
+  /** S3. Resolves when no shard thread is left that was registered. */
+  async endAll(reason: string): Promise<void> {
+    for (const worker of this.#registered) worker.end(reason);
+    await Promise.all(Array.from(this.#registered, (worker) => worker.exited));
   }
 
-  async #spawn(thread: number, peers: ReadonlyArray<readonly [number, MessagePort]>, barrier?: () => Promise<unknown>): Promise<void> {
-    const { threadCount, workerData, committed, journal, checkpoint, router } = this.#options;
-    const [ingress, toJournal, toCheckpoint, report] = [
-      new MessageChannel(),
-      new MessageChannel(),
-      new MessageChannel(),
-      new MessageChannel(),
-    ];
-    const ports = { ingress: ingress.port2, journal: toJournal.port2, checkpoint: toCheckpoint.port2, report: report.port2, peers };
-    const worker: ShardWorker = new WorkerThread({
-      name: `shard-${thread}`,
+  /** S2: the checkpoint thread runs. */
+  checkpointRuns(): void {
+    for (const [thread, worker] of this.#running.entries()) if (worker !== null) this.#linkToCheckpoint(thread, worker);
+  }
+
+  /** S2: the effects thread runs. */
+  performerRuns(): void {
+    for (const [thread, worker] of this.#running.entries()) if (worker !== null) this.#linkToPerformer(thread, worker);
+  }
+
+  /** Ends the spare; the others are ended by the tree. */
+  async close(): Promise<void> {
+    await this.#spare.close();
+  }
+
+  #create(name: string): ShardWorker {
+    const { workerData, threadCount, committed, heapMiBMax, heartbeats } = this.#options;
+    return new WorkerThread({
+      name,
       url: moduleUrl("../shard-worker", import.meta.url),
-      heapMiBMax: this.#options.heapMiBMax,
-      data: { ...workerData, thread, threadCount, committed, ports } satisfies ShardWorkerData,
-      transfer: [ports.ingress, ports.journal, ports.checkpoint, ports.report, ...peers.map(([, port]) => port)],
+      heapMiBMax,
+      heartbeatEveryMs: heartbeats.everyMs,
+      data: { ...workerData, threadCount, committed } satisfies ShardWorkerData,
     });
-    this.#workers[thread] = worker;
-    report.port1.on("message", (message: ShardReport) => {
-      if (message.kind === "crashed") this.#options.log.error({ thread, ...message }, "an entity crashed");
-      else if (message.kind === "recovering") this.#options.onRecovering(thread, message.records, message.of);
-      else if (message.kind === "checkpointed") this.#checkpointFailures.delete(thread);
-      else if (message.kind === "checkpoint-failed") {
-        this.#checkpointFailures.set(thread, message.reason);
-        this.#options.log.error({ thread, reason: message.reason }, "a checkpoint could not be stored; it is tried again");
-      } else void worker.terminate(); // Its successor recovers; it has answered what it could.
+  }
+
+  async #start(thread: number, { signal }: ComponentContext): Promise<RunningComponent> {
+    const { journal, heartbeats } = this.#options;
+    const worker = this.#spare.take(`shard-${thread}`);
+    const unwatch = heartbeats.watch(worker);
+    const ended = worker.exited.then((reason) => {
+      unwatch();
+      this.#ended(thread, worker);
+      return new Error(reason);
     });
+    const end = (): void => worker.end("its start was given up");
+    signal.addEventListener("abort", end, { once: true });
+    try {
+      const writer = await journal.untilRunning(signal);
+      this.#registered.add(worker);
+      const ingress = await this.#recover(thread, worker, writer);
+      if (worker.isGone) throw await ended;
+      if (journal.running !== writer) throw new Error("the journal thread ended meanwhile");
+      this.#runs(thread, worker);
+      this.#options.router.attach(thread, ingress);
+    } catch (cause) {
+      await worker.terminate();
+      throw cause;
+    } finally {
+      signal.removeEventListener("abort", end);
+    }
+    // What it had is in the journal, or was answered by a drain: there is nothing to close.
+    return { ended, stop: () => worker.terminate() };
+  }
+
+  /** S1, from (2). @returns main's end of the port for commands. */
+  async #recover(thread: number, worker: ShardWorker, journal: WorkerThread<JournalControl>) {
+    const { committed } = this.#options;
+    const [ingress, toJournal, report] = [new MessageChannel(), new MessageChannel(), new MessageChannel()];
+    report.port1.on("message", (message: ShardReport) => this.#hear(thread, worker, message));
     report.port1.unref();
-    const [{ incarnation, isDown }] = await Promise.all([
-      journal.call.register(thread, handOver(toJournal.port1)),
-      checkpoint.call.register(thread, handOver(toCheckpoint.port1)),
-    ]);
-    await barrier?.();
+    const { incarnation, isDown } = await journal.call.register(thread, handOver(toJournal.port1));
+    // A peer that ends meanwhile needs no barrier: what it had uncommitted is gone.
+    await Promise.allSettled(this.living.map((peer) => peer.call.peerGone(thread)));
     // Read after the registration and the barrier: whatever was handled before is below it.
     const position = Number(Atomics.load(new BigInt64Array(committed), 0));
-    await worker.call.start({ incarnation, position, isJournalDown: isDown });
-    await this.#options.onStarted(thread, worker);
-    router.attach(thread, ingress.port1);
+    const ports = { ingress: ingress.port2, journal: toJournal.port2, report: report.port2 };
+    await worker.call.start(handOverAll({ thread, incarnation, position, isJournalDown: isDown, ports }, Object.values(ports)));
+    return ingress.port1;
   }
 
-  #watch(thread: number, worker: ShardWorker): void {
-    void worker.exited.then((reason) => {
-      if (this.#isClosing) return;
-      this.#recovering.add(thread);
-      this.#options.log.error({ thread, reason }, "a shard thread ended; its successor recovers");
-      this.#options.router.detach(thread);
-      this.#recoveries = this.#recoveries.then(() => this.#recover(thread));
-    });
+  /** S2. */
+  #runs(thread: number, worker: ShardWorker): void {
+    this.#running[thread] = worker;
+    this.#linkToCheckpoint(thread, worker);
+    this.#linkToPerformer(thread, worker);
+    for (const [other, peer] of this.#running.entries()) if (peer !== null && peer !== worker) this.#link(thread, worker, other, peer);
+    if (this.recovering.length === 0) this.#spare.refill();
   }
 
-  async #recover(thread: number): Promise<void> {
-    for (let tries = 0; !this.#isClosing; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, this.#backoffMs()));
-      try {
-        const living = [...this.#workers.entries()].filter(([other, worker]) => other !== thread && worker !== null && !worker.isGone);
-        const channels = living.map(([other, worker]) => ({ other, worker, channel: new MessageChannel() }));
-        await this.#spawn(
-          thread,
-          channels.map(({ other, channel }) => [other, channel.port1]),
-          // A peer that ends meanwhile is recovered itself after this and needs no barrier: what it had uncommitted is gone.
-          () => Promise.allSettled(living.map(([, worker]) => worker?.call.peerGone(thread))),
-        );
-        await Promise.allSettled(channels.map(({ worker, channel }) => worker?.call.peerBack(thread, handOver(channel.port2))));
-        const successor = this.#workers[thread];
-        if (successor !== null && successor !== undefined) this.#watch(thread, successor);
-        this.#recovering.delete(thread);
-        this.#restarts++;
-        return;
-      } catch (cause) {
-        this.#options.log.error({ thread, tries, cause: String(cause) }, "the successor of a shard thread did not start");
-        await this.#workers[thread]?.terminate();
-      }
+  #link(thread: number, worker: ShardWorker, other: number, peer: ShardWorker): void {
+    const { port1, port2 } = new MessageChannel();
+    this.#settle([worker.call.peerBack(other, handOver(port1)), peer.call.peerBack(thread, handOver(port2))]);
+  }
+
+  #linkToCheckpoint(thread: number, worker: ShardWorker): void {
+    const checkpoint = this.#options.checkpoint.running;
+    if (checkpoint === null) return;
+    const { port1, port2 } = new MessageChannel();
+    this.#settle([checkpoint.call.register(thread, handOver(port1)), worker.call.checkpointBack(handOver(port2))]);
+  }
+
+  #linkToPerformer(thread: number, worker: ShardWorker): void {
+    const effects = this.#options.effects?.running ?? null;
+    if (effects === null) return;
+    const { port1, port2 } = new MessageChannel();
+    this.#settle([effects.call.register(thread, handOver(port1)), worker.call.performerBack(handOver(port2))]);
+  }
+
+  /** Either end may have ended by now; then its successor makes the link anew. Whoever did not end and refuses is told of. */
+  #settle(calls: ReadonlyArray<Promise<unknown>>): void {
+    for (const call of calls) {
+      call.catch((cause) => this.#options.log.warn({ cause: String(cause) }, "two threads could not be linked"));
     }
   }
 
-  /** 0 after the first death within a minute, then doubling to 5 s: a fault that comes back must not burn the cores. */
-  #backoffMs(): number {
-    const now = performance.now();
-    while (this.#deathsAt.length > 0 && now - (this.#deathsAt[0] ?? 0) > DEATHS_WINDOW_MS) this.#deathsAt.shift();
-    this.#deathsAt.push(now);
-    const recent = this.#deathsAt.length - 1;
-    return recent < DEATHS_FREE ? 0 : Math.min(BACKOFF_MS_MIN * 2 ** (recent - DEATHS_FREE), BACKOFF_MS_MAX);
+  #ended(thread: number, worker: ShardWorker): void {
+    this.#registered.delete(worker);
+    if (this.#running[thread] !== worker) return;
+    this.#running[thread] = null;
+    this.#checkpointFailures.delete(thread);
+    this.#options.router.detach(thread);
+  }
+
+  #hear(thread: number, worker: ShardWorker, message: ShardReport): void {
+    const { log, onRecovering } = this.#options;
+    switch (message.kind) {
+      case "crashed":
+        log.error({ thread, ...message }, "an entity crashed");
+        break;
+      case "recovering":
+        onRecovering(thread, message.records, message.of);
+        break;
+      case "checkpointed":
+        this.#checkpointFailures.delete(thread);
+        break;
+      case "checkpoint-failed":
+        this.#checkpointFailures.set(thread, message.reason);
+        log.error({ thread, reason: message.reason }, "a checkpoint could not be stored; it is tried again");
+        break;
+      case "refused":
+        worker.end("a commit group was refused"); // Its successor recovers; it has answered what it could.
+        break;
+      default:
+        unreachable(message);
+    }
   }
 }
-
-const DEATHS_WINDOW_MS = 60_000;
-/** Checks and chaos runs kill threads on purpose: a few deaths a minute are replaced at once. */
-const DEATHS_FREE = 20;
-const BACKOFF_MS_MIN = 100;
-const BACKOFF_MS_MAX = 5_000;

@@ -1,6 +1,7 @@
 import type { Answer, Code, Refusal } from "../../runtime/index.ts";
 import type { JournalReader } from "../sqlite/journal-file.ts";
 import type { SqliteViews } from "../sqlite/view-store.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 
 export interface ViewsThreadOptions {
   readonly journal: JournalReader;
@@ -8,6 +9,8 @@ export interface ViewsThreadOptions {
   /** Shared: the sequence of the last committed record. */
   readonly committed: BigInt64Array;
   readonly recordsMax: number;
+  /** Runs a call to the disk: see `Heartbeat`. */
+  readonly during: Heartbeat["during"];
 }
 
 /**
@@ -61,11 +64,12 @@ export class ViewsThread {
 
   /** One batch. True when there is more. */
   #step(): boolean {
-    const { journal, views, committed, recordsMax } = this.#options;
+    const { journal, views, committed, recordsMax, during } = this.#options;
     const target = Number(Atomics.load(committed, 0));
     if (views.position >= target) return false;
     try {
-      views.apply(journal.readBytes(views.position, recordsMax, READ_BYTES_MAX));
+      // Bounded in bytes and records; a rebuilt or late view takes one such step after the other.
+      during(() => views.apply(journal.readBytes(views.position, recordsMax, READ_BYTES_MAX)));
       this.#failure = null;
     } catch (cause) {
       this.#failure = String(cause instanceof Error ? cause.message : cause);

@@ -1,45 +1,51 @@
 import { type TransferListItem, Worker } from "node:worker_threads";
 import { Fault } from "../../runtime/index.ts";
 import { type Control, controlOf } from "./control.ts";
+import { type HeartbeatData, heartbeatMemory } from "./heartbeat.ts";
 
 /**
  * One worker thread with its control calls. `exited` resolves when it has ended, with the reason; a call to a thread that ends
  * is refused instead of waiting for ever.
  */
 export class WorkerThread<Api extends Readonly<Record<string, (...args: never[]) => unknown>>> {
-  readonly name: string;
+  /** For people; a spare has no part yet, and is called by it from then on. */
+  name: string;
+  /** Memory in which the thread shows that it makes progress. */
+  readonly heartbeat = heartbeatMemory();
   readonly exited: Promise<string>;
   readonly call: Control<Api>;
   readonly #worker: Worker;
   readonly #waiting = new Set<(why: Fault) => void>();
+  #reason = "";
   #isGone = false;
 
   constructor(options: {
     readonly name: string;
     readonly url: URL;
-    readonly data: unknown;
+    readonly data: object | null;
     readonly transfer?: readonly TransferListItem[];
     readonly heapMiBMax: number;
+    readonly heartbeatEveryMs?: number;
   }) {
     this.name = options.name;
     this.#worker = new Worker(options.url, {
       name: options.name,
-      workerData: options.data,
+      workerData: {
+        ...options.data,
+        heartbeat: this.heartbeat,
+        heartbeatEveryMs: options.heartbeatEveryMs ?? HEARTBEAT_EVERY_MS,
+      } satisfies HeartbeatData,
       transferList: [...(options.transfer ?? [])],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB, maxOldGenerationSizeMb: options.heapMiBMax },
     });
-    let reason = "";
     this.#worker.on("error", (error) => {
-      reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
-    this.#worker.on("messageerror", (error) => {
-      reason = `a message could not be read: ${String(error)}`;
-      void this.#worker.terminate();
-    });
+    this.#worker.on("messageerror", (error) => this.end(`a message could not be read: ${String(error)}`));
     this.exited = new Promise((resolve) => {
       this.#worker.on("exit", (code) => {
         this.#isGone = true;
-        const why = reason === "" ? `exit with code ${code}` : reason;
+        const why = this.#reason === "" ? `exit with code ${code}` : this.#reason;
         for (const reject of this.#waiting) reject(this.#gone(why));
         this.#waiting.clear();
         resolve(why);
@@ -74,6 +80,17 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
     return this.#isGone;
   }
 
+  /** The number that Node.js gave it, -1 when it has ended. */
+  get threadId(): number {
+    return this.#worker.threadId;
+  }
+
+  /** Ends the thread wherever it is; `exited` tells this reason. */
+  end(reason: string): void {
+    this.#reason = reason;
+    void this.#worker.terminate();
+  }
+
   /** Ends the thread wherever it is and waits until it has ended. */
   async terminate(): Promise<void> {
     await this.#worker.terminate();
@@ -91,3 +108,5 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
  * 230 MB under load, with 512 MiB to 60 MB, which took three times the time in collections.
  */
 const YOUNG_GENERATION_MIB = 32;
+/** For threads that nobody watches. */
+const HEARTBEAT_EVERY_MS = 1_000;

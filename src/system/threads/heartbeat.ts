@@ -1,0 +1,69 @@
+import { workerData } from "node:worker_threads";
+
+/** What `WorkerThread` gives to each thread besides its own data. */
+export interface HeartbeatData {
+  /** Two Int32: beats, and whether the thread is in a call that nothing can cut short. */
+  readonly heartbeat: SharedArrayBuffer;
+  readonly heartbeatEveryMs: number;
+}
+
+const BEATS = 0;
+const IN_CALL = 1;
+const BYTES = 8;
+
+/** Memory for one thread's heartbeat. */
+export const heartbeatMemory = (): SharedArrayBuffer => new SharedArrayBuffer(BYTES);
+
+/** What the memory says. `isInCall`: it is in a call to the disk, which can neither beat nor be ended before it is over. */
+export interface HeartbeatLook {
+  readonly beats: number;
+  readonly isInCall: boolean;
+}
+export function lookAtHeartbeat(memory: SharedArrayBuffer): HeartbeatLook {
+  const words = new Int32Array(memory);
+  return { beats: Atomics.load(words, BEATS), isInCall: Atomics.load(words, IN_CALL) > 0 };
+}
+
+/**
+ * The sign of life of the thread in which it is made. It beats from the event loop, so a loop without end stops it; what works for long
+ * without giving the event loop its turn beats by itself, at each step.
+ */
+export class Heartbeat {
+  readonly #words: Int32Array;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor({ heartbeat, heartbeatEveryMs }: HeartbeatData) {
+    this.#words = new Int32Array(heartbeat);
+    this.#timer = setInterval(() => this.beat(), heartbeatEveryMs);
+    this.#timer.unref(); // A thread that has nothing left to do may end.
+    this.beat();
+  }
+
+  /** Of the thread that calls. @throws TypeError when it was not started by a `WorkerThread`. */
+  static ofThisThread(): Heartbeat {
+    return new Heartbeat(workerData as HeartbeatData);
+  }
+
+  /** A step was made. Costs a few nanoseconds. */
+  readonly beat = (): void => {
+    Atomics.add(this.#words, BEATS, 1);
+  };
+
+  /**
+   * Runs a call to the disk, as long as it takes: a disk that stalls for seconds is no fault of the thread, and to end the thread would have
+   * to wait for the same call. Not for loops of our own.
+   */
+  readonly during = <Value>(call: () => Value): Value => {
+    Atomics.add(this.#words, IN_CALL, 1);
+    try {
+      return call();
+    } finally {
+      Atomics.sub(this.#words, IN_CALL, 1);
+      this.beat();
+    }
+  };
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

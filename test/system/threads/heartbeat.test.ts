@@ -1,0 +1,146 @@
+/** A thread without progress is noticed and ended, and no other one (DESIGN 4.3): by a clock of the test, and with real threads and processes. */
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, describe, expect, it } from "vitest";
+import { Heartbeat, heartbeatMemory, lookAtHeartbeat } from "../../../src/system/threads/heartbeat.ts";
+import { HeartbeatWatch } from "../../../src/system/threads/heartbeat-watch.ts";
+import { WorkerThread } from "../../../src/system/threads/worker-thread.ts";
+import type { ControlWorker } from "../../support/control-worker.ts";
+import { folder } from "../../support/journal-bench.ts";
+import { KillableServer } from "../../support/killable-server.ts";
+
+const HEARTBEAT_MS = 2_000;
+const LOOK_MS = HEARTBEAT_MS / 4;
+
+describe("a watch with a clock of the test", () => {
+  const closing: Array<() => void> = [];
+  afterEach(() => {
+    for (const close of closing.splice(0)) close();
+  });
+
+  function watched() {
+    const clock = { nowMs: 1_000_000 };
+    const watch = new HeartbeatWatch({ heartbeatMs: HEARTBEAT_MS, nowMs: () => clock.nowMs });
+    const ended: string[] = [];
+    const memory = heartbeatMemory();
+    watch.watch({ name: "shard-0", heartbeat: memory, end: (reason) => void ended.push(reason) });
+    const begin = (): Heartbeat => {
+      const heart = new Heartbeat({ heartbeat: memory, heartbeatEveryMs: 3_600_000 });
+      closing.push(() => heart.close());
+      return heart;
+    };
+    closing.push(() => watch.close());
+    /** Lets so many looks pass, each in its time. */
+    const looks = (count: number, each: () => void = () => {}): void => {
+      for (let i = 0; i < count; i++) {
+        clock.nowMs += LOOK_MS;
+        each();
+        watch.look();
+      }
+    };
+    return { watch, ended, begin, looks, clock };
+  }
+
+  it("one that beats, however rarely within the time, is left alone; one that stands still is named, then ended, once", () => {
+    const { watch, ended, begin, looks } = watched();
+    const heart = begin();
+    looks(1);
+    for (let round = 0; round < 5; round++) looks(4, round % 4 === 3 ? () => {} : heart.beat);
+    looks(1, heart.beat);
+    looks(2);
+    expect(watch.late).toEqual([]);
+    looks(1);
+    expect(watch.late).toEqual([{ name: "shard-0", forMs: 3 * LOOK_MS }]);
+    looks(1);
+    expect(ended).toEqual(["no heartbeat for 2000 ms (threads.heartbeatMs is 2000)"]);
+    looks(8);
+    expect(ended).toHaveLength(1);
+    expect(watch.late).toEqual([]);
+  });
+
+  it("K1: a thread that is starting has a minute", () => {
+    const { ended, looks } = watched();
+    looks(119);
+    expect(ended).toEqual([]);
+    looks(1);
+    expect(ended).toEqual(["it had not begun to run for 60000 ms (threads.heartbeatMs is 2000)"]);
+  });
+
+  it("K2: a call to the disk is waited for, and counts as progress when it is over", () => {
+    const { watch, ended, begin, looks } = watched();
+    const heart = begin();
+    looks(1);
+    heart.during(() => looks(100));
+    expect([ended, watch.late]).toEqual([[], []]);
+    looks(4);
+    expect(ended).toEqual([]);
+    looks(1);
+    expect(ended).toHaveLength(1);
+  });
+
+  it("K2: a call that throws is over too", () => {
+    const { begin } = watched();
+    const heart = begin();
+    const memory = heartbeatMemory();
+    const other = new Heartbeat({ heartbeat: memory, heartbeatEveryMs: 3_600_000 });
+    closing.push(() => other.close());
+    expect(() =>
+      other.during(() => {
+        throw new Error("disk full");
+      }),
+    ).toThrow("disk full");
+    expect(lookAtHeartbeat(memory).isInCall).toBe(false);
+    heart.close();
+  });
+
+  it("K3: after the main thread was away itself, every thread gets its full time again", () => {
+    const { watch, ended, begin, looks, clock } = watched();
+    begin();
+    looks(4);
+    clock.nowMs += 3_600_000; // The laptop slept.
+    watch.look();
+    expect(ended).toEqual([]);
+    looks(3);
+    expect(ended).toEqual([]);
+    looks(1);
+    expect(ended).toHaveLength(1);
+  });
+});
+
+describe("real threads", () => {
+  it("DESIGN 4.3: of two threads the one in an endless loop is ended, with that reason", async () => {
+    const watch = new HeartbeatWatch({ heartbeatMs: 400 });
+    const start = (name: string): WorkerThread<ControlWorker> =>
+      new WorkerThread<ControlWorker>({
+        name,
+        url: new URL("../../support/control-worker.ts", import.meta.url),
+        data: null,
+        heapMiBMax: 64,
+        heartbeatEveryMs: watch.everyMs,
+      });
+    const [good, bad] = [start("good"), start("bad")];
+    for (const thread of [good, bad]) watch.watch(thread);
+    expect(await Promise.all([good.call.echo("a"), bad.call.echo("b")])).toEqual(["a", "b"]);
+    await expect(bad.call.loop()).rejects.toMatchObject({
+      message: expect.stringMatching(/the bad thread did not answer: no heartbeat for/),
+    });
+    expect(await bad.exited).toMatch(/^no heartbeat for \d+ ms \(threads.heartbeatMs is 400\)$/);
+    expect(await good.call.echo("lives")).toBe("lives");
+    watch.close();
+    await good.terminate();
+  });
+
+  it("K3: a server that is stopped by SIGSTOP for longer than the heartbeat goes on with all its threads", async () => {
+    using dir = folder();
+    const server = await KillableServer.start({
+      dataDir: dir.path,
+      env: { TROUPE_THREADS_HEARTBEAT_MS: "400", TROUPE_SHARD_THREADS: "2", TROUPE_LOG_LEVEL: "error" },
+    });
+    process.kill(server.nodePid, "SIGSTOP");
+    await delay(1_500); // The time for which the process does not exist.
+    process.kill(server.nodePid, "SIGCONT");
+    await delay(1_000); // The time in which a watch that misjudges would end them.
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+    expect(server.said).not.toMatch(/no heartbeat/);
+    expect(await server.stop()).toBe(0);
+  });
+});
