@@ -211,6 +211,8 @@ export class Domain {
   readonly #effects: EffectTable;
   /** Answered effects of entities that cannot be rebuilt (S7). */
   readonly #stranded = new Set<string>();
+  /** Entity types without a definition that were told of. */
+  readonly #typesGone = new Set<string>();
   readonly #seen = new Map<string, SeenTell>();
   readonly #tail: Map<string, readonly Entry[]>;
   /** Entities with entries after the checkpoint whose snapshot is being read. */
@@ -408,8 +410,10 @@ export class Domain {
       this.#outside.rest(live, this.#nowMs + Math.max(outcome.afterMs, 1));
       return;
     }
+    const slot = this.#slotUnlessGone(live.opened.from, `outcome of ${id}`);
+    if (slot === null) return; // It stays open, and is performed again, with the same id, by a program that has the entity.
     outside.isJudged = true;
-    this.#put(this.#slotOf(live.opened.from), { kind: "outcome", live, attempt, outcome }, true);
+    this.#put(slot, { kind: "outcome", live, attempt, outcome }, true);
   }
 
   /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and attempt. */
@@ -433,7 +437,12 @@ export class Domain {
         refusal("illegal_transition", `${id} is a message between entities: it is carried out, not resolved.`),
       );
     }
-    this.#put(this.#slotOf(live.opened.from), { kind: "resolve", live, action, caller }, true);
+    const slot = this.#slotUnlessGone(live.opened.from, `${action} of ${id}`);
+    if (slot === null) {
+      const detail = `${live.opened.from} is of a type that this program does not have; nothing was changed.`;
+      return this.#ports.answer(caller, refusal("ENTITY_FAILED", detail));
+    }
+    this.#put(slot, { kind: "resolve", live, action, caller }, true);
   }
 
   /** A page of the open effects, dead letters among them: see `lookAt`. */
@@ -449,12 +458,15 @@ export class Domain {
 
   /** When something is due that no input brings; Infinity = nothing is. The thread reads what `timersWanted` says, and calls `run`, then. */
   get nextDueMs(): number {
-    return Math.min(this.#outside.nextAt ?? Number.POSITIVE_INFINITY, this.#timers.nextAt);
+    if (this.#isDropped) return Number.POSITIVE_INFINITY;
+    // A group that waits for room fires no timer that became due since it began, and its commit brings the next run: looking again would spin.
+    const areTimersHeld = this.#isJournalDown || this.#gate.entriesCount > 0;
+    return Math.min(this.#outside.nextAt ?? Number.POSITIVE_INFINITY, areTimersHeld ? Number.POSITIVE_INFINITY : this.#timers.nextAt);
   }
 
   /** Timers to be read from the store, given to `timersLoaded` before anything else happens; null when none are wanted now. */
   get timersWanted(): TimerWindow | null {
-    return this.#isDropped ? null : this.#timers.wanted(this.#ports.nowMs());
+    return this.#isDropped || this.#isJournalDown ? null : this.#timers.wanted(this.#ports.nowMs());
   }
   /** Timers in memory that are due within the window. */
   get timersArmed(): number {
@@ -548,10 +560,7 @@ export class Domain {
     this.#nowMs = this.#ports.nowMs();
     if (this.#gate.entriesCount === 0) this.#at = Math.max(this.#at, this.#nowMs);
     for (let due = this.#outside.takeDue(this.#nowMs); due !== undefined; due = this.#outside.takeDue(this.#nowMs)) this.#perform(due);
-    // By the time that its entry will carry: a group that gathers may be older than now, and no timer fires before its time by `info.at`.
-    for (let timer = this.#timers.takeDue(this.#at); timer !== undefined; timer = this.#timers.takeDue(this.#at)) {
-      this.#put(this.#slotOf(timer.entity), { kind: "timer", timer }, false);
-    }
+    if (!this.#isJournalDown) this.#fireTimers();
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
     while (left > 0 || (this.#continuing.count > 0 && left > -CONTINUED_IN_A_ROW_MAX)) {
@@ -563,6 +572,18 @@ export class Domain {
     }
     this.flush();
     return this.hasReady;
+  }
+
+  /**
+   * Not while the journal is down: they would all be read, wake their entities and wait in memory, for as long as that lasts. By the time that
+   * their entry will carry: a group that gathers may be older than now, and no timer fires before its time by `info.at`.
+   */
+  #fireTimers(): void {
+    for (let timer = this.#timers.takeDue(this.#at); timer !== undefined; timer = this.#timers.takeDue(this.#at)) {
+      const slot = this.#slotUnlessGone(timer.entity, `timer ${timer.label}`);
+      if (slot === null) this.#timers.leave(timer);
+      else this.#put(slot, { kind: "timer", timer }, false);
+    }
   }
 
   /** What goes on comes first, but not for ever: a chain of tells without end must not starve the others. */
@@ -1020,7 +1041,8 @@ export class Domain {
       }
     }
     const written = decision === null ? null : this.#write(slot, decision, opened);
-    if (written === null && name !== undefined) this.#deadLetters++;
+    // A dead letter whose refusal the entity does not take is one, not two.
+    if (written === null && name !== undefined && (live.outside?.dead ?? null) === null) this.#deadLetters++;
     this.#close(written ?? this.#entryOf(slot, opened.trace), live);
     if (opened.kind === "tell" && !this.#options.isOwned(toShard)) {
       this.#sendAfter(slot.changedIn, toShard, { kind: "closed", id: opened.id });
@@ -1067,9 +1089,10 @@ export class Domain {
 
   /** A timer that was replaced or cancelled since it became due does nothing; one that fired is over, whatever came of it. */
   #handleTimer(slot: Slot, { timer }: TimerMessage): void {
-    if (!this.#timers.isArmed(timer) || slot.status === "failed") return;
+    if (!this.#timers.isArmed(timer)) return;
+    if (slot.status === "failed") return this.#timers.leave(timer);
     const isSkipped = timer.catchUp === "skip" && this.#at - timer.at > SKIP_LATE_MS;
-    const decision = isSkipped ? null : this.#decide(slot, timer.command, timer.body, `timer ${timer.label} ${timer.at}`);
+    const decision = isSkipped ? null : this.#decide(slot, timer.command, timer.body, `timer ${slot.address} ${timer.label} ${timer.at}`);
     const origin = timer.trace === undefined ? NO_ORIGIN : { hops: 0, trace: timer.trace };
     const written = decision === null ? null : this.#write(slot, decision, origin);
     if (written === null && !isSkipped) this.#deadLetters++;
@@ -1365,6 +1388,18 @@ export class Domain {
     this.#slots.set(address, slot);
     this.#ports.load(address);
     return slot;
+  }
+
+  /** Null, and told once a type, when this program has no definition of it: what goes off years later must not take the thread down (L5). */
+  #slotUnlessGone(address: string, doing: string): Slot | null {
+    const { type } = partsOf(address);
+    if (this.#options.definitions.has(type)) return this.#slotOf(address);
+    if (!this.#typesGone.has(type)) {
+      this.#typesGone.add(type);
+      const why = `no definition of the entity type ${type} is loaded; its timers and effects stay as they are until a program has it`;
+      this.#ports.crashed(address, doing, new Error(why));
+    }
+    return null;
   }
 
   #schedule(slot: Slot, isContinuing = false): void {

@@ -17,7 +17,8 @@ export type OutsideLive = LiveEffect & { readonly outside: Outside };
 export class OutsideEffects {
   readonly #due = new DueQueue<OutsideLive>();
   readonly #lines = new Map<string, OutsideLive[]>();
-  readonly #byLabel = new Map<string, OutsideLive>();
+  /** Oldest first: the youngest has the label, and an older one has it again when that is over, as after a recovery. */
+  readonly #byLabel = new Map<string, OutsideLive[]>();
   #count = 0;
 
   /** Open effects that leave the runtime. */
@@ -33,33 +34,24 @@ export class OutsideEffects {
   open(live: OutsideLive): void {
     this.#count++;
     const { opened } = live;
-    if (opened.label !== undefined) this.#byLabel.set(labelKey(opened.from, opened.label), live);
-    if (opened.isOrdered !== true) return;
-    const line = this.#lines.get(lineKey(live));
-    if (line === undefined) this.#lines.set(lineKey(live), [live]);
-    else line.push(live);
+    if (opened.label !== undefined) append(this.#byLabel, labelKey(opened.from, opened.label), live);
+    if (opened.isOrdered === true) append(this.#lines, lineKey(live), live);
   }
 
   /** It is over. Answers the one that stood behind it, which may begin now. */
   close(live: OutsideLive): OutsideLive | null {
     this.#count--;
     const { opened } = live;
-    if (opened.label !== undefined) {
-      const key = labelKey(opened.from, opened.label);
-      if (this.#byLabel.get(key) === live) this.#byLabel.delete(key);
-    }
+    if (opened.label !== undefined) remove(this.#byLabel, labelKey(opened.from, opened.label), live);
     if (opened.isOrdered !== true) return null;
     const key = lineKey(live);
-    const line = this.#lines.get(key) ?? [];
-    const wasHead = line[0] === live;
-    const at = line.indexOf(live);
-    if (at >= 0) line.splice(at, 1);
-    if (line.length === 0) this.#lines.delete(key);
-    return wasHead ? (line[0] ?? null) : null;
+    const wasHead = this.#lines.get(key)?.[0] === live;
+    remove(this.#lines, key, live);
+    return wasHead ? (this.#lines.get(key)?.[0] ?? null) : null;
   }
 
   find(from: string, label: string): OutsideLive | undefined {
-    return this.#byLabel.get(labelKey(from, label));
+    return this.#byLabel.get(labelKey(from, label))?.at(-1);
   }
 
   /** The attempt to hand out now; null when it must not begin: over, dead, under way, not its turn, or not yet. */
@@ -102,3 +94,15 @@ export const isOutside = (live: LiveEffect): live is OutsideLive => live.outside
 
 const lineKey = ({ opened }: LiveEffect): string => `${opened.from}\n${opened.to}`;
 const labelKey = (from: string, label: string): string => `${from}\n${label}`;
+
+function append(lists: Map<string, OutsideLive[]>, key: string, live: OutsideLive): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [live]);
+  else list.push(live);
+}
+function remove(lists: Map<string, OutsideLive[]>, key: string, live: OutsideLive): void {
+  const list = lists.get(key) ?? [];
+  const at = list.indexOf(live);
+  if (at >= 0) list.splice(at, 1);
+  if (list.length === 0) lists.delete(key);
+}

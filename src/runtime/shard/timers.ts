@@ -63,6 +63,11 @@ export class Timers {
     this.#changes.set(key, { key, timer: null, entity, label, shard });
   }
 
+  /** It cannot be fired by this program: it makes room for others, and stays in the store, or among the changes, for the next one. */
+  leave(timer: StoredTimer): void {
+    if (this.isArmed(timer)) this.#armed.delete(timerKey(timer));
+  }
+
   isArmed(timer: StoredTimer): boolean {
     return this.#armed.get(timerKey(timer)) === timer;
   }

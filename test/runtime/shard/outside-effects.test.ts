@@ -293,4 +293,47 @@ describe("a crash, and what the journal still knows of outside effects", () => {
       expect(next.performs.at(-1)).toMatchObject({ id: first?.id, attempt: 1 });
     }
   });
+
+  it("L5: the outcome of an effect whose entity type is gone changes nothing and stops nobody, and it is open for a program that has the type", () => {
+    const before = benchOf();
+    before.ask("writer/w", "mail", { text: "hello" });
+    const bench = benchOf({ definitions: [], incarnation: 2, recovered: { ...recoveredOf(before.records), tail: new Map() } });
+    expect(bench.performs.length).toBe(1);
+    tell(bench, { kind: "done", value: "sent" });
+    const id = bench.performs[0]?.id ?? "";
+    bench.domain.resolve({ caller: 77, id, action: "cancel" });
+    bench.drive();
+    expect(bench.answers.get(77)).toMatchObject({ ok: false, code: "ENTITY_FAILED" });
+    expect(bench.crashes).toEqual([expect.stringContaining("no definition of the entity type writer")]);
+    expect([bench.domain.effectLook(id)?.state, bench.entries.length]).toEqual(["open", 0]);
+    const after = benchOf({ incarnation: 3, records: before.records });
+    tell(after, { kind: "done", value: "sent" });
+    expect(sentOf(after)).toBe("sent");
+  });
+
+  it("of two open ones with one label the younger has it, and the older one again when that is over: in memory as after a recovery", () => {
+    const bench = benchOf();
+    for (const text of ["old", "young"]) bench.ask("writer/w", "mail", { text, label: "draft" });
+    tell(bench, { kind: "done", value: "young" });
+    const recovered = benchOf({ incarnation: 2, records: bench.records });
+    for (const each of [bench, recovered]) {
+      each.ask("writer/w", "stop", { label: "draft" });
+      expect(each.domain.outsideOpen).toBe(0);
+    }
+  });
+
+  it("a dead letter whose refusal makes the entity crash is counted once", () => {
+    const crashing = {
+      ...writer,
+      answers: {
+        mailed: () => {
+          throw new Error("no");
+        },
+      },
+    } as unknown as AnyDefinition;
+    const bench = benchOf({ definitions: [crashing] });
+    bench.ask("writer/w", "mail", { text: "hello" });
+    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "gone" });
+    expect([bench.domain.figures().deadLetters, bench.domain.outsideOpen]).toEqual([1, 0]);
+  });
 });
