@@ -9,6 +9,8 @@ const WINDOW_MS = 60_000;
 const WINDOW_ROWS_MAX = 5_000;
 /** Over how long those that may wait are spread when they are late. */
 const SPREAD_MS = 10_000;
+/** The same while more stand behind them in the store: what is due after them must not wait for the spreading of all. */
+const SPREAD_CROWD_MS = 1_000;
 
 /**
  * The durable timers of one domain. The store holds all of them; memory holds those that are due soon, and those that changed since the last
@@ -92,12 +94,12 @@ export class Timers {
     for (const row of rows) {
       const key = timerKey(row);
       if (!this.#isOwned(row.shard) || this.#changes.has(key) || this.#storing.has(key) || this.#armed.get(key)?.at === row.at) continue;
-      this.#arm(key, row, dueAt(row, now));
+      this.#arm(key, row, this.#dueAt(row, now));
     }
     for (const changes of [this.#storing, this.#changes]) {
       for (const { key, timer } of changes.values()) {
         if (timer === null || timer.at <= before || timer.at > this.#read.at) continue;
-        if (changes === this.#changes || !this.#changes.has(key)) this.#arm(key, timer, dueAt(timer, now));
+        if (changes === this.#changes || !this.#changes.has(key)) this.#arm(key, timer, this.#dueAt(timer, now));
       }
     }
   }
@@ -114,13 +116,14 @@ export class Timers {
     this.#storing = new Map();
   }
 
+  /** One that is late and may wait gets a moment of its own, so that a restart does not run thousands in one go (TRAPS 24). */
+  #dueAt(timer: StoredTimer, now: number): number {
+    if (timer.catchUp !== "spread" || timer.at >= now) return timer.at;
+    return now + (fnv1a32(timerKey(timer)) % (this.#isAllRead ? SPREAD_MS : SPREAD_CROWD_MS));
+  }
+
   #arm(key: string, timer: StoredTimer, at: number): void {
     this.#armed.set(key, timer);
     this.#due.add(at, timer);
   }
-}
-
-/** One that is late and may wait gets a moment of its own, so that a restart does not run thousands in one go (TRAPS 24). */
-function dueAt(timer: StoredTimer, now: number): number {
-  return timer.catchUp === "spread" && timer.at < now ? now + (fnv1a32(timerKey(timer)) % SPREAD_MS) : timer.at;
 }

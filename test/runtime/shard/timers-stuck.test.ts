@@ -113,4 +113,23 @@ describe("durable timers with something in the way", () => {
     expect(ids.length).toBe(2);
     expect(new Set(ids).size).toBe(2);
   });
+
+  it("TRAPS 24: late ones that may wait are many: money that comes after them in the store does not wait for all of them", () => {
+    const late = Array.from({ length: 30_000 }, (_, i) => ({
+      ...timerOf(`bell/${i % 50}`, `t${i}`, 1_000 + i),
+      catchUp: "spread" as const,
+    }));
+    const bench = benchOf({
+      store: storeOf([...late, timerOf("bell/money", "one", 90_000)]),
+      limits: { effectsMax: 1_000_000, dirtyMax: 1_000_000 },
+    });
+    bench.nowMs = 100_000;
+    for (let ms = 0; ms < 10_000; ms += 100) {
+      bench.drive();
+      bench.nowMs += 100;
+    }
+    expect(firedBy(bench)).toContain("bell/money");
+    const rung = bench.entries.flatMap(({ timersOver }) => timersOver ?? []);
+    expect(new Set(rung).size).toBe(30_001);
+  });
 });
