@@ -31,6 +31,8 @@ const jobSchema = z.object({
   runs: z.number(),
   skipped: z.number(),
   lastOutcome: z.string().nullable(),
+  /** Dropped while it ran: the answer is still to come. */
+  isDropped: z.boolean().optional(),
 });
 export type CronJob = Readonly<z.infer<typeof jobSchema>>;
 
@@ -54,43 +56,47 @@ export const cronJob = defineEntity({
     finished: z.object({ kind: z.literal("finished"), outcome: z.string() }),
   },
   initial: (): CronJob | null => null,
-  decide: { plan, drop, fire, get: (state, _body, info) => (state === null ? unknown(info) : reply(state)) },
+  decide: { plan, drop, fire, get: (state, _body, info) => (isThere(state) ? reply(state) : unknown(info)) },
   answers: { ran },
   evolve: {
-    planned: (state, { plan, nextAt }) =>
-      state === null ? { plan, nextAt, runningSince: null, runs: 0, skipped: 0, lastOutcome: null } : { ...state, plan, nextAt },
-    dropped: () => null,
+    planned: (state, { plan, nextAt }) => jobOf(state, plan, nextAt),
+    dropped: (state) => (state === null || state.runningSince === null ? null : { ...state, nextAt: null, isDropped: true }),
     started: (state, { at, nextAt }) => state && { ...state, nextAt, runningSince: at, runs: state.runs + 1 },
     skipped: (state, { nextAt }) => state && { ...state, nextAt, skipped: state.skipped + 1 },
-    finished: (state, { outcome }) => state && { ...state, runningSince: null, lastOutcome: outcome },
+    finished: (state, { outcome }) => (isThere(state) ? { ...state, runningSince: null, lastOutcome: outcome } : null),
   },
   snapshot: { encode: (state) => state as Json, decode: (json) => jobSchema.nullable().parse(json) },
 });
 
-/** Sets what the job does and when. The same plan again changes nothing, so that every start may send it. */
+/** A plan of a job that was dropped makes a new one, which knows that the old one's run is under way (J1). */
+function jobOf(state: CronJob | null, plan: CronPlan, nextAt: number | null): CronJob {
+  if (state !== null && state.isDropped !== true) return { ...state, plan, nextAt };
+  return { plan, nextAt, runningSince: state?.runningSince ?? null, runs: 0, skipped: 0, lastOutcome: null };
+}
+
+const isThere = (state: CronJob | null): state is CronJob => state !== null && state.isDropped !== true;
+
+/**
+ * Sets what the job does and when. The same plan again changes nothing, so that every start may send it; when the job's time has passed and it did
+ * not run (its timer was lost in a crash of the handler: its entity was not there to be told), it is woken.
+ */
 function plan(state: CronJob | null, body: CronPlan, { at }: Info) {
   const why = whyNotPlan(body);
   if (why !== null) return reject("validation_failed", why);
-  if (state !== null && JSON.stringify(state.plan) === JSON.stringify(body)) return reply(state);
+  if (isThere(state) && JSON.stringify(state.plan) === JSON.stringify(body)) {
+    const isOverdue = state.nextAt !== null && at - state.nextAt > LATE_MS;
+    return isOverdue ? accept([], { reply: state, ...timerOf(state.nextAt) }) : reply(state);
+  }
   const nextAt = nextTime(body, at);
-  const job = {
-    plan: body,
-    nextAt,
-    runningSince: null,
-    runs: 0,
-    skipped: 0,
-    lastOutcome: null,
-    ...(state && { ...state, plan: body, nextAt }),
-  };
-  return accept([{ kind: "planned" as const, plan: body, nextAt }], { reply: job, ...timerOf(nextAt) });
+  return accept([{ kind: "planned" as const, plan: body, nextAt }], { reply: jobOf(state, body, nextAt), ...timerOf(nextAt) });
 }
 
 function drop(state: CronJob | null, _body: object, info: Info) {
-  return state === null ? unknown(info) : accept([{ kind: "dropped" as const }], { reply: null, cancels: [NEXT] });
+  return isThere(state) ? accept([{ kind: "dropped" as const }], { reply: null, cancels: [NEXT] }) : unknown(info);
 }
 
 function fire(state: CronJob | null, _body: object, { at }: Info) {
-  if (state === null) return ignore;
+  if (!isThere(state)) return ignore;
   const nextAt = nextTime(state.plan, at);
   const next = timerOf(nextAt);
   const isMissed = state.plan.catchUp === "skip" && at - (state.nextAt ?? at) > LATE_MS;
@@ -103,7 +109,7 @@ function fire(state: CronJob | null, _body: object, { at }: Info) {
 }
 
 function ran(state: CronJob | null, answer: Answer<Json>) {
-  if (state === null) return ignore; // Dropped while it ran.
+  if (state === null) return ignore;
   return accept([{ kind: "finished" as const, outcome: answer.ok ? "ok" : `${answer.code}: ${answer.detail}` }]);
 }
 

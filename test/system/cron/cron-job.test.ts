@@ -105,4 +105,40 @@ describe("cron jobs", () => {
     expect(bench.ask(JOB, "plan", planOf({ to: "counter" }))).toMatchObject({ ok: false, code: "validation_failed" });
     expect(bench.entries).toEqual([]);
   });
+
+  it("J1, R-API-10: a job that is dropped while it runs and planned anew does not run twice at a time", () => {
+    const isOwned = (shard: number): boolean => shard !== shardOf("counter/x", SHARD_COUNT);
+    const bench = benchAt("2026-11-21T10:00:00Z", { isOwned });
+    const told = () => bench.sent.flatMap(({ message }) => (message.kind === "tell" ? [message.effect.id] : []));
+    const answered = (id: string | undefined): void => {
+      bench.domain.receive({ kind: "answer", id: id ?? "", answer: { ok: true, value: null } });
+      bench.drive();
+    };
+    bench.ask(JOB, "plan", planOf({ schedule: "0 * * * *" }));
+    goTo(bench, "2026-11-21T11:00:00Z");
+    bench.ask(JOB, "drop");
+    expect(jobOf(bench)).toMatchObject({ ok: false, code: "not_found" });
+    bench.ask(JOB, "plan", planOf({ schedule: "0 * * * *" }));
+    goTo(bench, "2026-11-21T12:00:00Z");
+    expect(told().length).toBe(1);
+    answered(told()[0]);
+    goTo(bench, "2026-11-21T13:00:00Z");
+    expect(told().length).toBe(2);
+    bench.ask(JOB, "drop");
+    answered(told()[1]);
+    goTo(bench, "2026-11-21T14:00:00Z");
+    expect([told().length, jobOf(bench)]).toMatchObject([2, { ok: false, code: "not_found" }]);
+  });
+
+  it("R-API-10: a job whose entity was not there when it fired runs after a start that has it, by the same plan", () => {
+    const bench = benchAt("2026-11-21T10:00:00Z", { definitions: [cronJob as unknown as AnyDefinition] });
+    bench.ask(JOB, "plan", planOf());
+    goTo(bench, "2026-11-22T03:00:00Z");
+    expect(bench.crashes).toEqual([expect.stringContaining('there is no command "add" for counter/x')]);
+    const next = benchAt("2026-11-22T10:00:00Z", { records: bench.records, incarnation: 2 });
+    expect(next.ask(JOB, "plan", planOf())).toMatchObject({ ok: true });
+    next.drive();
+    expect(totalOf(next)).toMatchObject({ value: { total: 1 } });
+    expect(jobOf(next)).toMatchObject({ value: { runs: 1, nextAt: at("2026-11-23T03:00:00Z") } });
+  });
 });
