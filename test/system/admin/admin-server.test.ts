@@ -49,7 +49,7 @@ describe("looks", () => {
     const { body } = await ask("/tree");
     expect(body).toMatchObject({ address: "/", state: "running" });
     const text = JSON.stringify(body);
-    for (const part of ["/journal", "/checkpoint", "/views", "/shards/0", "/shards/1"]) expect(text).toContain(`"address":"${part}"`);
+    for (const part of ["journal", "checkpoint", "views", "shards/0", "shards/1"]) expect(text).toContain(`"address":"/system/${part}"`);
     await node.killShardThread(1);
     await until("the thread is back", async () => (await node.readiness()).isReady);
     expect(JSON.stringify((await ask("/tree")).body)).toContain('"type":"supervisor","state":"running"');

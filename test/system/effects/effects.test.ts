@@ -111,7 +111,7 @@ describe("crashes and stops", () => {
       expect(await until(name, () => heard(node, name, name))).toBe("ok");
       expect(new Set(await callsOf(name)).size).toBe(1);
     }
-    expect(errors).toEqual(["the effects thread ended; its successor performs what was under way"]);
+    expect(errors).toEqual(["a part ended; it is replaced"]);
   });
 
   it("P1: a shard thread ends during a call: its successor hears of it, and it is not made a second time", async () => {
