@@ -1,9 +1,13 @@
 /** Composition root of the effects thread: performs the effects that leave the runtime, for all shard threads. */
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
 import { type FromPerformer, Performer, type PortDefinition, policyOf, type ToPerformer, unreachable } from "../runtime/index.ts";
 import { attempt } from "./effects/attempt.ts";
 import { OutcomePort } from "./effects/outcome-port.ts";
 import { loadModules } from "./loaded-modules.ts";
+import { type HopLog, openHopLog } from "./observe/hop-log.ts";
+import type { LogLevel } from "./observe/log.ts";
+import { LoopLag } from "./observe/loop-lag.ts";
+import { measure, type TakenMeasures } from "./observe/measure.ts";
 import type { PoolTask, PoolWorkerData } from "./pool-task.ts";
 import { TaskPool } from "./pools/task-pool.ts";
 import { exposeControl } from "./threads/control.ts";
@@ -17,6 +21,7 @@ export interface EffectsWorkerData {
   readonly pool: { readonly threads: number; readonly queueMax: number; readonly taskMsMax: number; readonly heapMiBMax: number };
   /** Gets the name of a port that an open effect is for and no module defines. */
   readonly reportPort: MessagePort;
+  readonly logLevel: LogLevel;
 }
 
 export type EffectsControl = ReturnType<typeof controlOfEffects>;
@@ -24,7 +29,7 @@ export type EffectsControl = ReturnType<typeof controlOfEffects>;
 if (parentPort === null) throw new Error("effects-worker.ts runs as a worker thread");
 exposeControl(parentPort, controlOfEffects(workerData as EffectsWorkerData));
 
-function controlOfEffects({ storeId, modules, pool: limits, reportPort }: EffectsWorkerData) {
+function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel }: EffectsWorkerData) {
   Heartbeat.ofThisThread();
   const shards = new Map<number, OutcomePort>();
   const pool = new TaskPool({
@@ -33,6 +38,8 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort }: Effect
     workerData: { modules } satisfies PoolWorkerData,
     ...limits,
   });
+  const lag = new LoopLag();
+  let hops: HopLog | null = null;
   let started: Performer | null = null;
   const performer = (): Performer => {
     if (started === null) throw new Error("the effects thread has not started");
@@ -41,7 +48,10 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort }: Effect
   const take = (message: ToPerformer, tell: (outcome: FromPerformer) => void): void => {
     switch (message.kind) {
       case "perform":
-        for (const effect of message.effects) performer().perform(effect, tell);
+        for (const effect of message.effects) {
+          hops?.performing(effect);
+          performer().perform(effect, tell);
+        }
         return;
       case "cancel":
         return performer().cancel(message.ids);
@@ -53,6 +63,7 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort }: Effect
     /** Loads the modules. @throws Fault `CONFIG_INVALID` that names the one that cannot be used. */
     async start(): Promise<void> {
       const { ports } = await loadModules(modules);
+      hops = await openHopLog(logLevel, "effects");
       started = new Performer({
         storeId,
         definitions: [...ports.values()].map((port) => bounded(port, limits.taskMsMax)),
@@ -81,7 +92,15 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort }: Effect
       shards.set(thread, outcomes);
     },
     /** Attempts under way, tasks of the pool, and what every port has done. */
-    figures: () => ({ running: performer().runningCount, pool: pool.figures, ports: performer().figures() }),
+    figures: () => ({ running: performer().runningCount, pool: pool.figures, ports: performer().figures(), loopLagMs: lag.recentMsMax }),
+    measures: (): TakenMeasures => ({
+      life: threadId,
+      measures: [
+        measure("pool_queue_depth", pool.figures.queued),
+        measure("pool_task_seconds", pool.times),
+        measure("eventloop_lag_seconds", lag.lags, { thread: "effects" }),
+      ],
+    }),
     /** No attempt begins any more; answers when those under way have ended and were told. */
     async leave(): Promise<void> {
       performer().leave();

@@ -208,13 +208,14 @@ export class Node implements TroupeSystem, Inspected {
 
   /** Looks at progress, not only at what is alive: each reason names what is wrong. */
   async readiness(): Promise<Readiness> {
-    const { shards, router, views, checkpoint, journal, heartbeats } = this.#parts;
+    const { shards, router, views, checkpoint, effects, journal, heartbeats } = this.#parts;
     // What is being replaced when the question comes is told, also when it is back before the others have answered.
     const replacedBefore = this.#replaced;
     const late = heartbeats.late;
     const living = shards.living.filter((worker) => !late.some(({ name }) => name === worker.name));
     const recovering = shards.recovering;
-    const [seenViews, seenJournal, seenCheckpoint, ...seenShards] = await Promise.all([
+    const [seenEffects, seenViews, seenJournal, seenCheckpoint, ...seenShards] = await Promise.all([
+      effects === null ? null : this.#withTime(effects.call.figures(), READINESS_MS_MAX),
       this.#withTime(views.call.figures(), READINESS_MS_MAX),
       this.#withTime(journal.call.figures(), READINESS_MS_MAX),
       this.#withTime(checkpoint.call.figures(), READINESS_MS_MAX),
@@ -236,6 +237,7 @@ export class Node implements TroupeSystem, Inspected {
         ["journal", seenJournal?.loopLagMs ?? null],
         ["checkpoint", seenCheckpoint?.loopLagMs ?? null],
         ["views", seenViews?.loopLagMs ?? null],
+        ...(effects === null ? [] : [["effects", seenEffects?.loopLagMs ?? null] as const]),
         // One that ended meanwhile is being recovered, which has a check of its own.
         ...living.flatMap((worker, i) => (worker.isGone ? [] : [[worker.name, seenShards[i]?.loopLagMs ?? null] as const])),
       ],
@@ -297,10 +299,11 @@ export class Node implements TroupeSystem, Inspected {
   }
 
   async measures(): Promise<readonly PartMeasures[]> {
-    const { shards, journal, checkpoint, views, router } = this.#parts;
+    const { shards, journal, checkpoint, views, effects, router } = this.#parts;
     const parts: ReadonlyArray<readonly [name: string, asked: Promise<TakenMeasures>]> = [
       ...Object.entries({ journal, checkpoint, views }).map(([name, part]) => [name, part.call.measures()] as const),
       ...shards.living.map((worker) => [worker.name, worker.call.measures()] as const),
+      ...(effects === null ? [] : [["effects", effects.call.measures()] as const]),
     ];
     const taken = await Promise.all(parts.map(async ([part, asked]) => ({ part, taken: await this.#withTime(asked, MEASURES_MS_MAX) })));
     const own = [

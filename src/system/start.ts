@@ -158,6 +158,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
                 modules,
                 pool: { ...config.pool, threads: poolThreadsOf(config) },
                 reportPort: report.port2,
+                logLevel: config.log.level,
               } satisfies EffectsWorkerData,
               transfer: [report.port2],
             });

@@ -2,7 +2,7 @@
  * The log lines of a sampled trace's hops inside the node, for the threads that see them. Written at level debug: who may set the flag is a client, and a
  * line a message at level info would let any of them fill a disk. Fields are an allow-list: never a body, never an amount (TRAPS 46).
  */
-import { parseTrace, type TracedMessage } from "../../runtime/index.ts";
+import { isSampledTrace, type PerformEffect, parseTrace, type TracedMessage } from "../../runtime/index.ts";
 import type { Log, LogLevel } from "./log.ts";
 
 export class HopLog {
@@ -17,6 +17,15 @@ export class HopLog {
   /** An entity handled a message; its effects are durable when its record is. */
   handled({ trace, address, kind, doing, outcome }: TracedMessage): void {
     this.#log.debug({ hop: "actor", ...idsOf(trace), thread: this.#thread, actor: address, message: kind, doing, outcome }, "handled");
+  }
+
+  /** An attempt at an effect outside the runtime was handed out; how it went is a message of the entity that opened it. */
+  performing({ trace, from, kind, to, command, attempt }: PerformEffect): void {
+    if (trace === undefined || !isSampledTrace(trace)) return;
+    this.#log.debug(
+      { hop: "effect", ...idsOf(trace), thread: this.#thread, actor: from, kind, port: to, doing: command, attempt },
+      "performing",
+    );
   }
 
   /** A record with entries of these traces is durable. */

@@ -1,5 +1,5 @@
 import { Piscina } from "piscina";
-import type { AttemptResult, Json } from "../../runtime/index.ts";
+import { type AttemptResult, Histogram, type HistogramLook, type Json, SECONDS_BOUNDS } from "../../runtime/index.ts";
 
 export interface TaskPoolOptions {
   /** Module that exports `name`. */
@@ -27,6 +27,7 @@ export class TaskPool {
   readonly #options: TaskPoolOptions;
   readonly #pool: Piscina<unknown, AttemptResult>;
   readonly #queue = new Set<Task>();
+  readonly #times = new Histogram(SECONDS_BOUNDS);
   #running = 0;
 
   constructor(options: TaskPoolOptions) {
@@ -46,6 +47,11 @@ export class TaskPool {
 
   get figures(): { readonly running: number; readonly queued: number } {
     return { running: this.#running, queued: this.#queue.size };
+  }
+
+  /** Seconds of each task from its start to its end or abort, without its wait in the queue. */
+  get times(): HistogramLook {
+    return this.#times.look();
   }
 
   /** `settle` is called once, never from inside; not after an abort. The result aborts the task: one that runs is ended with its thread. */
@@ -70,11 +76,13 @@ export class TaskPool {
   #start(task: Task): void {
     const { controller, settle } = task;
     this.#running++;
+    const startedMs = performance.now();
     void this.#pool
       .run(task.body, { signal: controller.signal })
       .catch((cause: unknown): AttemptResult => crashed(cause))
       .then((result) => {
         this.#running--;
+        this.#times.observe((performance.now() - startedMs) / 1000);
         const [next] = this.#queue;
         if (next !== undefined && this.#queue.delete(next)) this.#start(next);
         if (!controller.signal.aborted) settle(result);

@@ -98,6 +98,20 @@ describe("compute effects", () => {
     for (const name of names) await node.entity(courier, "a").ask.compute({ name, mode: name }, { id: name });
     for (const name of names) expect(await until(name, () => heard(node, "a", name))).toBe("ok");
   });
+
+  it("issue 3 G: attempts, tasks and the queue of the pool are measured, and the thread is in the tree", async () => {
+    const taken = await node.measures();
+    const all = taken.flatMap(({ part, taken: of }) => (of?.measures ?? []).map((each) => ({ ...each, part })));
+    const tasks = all.find(({ name }) => name === "pool_task_seconds");
+    expect(tasks).toMatchObject({ part: "effects", value: { sum: expect.any(Number) } });
+    const done = all.filter(
+      ({ name, labels }) => name === "effect_attempts_total" && labels.kind === "compute" && labels.outcome === "done",
+    );
+    expect(done.reduce((sum, { value }) => sum + Number(value), 0)).toBe(10);
+    expect(all.find(({ name }) => name === "pool_queue_depth")).toMatchObject({ value: 0 });
+    expect(node.tree().children.map(({ address }) => address)).toContain("/effects");
+    expect((await node.readiness()).checks.find(({ name }) => name === "event-loops")?.detail).toMatch(/effects \d+ ms/);
+  });
 });
 
 describe("crashes and stops", () => {
