@@ -30,7 +30,9 @@ if (parentPort === null) throw new Error("effects-worker.ts runs as a worker thr
 exposeControl(parentPort, controlOfEffects(workerData as EffectsWorkerData));
 
 function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel }: EffectsWorkerData) {
-  Heartbeat.ofThisThread();
+  const loaded = loadModules(modules);
+  loaded.catch(() => undefined); // `start` tells of it.
+  Heartbeat.ofThisThread(loaded);
   const shards = new Map<number, OutcomePort>();
   const pool = new TaskPool({
     url: moduleUrl("./pool-task", import.meta.url),
@@ -62,7 +64,7 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
   return {
     /** Loads the modules. @throws Fault `CONFIG_INVALID` that names the one that cannot be used. */
     async start(): Promise<void> {
-      const { ports } = await loadModules(modules);
+      const { ports } = await loaded;
       hops = await openHopLog(logLevel, "effects");
       started = new Performer({
         storeId,

@@ -69,7 +69,6 @@ if (parentPort === null) throw new Error("shard-worker.ts runs as a worker threa
 exposeControl(parentPort, controlOfShard(workerData as ShardWorkerData));
 
 function controlOfShard(data: ShardWorkerData) {
-  const heartbeat = Heartbeat.ofThisThread();
   const threadOf = (shard: number): number => shard % data.threadCount;
   const reading = { synchronous: "normal" as const, busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const paths = storePaths(data.dir);
@@ -78,6 +77,7 @@ function controlOfShard(data: ShardWorkerData) {
   let name = "shard-spare";
   // At once, so that a spare has it when it is needed; who starts the thread hears of a module that fails.
   const loaded = loadAll(data);
+  const heartbeat = Heartbeat.ofThisThread(loaded);
   loaded.catch(() => undefined);
   let running: ShardThread | null = null;
   let reportPort: MessagePort | null = null;

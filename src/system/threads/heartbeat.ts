@@ -2,14 +2,15 @@ import { workerData } from "node:worker_threads";
 
 /** What `WorkerThread` gives to each thread besides its own data. */
 export interface HeartbeatData {
-  /** Two Int32: beats, and whether the thread is in a call that nothing can cut short. */
+  /** Three Int32: beats, whether the thread is in a call that nothing can cut short, and whether all its modules are there. */
   readonly heartbeat: SharedArrayBuffer;
   readonly heartbeatEveryMs: number;
 }
 
 const BEATS = 0;
 const IN_CALL = 1;
-const BYTES = 8;
+const LOADED = 2;
+const BYTES = 12;
 
 /** Memory for one thread's heartbeat. */
 export const heartbeatMemory = (): SharedArrayBuffer => new SharedArrayBuffer(BYTES);
@@ -18,10 +19,11 @@ export const heartbeatMemory = (): SharedArrayBuffer => new SharedArrayBuffer(BY
 export interface HeartbeatLook {
   readonly beats: number;
   readonly isInCall: boolean;
+  readonly isLoaded: boolean;
 }
 export function lookAtHeartbeat(memory: SharedArrayBuffer): HeartbeatLook {
   const words = new Int32Array(memory);
-  return { beats: Atomics.load(words, BEATS), isInCall: Atomics.load(words, IN_CALL) > 0 };
+  return { beats: Atomics.load(words, BEATS), isInCall: Atomics.load(words, IN_CALL) > 0, isLoaded: Atomics.load(words, LOADED) > 0 };
 }
 
 /**
@@ -32,16 +34,20 @@ export class Heartbeat {
   readonly #words: Int32Array;
   readonly #timer: NodeJS.Timeout;
 
-  constructor({ heartbeat, heartbeatEveryMs }: HeartbeatData) {
-    this.#words = new Int32Array(heartbeat);
+  constructor({ heartbeat, heartbeatEveryMs }: HeartbeatData, loading: Promise<unknown> | null = null) {
+    const words = new Int32Array(heartbeat);
+    this.#words = words;
+    const loaded = (): void => void Atomics.store(words, LOADED, 1);
+    if (loading === null) loaded();
+    else loading.then(loaded, loaded);
     this.#timer = setInterval(() => this.beat(), heartbeatEveryMs);
     this.#timer.unref(); // A thread that has nothing left to do may end.
     this.beat();
   }
 
-  /** Of the thread that calls. @throws TypeError when it was not started by a `WorkerThread`. */
-  static ofThisThread(): Heartbeat {
-    return new Heartbeat(workerData as HeartbeatData);
+  /** Of the thread that calls; `loading`: modules that it still imports. @throws TypeError when it was not started by a `WorkerThread`. */
+  static ofThisThread(loading: Promise<unknown> | null = null): Heartbeat {
+    return new Heartbeat(workerData as HeartbeatData, loading);
   }
 
   /** A step was made. Costs a few nanoseconds. */

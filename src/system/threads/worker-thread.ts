@@ -99,12 +99,12 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
   }
 
   /**
-   * Node.js aborts the whole process when a thread is ended while it loads SQLite's native part (about one of 500 ended within their first
-   * 0.4 s, Node 24.21). A thread beats when its modules are there; from then on it can be ended at any time.
+   * Node.js aborts the whole process when a thread is ended while it imports modules (V8's check "location_ != nullptr", Node 24.21). From the moment in
+   * which all of them are there it can be ended at any time.
    */
   async #hasLoaded(): Promise<void> {
     const until = performance.now() + LOAD_MS_MAX;
-    while (!this.#isGone && lookAtHeartbeat(this.heartbeat).beats === 0 && performance.now() < until) {
+    while (!this.#isGone && !lookAtHeartbeat(this.heartbeat).isLoaded && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, LOAD_LOOK_MS));
     }
   }
