@@ -52,6 +52,22 @@ describe("check:stop", () => {
   });
 });
 
+describe("check:effects", () => {
+  it("L4, R-SYS-3: servers killed at any moment do every effect, repeat only its own key, and their dead letters are replayed", async () => {
+    const { code, figures } = await check("effects", "--rounds", "3", "--processes", "4");
+    expect(figures).toMatchObject({ ok: true, lost: 0, doubled: 0, keysUnknown: 0, defects: [] });
+    expect(figures.processes).toMatchObject({ rounds: { called: 1, answered: 1, any: 1, held: 1 } });
+    expect(code).toBe(0);
+  });
+
+  it("L2: notices a server that performs before the commit", async () => {
+    const { code, figures } = await check("effects", "--rounds", "0", "--processes", "4", "--weaken", "perform-before-commit");
+    expect(figures.ok).toBe(false);
+    expect(figures.keysUnknown).toBeGreaterThan(0);
+    expect(code).toBe(1);
+  });
+});
+
 describe("check:hot", () => {
   it("R-LED-3, R-LED-6: one key has one effect and one hot account its exact sum, with 1, 2 and 3 shard threads", async () => {
     const { code, figures } = await check("hot-account", "--orders", "1000");

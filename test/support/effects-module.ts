@@ -8,6 +8,7 @@ import {
   type AnyDefinition,
   accept,
   defineEntity,
+  type Info,
   type Json,
   type PortDefinition,
   PortFailure,
@@ -15,14 +16,23 @@ import {
   reply,
 } from "../../src/runtime/index.ts";
 
-/** By the name of a parcel: how often an answer came, and the last one. */
-export type CourierState = Readonly<Record<string, { readonly answers: number; readonly last: string }>>;
+/** How often an answer came, and the last one. */
+export interface Heard {
+  readonly answers: number;
+  readonly last: string;
+}
+/** By the name of a parcel (`?` when a failure does not name it), and by the id of the effect. */
+export interface CourierState {
+  readonly parcels: Readonly<Record<string, Heard>>;
+  readonly effects: Readonly<Record<string, Heard>>;
+}
 interface Sent {
   readonly kind: "sent";
   readonly name: string;
 }
-interface Heard {
+interface HeardEvent {
   readonly kind: "heard";
+  readonly id: string;
   readonly name: string;
   readonly answer: string;
 }
@@ -42,12 +52,12 @@ export const courier = defineEntity({
     compute: { body: parcelSchema, reply: z.null(), repeats: "recorded" },
     /** Answered when the parcel's answer came. */
     ask: { body: parcelSchema, reply: z.string() },
-    forget: { body: z.object({ name: z.string() }), reply: z.null() },
+    forget: { body: z.object({ name: z.string() }), reply: z.null(), repeats: "recorded" },
     lost: { body: z.object({}), reply: z.null() },
     get: { body: z.object({}), reply: z.custom<CourierState>() },
   },
-  events: { sent: z.custom<Sent>(), heard: z.custom<Heard>() },
-  initial: (): CourierState => ({}),
+  events: { sent: z.custom<Sent>(), heard: z.custom<HeardEvent>() },
+  initial: (): CourierState => ({ parcels: {}, effects: {} }),
   decide: {
     send: (_state, parcel) => accept([sentOf(parcel.name)], { reply: null, effects: [effectOf("parcels", "call", parcel, "heard")] }),
     notice: (_state, parcel) => accept([sentOf(parcel.name)], { reply: null, effects: [effectOf("notices", "call", parcel)] }),
@@ -59,18 +69,22 @@ export const courier = defineEntity({
     get: (state) => reply(state),
   },
   answers: {
-    heard: (_state: CourierState, answer: Answer<Json>) => {
+    heard: (_state: CourierState, answer: Answer<Json>, { id }: Info) => {
       const text = answer.ok ? String((answer.value as { readonly name: string }).name) : `${answer.code}: ${answer.detail}`;
       const name = answer.ok ? text : (/\[(.+?)\]/.exec(answer.detail)?.[1] ?? "?");
-      return accept([{ kind: "heard", name, answer: answer.ok ? "ok" : text }], { settle: text });
+      return accept([{ kind: "heard", id, name, answer: answer.ok ? "ok" : text }], { settle: text });
     },
   },
   evolve: {
-    sent: (state, { name }) => ({ ...state, [name]: state[name] ?? { answers: 0, last: "" } }),
-    heard: (state, { name, answer }) => ({ ...state, [name]: { answers: (state[name]?.answers ?? 0) + 1, last: answer } }),
+    sent: (state, { name }) => ({ ...state, parcels: { ...state.parcels, [name]: state.parcels[name] ?? { answers: 0, last: "" } } }),
+    heard: ({ parcels, effects }, { id, name, answer }) => ({
+      parcels: { ...parcels, [name]: once(parcels[name], answer) },
+      effects: { ...effects, [id]: once(effects[id], answer) },
+    }),
   },
   snapshot: { encode: (state) => state as unknown as Json, decode: (json) => json as unknown as CourierState },
 });
+const once = (heard: Heard | undefined, last: string): Heard => ({ answers: (heard?.answers ?? 0) + 1, last });
 const sentOf = (name: string): Sent => ({ kind: "sent", name });
 
 /** Posts a parcel with its key. */

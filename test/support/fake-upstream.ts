@@ -46,6 +46,7 @@ function post(request: IncomingMessage, response: ServerResponse, { name, mode }
   const fails = ["500", "429", "reset", "poison", "hang"].includes(mode) && isFailing;
   const isFirst = !fails && mode !== "refuse" && !done.has(key);
   calls.push({ key, name, mode, isFirst });
+  process.send?.({ called: name });
   if (fails) return fail(request, response, mode);
   if (mode === "refuse") return answer(response, 422, { name });
   done.add(key);

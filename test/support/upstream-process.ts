@@ -8,6 +8,8 @@ export interface Upstream extends AsyncDisposable {
   readonly url: string;
   /** Every call so far, in order. */
   calls(): Promise<readonly UpstreamCall[]>;
+  /** Resolves at the next call that arrives. */
+  nextCall(): Promise<void>;
   /** Poison is none any more. */
   heal(): Promise<void>;
 }
@@ -22,6 +24,7 @@ export async function startUpstream(): Promise<Upstream> {
   return {
     url,
     calls: async () => (await (await fetch(`${url}/calls`)).json()) as readonly UpstreamCall[],
+    nextCall: async () => void (await once(child, "message")),
     heal: async () => void (await fetch(`${url}/heal`, { method: "POST" })),
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

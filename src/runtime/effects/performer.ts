@@ -15,7 +15,7 @@ export interface PerformerOptions {
  * a crash must not lose: what it forgets is handed out again.
  *
  * P1. An id is performed once at a time: when it is handed out again (by the successor of a shard thread) while an attempt is under way, that
- *     attempt's outcome goes to whoever handed it out last.
+ *     attempt's outcome goes to whoever handed it out last. So nothing of a shard thread may arrive here any more once its successor is connected.
  * P2. A cancelled attempt tells no outcome and counts neither as success nor as failure.
  * P3. Whatever is handed out is told once: done, refused, failed, postponed or dead; unless it was cancelled, or the node stops. A shard thread
  *     keeps what it was told nothing of as it is, so the next start finds it without a rest that a stop made up.

@@ -114,7 +114,7 @@ export interface DomainLimits {
 }
 
 /** Switches that each break one rule, to prove that a check notices. Never set outside checks. */
-export type PlantedBug = "reply-before-commit" | "dedup-not-rebuilt";
+export type PlantedBug = "reply-before-commit" | "dedup-not-rebuilt" | "perform-before-commit";
 
 export interface DomainOptions {
   readonly domain: number;
@@ -1322,6 +1322,7 @@ export class Domain {
   }
 
   #performAfter(group: number, live: OutsideLive): void {
+    if (this.#options.plantedBug === "perform-before-commit") return this.#perform(live);
     if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "perform", live });
     else this.#perform(live);
   }

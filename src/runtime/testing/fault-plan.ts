@@ -1,12 +1,13 @@
 import type { Random } from "./random.ts";
 
 /**
- * What goes wrong. `shard-crash` waits until the thread has handed out a group that is not committed; the three of the commit say what the next
+ * What goes wrong. `shard-crash` waits until the thread has handed out a group that is not committed, `crash-now` does not; the three of the commit say what the next
  * append meets; the disk is broken for a while; the machine's clock jumps.
  */
 export type Fault =
   | { readonly kind: "shard-crash"; readonly thread: number }
-  | { readonly kind: "process-crash" }
+  | { readonly kind: "crash-now"; readonly thread: number }
+  | { readonly kind: "process-crash" | "performer-crash" }
   | { readonly kind: "commit-refused" | "commit-lost" | "commit-kept" }
   | { readonly kind: "disk-broken" | "journal-slow"; readonly forMs: number }
   | { readonly kind: "checkpoint-failed" }

@@ -2,6 +2,7 @@ import type { MemoryJournal } from "../journal/memory-journal.ts";
 import { Recovery } from "../journal/recovery.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
+import type { FromPerformer, ToPerformer } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DomainLimits, PlantedBug } from "../shard/domain.ts";
 import type { DomainMessage } from "../shard/message.ts";
@@ -15,7 +16,7 @@ import { SimulatedJournal } from "./simulated-journal.ts";
 import { type Peer, type SimulatedPerformer, SimulatedShard } from "./simulated-shard.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-/** Rules that a run breaks on purpose, to prove that its checks notice. The first two are switches of the domain itself. */
+/** Rules that a run breaks on purpose, to prove that its checks notice. Those of `PlantedBug` are switches of the domain itself. */
 export type SimulatedBug = PlantedBug | "fence-ignored" | "snapshot-before-commit" | "read-before-register";
 
 export interface SimulatedProcessOptions {
@@ -28,12 +29,19 @@ export interface SimulatedProcessOptions {
   readonly journal: MemoryJournal;
   readonly snapshots: LossySnapshots;
   readonly bug: SimulatedBug | null;
-  readonly performer: SimulatedPerformer | null;
+  /** Null when no effect leaves. */
+  readonly performer: SimulatedPerformers | null;
   readonly commitMsMax: () => number;
   readonly onCommit: () => void;
   readonly onAnswer: (thread: number, caller: number, answer: Answer<Json>) => void;
   readonly onViolation: (what: string) => void;
-  readonly onSubmit: (thread: number) => void;
+  readonly onSubmit: (thread: number, group: ToJournal) => void;
+}
+
+/** Who performs outside effects: the names of the ports, and one performer after the other. */
+export interface SimulatedPerformers {
+  readonly ports: ReadonlySet<string>;
+  readonly start: () => SimulatedPerformer;
 }
 
 /** One life of the process: a journal, threads and a door in one virtual time. `kill` ends it; what it left is in the stores alone. */
@@ -46,6 +54,9 @@ export class SimulatedProcess {
   /** Between a thread and the checkpoint thread, by thread: closed when a new incarnation is registered. */
   readonly #toCheckpoint = new Map<number, Channel<ToCheckpoint>>();
   readonly #controlMsMax: number;
+  #performer: SimulatedPerformer | null;
+  /** From a thread to the performer, by thread: closed when a new incarnation of either is connected. */
+  readonly #toPerformer = new Map<number, Channel<ToPerformer>>();
   #isRecovering = false;
   #startsLeft: number;
   #isGone = false;
@@ -55,6 +66,7 @@ export class SimulatedProcess {
     this.#shards = new Array(options.threadCount).fill(null);
     this.#startsLeft = options.threadCount;
     this.#controlMsMax = options.random.pick([0.5, 4, 12]);
+    this.#performer = options.performer?.start() ?? null;
     this.ingress = new SimulatedIngress({
       threadCount: options.threadCount,
       after: this.#after,
@@ -104,8 +116,22 @@ export class SimulatedProcess {
     return true;
   }
 
+  /** Ends the performer with all that is under way in it; its successor comes a little later. False when none is there. */
+  crashPerformer(): boolean {
+    const { performer } = this.#options;
+    if (this.#performer === null || performer === null) return false;
+    this.#performer.close();
+    this.#performer = null;
+    this.#after(this.#delay(), () => {
+      this.#performer = performer.start();
+      for (const shard of this.shards) if (!shard.isGone && shard.domain !== null) this.#connectPerformer(shard);
+    });
+    return true;
+  }
+
   kill(): void {
     this.#isGone = true;
+    this.#performer?.close();
     for (const shard of this.shards) shard.isGone = true;
     this.ingress.lose();
   }
@@ -139,7 +165,7 @@ export class SimulatedProcess {
   }
 
   #portsOf(thread: number, shardOf: () => SimulatedShard) {
-    const { bug, clock, definitions, journal, limits, random, shardCount, performer, snapshots, threadCount } = this.#options;
+    const { bug, clock, definitions, journal, limits, random, shardCount, snapshots, threadCount } = this.#options;
     const fromJournal = this.#channel<FromJournal>((message) => shardOf().fromJournal(message));
     const toJournal = this.#channel<ToJournal>((group) => this.#journal.receive(group, fromJournal));
     const fromCheckpoint = this.#channel<FromCheckpoint>((message) => shardOf().fromCheckpoint(message));
@@ -155,7 +181,7 @@ export class SimulatedProcess {
       threadOf: (shard: number) => shard % threadCount,
       definitions,
       limits,
-      performer,
+      outside: this.#options.performer?.ports ?? new Set<string>(),
       snapshots,
       random: random.fork(),
       after: this.#after,
@@ -164,12 +190,12 @@ export class SimulatedProcess {
       toJournal,
       toCheckpoint,
       toIngress,
-      plantedBug: bug === "reply-before-commit" || bug === "dedup-not-rebuilt" ? bug : null,
+      plantedBug: isOfDomain(bug) ? bug : null,
       isCheckpointEarly: bug === "snapshot-before-commit",
       onAnswer: (caller: number, answer: Answer<Json>) => this.#options.onAnswer(thread, caller, answer),
       onCrash: (address: string, doing: string, cause: unknown) =>
         this.#options.onViolation(`${address} crashed in ${doing}: ${cause instanceof Error ? cause.stack : String(cause)}`),
-      onSubmit: () => this.#options.onSubmit(thread),
+      onSubmit: (group: ToJournal) => this.#options.onSubmit(thread, group),
       onRefused: () => this.crashShard(thread),
     };
     return { options, ports: { fromJournal, toJournal, fromCheckpoint, toCheckpoint, fromIngress } };
@@ -189,6 +215,24 @@ export class SimulatedProcess {
     const back: Channel<DomainMessage> = this.#channel((message) => a.fromPeer(b.thread, back, message));
     a.connect(b.thread, { out: there, in: back });
     hand({ out: back, in: there });
+  }
+
+  /** Both directions between a thread and the performer. */
+  #connectPerformer(shard: SimulatedShard): void {
+    const performer = this.#performer;
+    if (performer === null) return;
+    const back: Channel<FromPerformer> = this.#channel((outcome) => shard.fromPerformer(there, outcome));
+    const there: Channel<ToPerformer> = this.#channel((message) => {
+      if (this.#performer !== performer) return;
+      if (message.kind === "cancel") performer.cancel(message.ids);
+      else for (const effect of message.effects) performer.perform(effect, (outcome) => back.send(outcome));
+    });
+    // What its predecessor sent must not arrive later than what it sends: the outcome would be told to the dead.
+    this.#toPerformer.get(shard.thread)?.close();
+    this.#toPerformer.set(shard.thread, there);
+    there.listen();
+    back.listen();
+    shard.performerBack(there);
   }
 
   /** Steps 2 to 4 of a start or recovery; `barrier` is step 3. */
@@ -211,6 +255,7 @@ export class SimulatedProcess {
           born.fromCheckpoint.listen();
           born.fromIngress.listen();
           this.ingress.attach(thread, born.fromIngress);
+          this.#connectPerformer(born.shard);
           started();
         });
       };
@@ -259,5 +304,7 @@ interface Born {
   readonly fromIngress: Channel<FromSimulatedIngress>;
 }
 
+const OF_DOMAIN = ["reply-before-commit", "dedup-not-rebuilt", "perform-before-commit"] as const satisfies readonly PlantedBug[];
+const isOfDomain = (bug: SimulatedBug | null): bug is PlantedBug => OF_DOMAIN.some((known) => known === bug);
 const CHANNEL_MS_MAX = 4;
 const BATCH_ROWS = 8;

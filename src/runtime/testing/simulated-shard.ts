@@ -2,11 +2,11 @@ import type { Recovered } from "../journal/recovery.ts";
 import type { SnapshotReader } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
-import type { FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts";
+import type { FromPerformer, PerformEffect, ToPerformer } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
 import type { Checkpoint } from "../shard/checkpoint.ts";
 import { Domain, type DomainLimits, type PlantedBug } from "../shard/domain.ts";
-import type { DomainMessage } from "../shard/message.ts";
+import type { DomainMessage, EffectAction } from "../shard/message.ts";
 import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";
 import type { Channel } from "./channel.ts";
 import type { Random } from "./random.ts";
@@ -33,17 +33,21 @@ export interface SimulatedShardOptions {
   /** Called as the answer leaves the domain, before any delay. */
   readonly onAnswer: (caller: number, answer: Answer<Json>) => void;
   readonly onCrash: (address: string, doing: string, cause: unknown) => void;
-  /** Who performs outside effects, and the ports there are. */
-  readonly performer: SimulatedPerformer | null;
-  readonly onSubmit: () => void;
+  /** Names of the ports that outside effects may go to. */
+  readonly outside: ReadonlySet<string>;
+  readonly onSubmit: (group: ToJournal) => void;
   readonly onRefused: () => void;
 }
 
-/** What performs outside effects in virtual time. It outlives shard threads: an outcome for one that is gone is lost. */
+/**
+ * What performs outside effects in virtual time: the part of a process that its shard threads hand them to. `tell` is for the thread that handed
+ * the effect out last; what it is told after that thread died is lost.
+ */
 export interface SimulatedPerformer {
-  readonly ports: ReadonlySet<string>;
   perform(effect: PerformEffect, tell: (outcome: FromPerformer) => void): void;
-  cancel(id: string): void;
+  cancel(ids: readonly string[]): void;
+  /** It dies: nothing of it happens any more. */
+  close(): void;
 }
 
 /** One thread's end of the wires to another. */
@@ -60,6 +64,7 @@ export class SimulatedShard {
   readonly #options: SimulatedShardOptions;
   readonly #peers = new Map<number, Peer>();
   #domain: Domain | null = null;
+  #toPerformer: Channel<ToPerformer> | null = null;
   #submitted = 0;
   #committed = 0;
   #isScheduled = false;
@@ -94,7 +99,7 @@ export class SimulatedShard {
       isOwned: (shard) => options.threadOf(shard) === this.thread,
       domainOf: options.threadOf,
       definitions: options.definitions,
-      outside: options.performer?.ports ?? new Set(),
+      outside: options.outside,
       limits: options.limits,
       recovered,
       plantedBug: options.plantedBug,
@@ -104,20 +109,16 @@ export class SimulatedShard {
         submit: (group) => {
           this.#submitted++;
           options.toJournal.send(group);
-          options.onSubmit();
+          options.onSubmit(group);
         },
         answer: (caller, answer) => {
+          if (caller === OPERATOR) return;
           options.onAnswer(caller, answer);
           options.toIngress.send({ caller, answer });
         },
         send: (shard, message) => this.#peers.get(options.threadOf(shard))?.out.send(message),
-        perform: (effect) =>
-          options.performer?.perform(effect, (outcome) => {
-            if (this.isGone) return;
-            this.#domain?.performed(outcome);
-            this.#schedule();
-          }),
-        cancel: (id) => options.performer?.cancel(id),
+        perform: (effect) => this.#toPerformer?.send({ kind: "perform", effects: [effect] }),
+        cancel: (id) => this.#toPerformer?.send({ kind: "cancel", ids: [id] }),
         crashed: options.onCrash,
       },
     });
@@ -198,10 +199,32 @@ export class SimulatedShard {
     this.isGone = true;
     const { toJournal, toCheckpoint, toIngress } = this.#options;
     for (const channel of [toJournal, toCheckpoint, toIngress]) channel.cut();
+    this.#toPerformer?.cut();
     for (const peer of this.#peers.values()) peer.out.cut();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { run } of waiting) run(); // Who asked it something hears that it has ended.
+  }
+
+  /** A performer is there, or its successor: it gets all that is under way. */
+  performerBack(port: Channel<ToPerformer>): void {
+    this.#toPerformer = port;
+    this.#domain?.performerLost();
+    this.#schedule();
+  }
+
+  /** How an attempt went, from the performer at the other end of `port`. */
+  fromPerformer(port: Channel<ToPerformer>, outcome: FromPerformer): void {
+    if (this.isGone || this.#toPerformer !== port) return;
+    this.#domain?.performed(outcome);
+    this.#schedule();
+  }
+
+  /** A person's decision about an open effect; nobody hears what became of it. */
+  resolve(id: string, action: EffectAction): void {
+    if (this.isGone) return;
+    this.#domain?.resolve({ caller: OPERATOR, id, action });
+    this.#schedule();
   }
 
   /** Takes a checkpoint as soon as one can begin. */
@@ -301,6 +324,8 @@ export class SimulatedShard {
   }
 }
 
+/** No door waits for it. */
+const OPERATOR = -1;
 const RUN_MS_MAX = 2;
 const RUN_MESSAGES_MAX = 40;
 const LOAD_MS_MAX = 5;

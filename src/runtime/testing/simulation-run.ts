@@ -1,4 +1,4 @@
-import type { Entry } from "../journal/record.ts";
+import { type Entry, unpackEntries } from "../journal/record.ts";
 import { partsOf } from "../kernel/address.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
@@ -11,7 +11,7 @@ import { Random } from "./random.ts";
 import { type Look, RECOVERY_SOURCES, recoveredAnswers } from "./recovery-check.ts";
 import { type ClientCommand, nameOf, type Operation, SimulatedClients } from "./simulated-clients.ts";
 import type { SimulatedBug } from "./simulated-process.ts";
-import { Simulation, type SimulationCounts } from "./simulation.ts";
+import { Simulation, type SimulationCounts, type SimulationOptions } from "./simulation.ts";
 
 export interface SimulationRunOptions {
   /** One seed is one run, to the last record. */
@@ -21,6 +21,8 @@ export interface SimulationRunOptions {
   readonly definitions: readonly AnyDefinition[];
   /** Called once: what the clients do and what must hold, with state of its own for this run. */
   readonly scenario: (stage: SimulationStage) => Scenario;
+  /** Who performs effects that leave: see `SimulationOptions`. */
+  readonly performer?: NonNullable<SimulationOptions["performer"]>;
   /** For checks of the checks: breaks one rule. */
   readonly bug?: SimulatedBug | null;
 }
@@ -39,6 +41,8 @@ export interface Scenario {
   readonly look?: Look;
   /** An answer's bytes for comparing two answers to one id; the default is all of it but the runtime's mark of a repeat. */
   bytesOf?(answer: Answer<Json>): string;
+  /** A group leaves its domain: nothing of it is committed. */
+  submitted?(entries: readonly Entry[]): void;
   /** After every commit, before anybody hears of it: the place for what must always hold. */
   committed?(entries: readonly Entry[]): void;
   /** An answer as it leaves its domain: what it speaks of must be committed (L2). */
@@ -98,6 +102,10 @@ class SimulationRun {
       definitions,
       limits: limitsOf(random),
       bug,
+      ...(options.performer === undefined ? {} : { performer: options.performer }),
+      onSubmit: ({ body }) => {
+        if (this.#scenario.submitted !== undefined) this.#scenario.submitted(unpackEntries(body));
+      },
       onRecord: (record) => {
         const entries = this.#journal.add(record); // Not inside the optional call, which does not evaluate its arguments without a function.
         this.#scenario.committed?.(entries);

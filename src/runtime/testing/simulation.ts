@@ -1,5 +1,5 @@
 import { MemoryJournal } from "../journal/memory-journal.ts";
-import type { StoredRecord } from "../journal/record.ts";
+import type { Group, StoredRecord } from "../journal/record.ts";
 import { shardOf } from "../kernel/address.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
@@ -22,8 +22,10 @@ export interface SimulationOptions {
   readonly definitions: readonly AnyDefinition[];
   readonly limits: DomainLimits;
   readonly bug?: SimulatedBug | null;
-  /** Performs outside effects; it is outside, so it outlives processes. */
-  readonly performer?: SimulatedPerformer;
+  /** Who performs outside effects, and to which ports they go. A performer is a part of its process; what it calls is outside. */
+  readonly performer?: { readonly ports: ReadonlySet<string>; readonly start: (simulation: Simulation) => SimulatedPerformer };
+  /** A group as it leaves its domain for the journal, before anybody has it. */
+  readonly onSubmit?: (group: Group) => void;
   /** Every record as it becomes durable, in order, before anybody hears of it. */
   readonly onRecord: (record: StoredRecord) => void;
   /** An answer as it leaves its domain, with the command it belongs to. */
@@ -36,6 +38,7 @@ export interface SimulationCounts {
   crashes: number;
   crashesUncommitted: number;
   processCrashes: number;
+  performerCrashes: number;
   snapshotsLost: number;
 }
 
@@ -48,7 +51,14 @@ export class Simulation {
   readonly random: Random;
   readonly journal = new MemoryJournal();
   readonly snapshots: LossySnapshots;
-  readonly counts: SimulationCounts = { faults: 0, crashes: 0, crashesUncommitted: 0, processCrashes: 0, snapshotsLost: 0 };
+  readonly counts: SimulationCounts = {
+    faults: 0,
+    crashes: 0,
+    crashesUncommitted: 0,
+    processCrashes: 0,
+    performerCrashes: 0,
+    snapshotsLost: 0,
+  };
   /** What the machinery itself noticed: entities that crashed, callers answered twice. */
   readonly violations: string[] = [];
   readonly #options: SimulationOptions;
@@ -94,8 +104,14 @@ export class Simulation {
       case "shard-crash":
         this.#crashDue.add(fault.thread);
         return;
+      case "crash-now":
+        if (this.#process?.crashShard(fault.thread % this.#threadCount) === true) this.counts.crashes++;
+        return;
       case "process-crash":
         return this.#crashProcess();
+      case "performer-crash":
+        if (this.#process?.crashPerformer() === true) this.counts.performerCrashes++;
+        return;
       case "commit-refused":
         return this.journal.failNext("before");
       case "commit-lost":
@@ -139,12 +155,12 @@ export class Simulation {
   get isQuiet(): boolean {
     if (this.#process?.isWhole !== true) return false;
     return this.#process.shards.every(({ domain, groupsUncommitted }) => {
-      return domain?.isIdle && groupsUncommitted === 0 && domain.effectsOpen === 0 && domain.tellsSeen === 0;
+      return domain?.isIdle && groupsUncommitted === 0 && domain.effectsOpen === 0 && domain.outsideOpen === 0 && domain.tellsSeen === 0;
     });
   }
 
   #startProcess(): void {
-    const { definitions, limits, shardCount, bug = null, performer = null, onAnswer } = this.#options;
+    const { definitions, limits, shardCount, bug = null, performer, onAnswer, onSubmit } = this.#options;
     this.#asked.clear();
     this.#process = new SimulatedProcess({
       threadCount: this.#threadCount,
@@ -156,7 +172,7 @@ export class Simulation {
       journal: this.journal,
       snapshots: this.snapshots,
       bug,
-      performer,
+      performer: performer === undefined ? null : { ports: performer.ports, start: () => performer.start(this) },
       commitMsMax: () => this.#commitMsMax,
       onCommit: () => this.#observe(),
       onAnswer: (_thread, caller, answer) => {
@@ -164,7 +180,10 @@ export class Simulation {
         if (command !== undefined) onAnswer(command, answer);
       },
       onViolation: (what) => this.violations.push(what),
-      onSubmit: (thread) => this.#submitted(thread),
+      onSubmit: (thread, group) => {
+        onSubmit?.(group);
+        this.#submitted(thread);
+      },
     });
   }
 

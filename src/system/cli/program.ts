@@ -78,6 +78,7 @@ function programOf(run: Run, keep: (result: Result) => void): Command {
       new Option("--planted-bug <name>", "for checks only; breaks a promise on purpose").choices([
         "reply-before-commit",
         "dedup-not-rebuilt",
+        "perform-before-commit",
       ] satisfies PlantedBug[]),
     )
     .addHelpText("after", () => settingsHelp())

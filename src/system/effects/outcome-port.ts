@@ -6,10 +6,14 @@ export class OutcomePort {
   readonly #port: MessagePort;
   #outcomes: FromPerformer[] = [];
   #isScheduled = false;
+  #isClosed = false;
 
   constructor(port: MessagePort, take: (message: ToPerformer, tell: (outcome: FromPerformer) => void) => void) {
     this.#port = port;
-    port.on("message", (text: string) => take(JSON.parse(text) as ToPerformer, this.#tell));
+    port.on("message", (text: string) => {
+      // What a dead thread sent and arrives after its successor was registered would turn the outcomes to the dead.
+      if (!this.#isClosed) take(JSON.parse(text) as ToPerformer, this.#tell);
+    });
   }
 
   /** Posts what has not been posted. */
@@ -21,6 +25,7 @@ export class OutcomePort {
 
   /** What is told from now on goes nowhere: the thread at the other end is gone, and its successor asks again. */
   close(): void {
+    this.#isClosed = true;
     this.#port.close();
   }
 

@@ -30,7 +30,7 @@ const open = (name: string, flags: Readonly<Record<string, string | number>> = {
 
 async function heard(node: Node, id: string, name: string): Promise<string | null> {
   const answer = await node.entity(courier, id).ask.get({});
-  const parcel = answer.ok ? answer.value[name] : undefined;
+  const parcel = answer.ok ? answer.value.parcels[name] : undefined;
   if (parcel !== undefined && parcel.answers > 1) throw new Error(`${name} was answered ${parcel.answers} times`);
   return parcel === undefined || parcel.answers === 0 ? null : parcel.last;
 }
