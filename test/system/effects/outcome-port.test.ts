@@ -1,5 +1,5 @@
 /** The effects thread's end of the port to a shard thread, with a real port. */
-import { setTimeout as delay } from "node:timers/promises";
+import { once } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 import { expect, it } from "vitest";
 import type { FromPerformer, ToPerformer } from "../../../src/runtime/index.ts";
@@ -28,7 +28,8 @@ it("P1: closed, it takes nothing of what was under way, so that outcomes are not
   const taken: ToPerformer[] = [];
   const outcomes = new OutcomePort(port1, (message) => taken.push(message));
   for (let i = 0; i < 100; i++) port2.postMessage(JSON.stringify(CANCEL));
+  const gone = once(port2, "close");
   outcomes.close();
-  await delay(50);
+  await gone;
   expect(taken).toEqual([]);
 });
