@@ -37,7 +37,8 @@ export class Heartbeat {
   constructor({ heartbeat, heartbeatEveryMs }: HeartbeatData, loading: Promise<unknown> | null = null) {
     const words = new Int32Array(heartbeat);
     this.#words = words;
-    const loaded = (): void => void Atomics.store(words, LOADED, 1);
+    // The module in which this stands is not evaluated to its end yet: the next turn of the event loop comes after that.
+    const loaded = (): void => void setImmediate(() => Atomics.store(words, LOADED, 1));
     if (loading === null) loaded();
     else loading.then(loaded, loaded);
     this.#timer = setInterval(() => this.beat(), heartbeatEveryMs);

@@ -99,8 +99,8 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
   }
 
   /**
-   * Node.js aborts the whole process when a thread is ended while it imports modules (V8's check "location_ != nullptr", Node 24.21). From the moment in
-   * which all of them are there it can be ended at any time.
+   * Node.js aborts the whole process when a thread is ended while it imports or evaluates its modules (V8's check "location_ != nullptr", Node
+   * 24.21). From the moment in which all of them are evaluated it can be ended at any time.
    */
   async #hasLoaded(): Promise<void> {
     const until = performance.now() + LOAD_MS_MAX;
