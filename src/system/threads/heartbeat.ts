@@ -37,7 +37,7 @@ export class Heartbeat {
   constructor({ heartbeat, heartbeatEveryMs }: HeartbeatData, loading: Promise<unknown> | null = null) {
     const words = new Int32Array(heartbeat);
     this.#words = words;
-    // The module in which this stands is not evaluated to its end yet: the next turn of the event loop comes after that.
+    // In a turn of its own: then the loader has returned, also from modules with a top-level await.
     const loaded = (): void => void setImmediate(() => Atomics.store(words, LOADED, 1));
     if (loading === null) loaded();
     else loading.then(loaded, loaded);

@@ -49,6 +49,18 @@ describe("a worker thread", () => {
     expect(await thread.exited).toBe("exit with code 3");
   });
 
+  it("TRAPS 39: a thread that is ended while it loads its modules is left to load them: Node.js would abort the process", async () => {
+    const loaded = new Int32Array(new SharedArrayBuffer(4));
+    const thread = new WorkerThread<ControlWorker>({
+      name: "loading",
+      url: new URL("../../support/slow-loading-worker.ts", import.meta.url),
+      data: { loaded },
+      heapMiBMax: 64,
+    });
+    await thread.terminate();
+    expect(Atomics.load(loaded, 0)).toBe(1);
+  });
+
   it("a thread that cannot start ends with the reason, and calls to it are refused", async () => {
     const thread = new WorkerThread<ControlWorker>({
       name: "absent",
