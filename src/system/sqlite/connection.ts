@@ -1,10 +1,12 @@
+import { createRequire } from "node:module";
 import type Sqlite from "better-sqlite3";
 import { Fault } from "../../runtime/index.ts";
 import { assertNodeApi, assertSqlite } from "./platform.ts";
 
-// Imported this way round, because the library must not be loaded before the platform was looked at.
+// Loaded this way round, because the library must not be loaded before the platform was looked at. By `require`, because V8 aborts the process when
+// a thread is ended while modules that stand behind a top-level await are run (`AsyncModuleExecutionFulfilled`, Node 24.21).
 assertNodeApi(process.versions);
-const { default: Database } = await import("better-sqlite3");
+const Database = createRequire(import.meta.url)("better-sqlite3") as typeof Sqlite;
 assertSqlite(versionOfSqlite());
 
 export type Connection = Sqlite.Database;
