@@ -18,6 +18,7 @@ import { shardMeasures } from "./observe/shard-measures.ts";
 import { openJournalReader } from "./sqlite/journal-file.ts";
 import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteSnapshotReader } from "./sqlite/snapshot-reader.ts";
+import { WorkNote } from "./threads/at-work.ts";
 import { exposeControl } from "./threads/control.ts";
 import type { PeekQuery } from "./threads/entity-peek.ts";
 import { Heartbeat } from "./threads/heartbeat.ts";
@@ -35,6 +36,8 @@ export interface ShardWorkerData {
   /** Modules with further definitions, and the ports that effects may go to. */
   readonly modules: readonly string[];
   readonly committed: SharedArrayBuffer;
+  /** Of this thread alone: see `WorkNote`. */
+  readonly work: SharedArrayBuffer;
   readonly limits: DomainLimits;
   readonly settings: ShardThreadSettings;
   readonly plantedBug: PlantedBug | null;
@@ -55,6 +58,8 @@ export interface ShardStart {
   /** The journal is read up to this record. */
   readonly position: number;
   readonly isJournalDown: boolean;
+  /** What ended its thread too often: it is not done again. */
+  readonly poison: readonly string[];
   readonly ports: {
     readonly ingress: MessagePort;
     readonly journal: MessagePort;
@@ -89,7 +94,7 @@ function controlOfShard(data: ShardWorkerData) {
     /** Answers when its modules are loaded. */
     ready: (): Promise<true> => loaded.then(() => true),
     /** Recovers from the checkpoint and the journal up to `position`, then takes messages. Answers how many records were read. */
-    async start({ thread, incarnation, position, isJournalDown, ports }: ShardStart): Promise<{ readonly records: number }> {
+    async start({ thread, incarnation, position, isJournalDown, poison, ports }: ShardStart): Promise<{ readonly records: number }> {
       name = `shard-${thread}`;
       reportPort = ports.report;
       const report = (message: ShardReport): void => ports.report.postMessage(message);
@@ -123,6 +128,8 @@ function controlOfShard(data: ShardWorkerData) {
         snapshots,
         ports,
         heartbeat,
+        atWork: new WorkNote(data.work).write,
+        poison,
         committed: new BigInt64Array(data.committed),
         settings: data.settings,
         plantedBug: data.plantedBug,

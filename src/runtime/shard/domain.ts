@@ -22,11 +22,12 @@ import type { Code } from "../kernel/fault.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
 import { isSampledTrace } from "../kernel/trace.ts";
 import { Ring } from "../mailbox/ring.ts";
+import { answerWork, commandWork, effectWork, rebuildWork, timerWork, workOf } from "./at-work.ts";
 import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
 import { DomainMeter, OUTCOME, OUTCOMES, type Outcome } from "./domain-meter.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
-import { EffectTable, LiveEffect } from "./effect-table.ts";
+import { EffectTable, LiveEffect, type Work } from "./effect-table.ts";
 import { Footprint } from "./footprint.ts";
 import { KeyTable } from "./key-table.ts";
 import type {
@@ -64,6 +65,8 @@ export interface DomainPorts {
   send(shard: number, message: DomainMessage): void;
   /** A fault that a person must see: what crashed, where, and why. */
   crashed(address: string, doing: string, cause: unknown): void;
+  /** This is at work from now on, null when nothing is: kept where it outlives the thread. Left out when nobody counts deaths. */
+  readonly atWork?: (work: Work) => void;
   /** A message of a sampled trace was handled. Left out when nobody wants to know: then no trace is looked at. */
   readonly traced?: (handled: TracedMessage) => void;
 }
@@ -129,6 +132,8 @@ export interface DomainOptions {
   readonly outside: ReadonlySet<string>;
   readonly limits: DomainLimits;
   readonly recovered: Recovered;
+  /** What was at work in too many deaths of a thread, by the words of `workOf`; it is not done any more (S9). */
+  readonly poison?: ReadonlySet<string>;
   readonly ports: DomainPorts;
   /** Takes times by a clock of its own; without one, by the ports' clock. */
   readonly meter?: DomainMeter;
@@ -179,6 +184,8 @@ export interface DomainFigures {
  * S7. The answer to an effect of an entity that cannot be rebuilt is not thrown away: the effect stays open with its answer, and a program
  *     that can rebuild the entity gets it at its start.
  * S8. How an attempt at an outside effect went is an entry before anything else comes of it: attempts survive a crash, and are counted.
+ * S9. What ended its thread too often is not given to its entity any more: a command is refused, a tell, an answer or a timer is a dead letter, an
+ *     entity that cannot be read without it is like one that cannot be rebuilt.
  */
 export class Domain {
   readonly #options: DomainOptions;
@@ -231,6 +238,9 @@ export class Domain {
   #sweep: MapIterator<Slot> | null = null;
   readonly #meter: DomainMeter;
   readonly #traced: ((handled: TracedMessage) => void) | null;
+  readonly #atWork: ((work: Work) => void) | null;
+  readonly #poison: ReadonlySet<string>;
+  #work: Work = null;
   /** How the message at work ends, as far as it is known. */
   #outcome: number = OUTCOME.dropped;
   #messagesHandled = 0;
@@ -244,6 +254,8 @@ export class Domain {
     this.#limits = options.limits;
     this.#meter = options.meter ?? new DomainMeter(() => options.ports.nowMs());
     this.#traced = options.ports.traced ?? null;
+    this.#atWork = options.ports.atWork ?? null;
+    this.#poison = options.poison ?? new Set();
     this.#gate = new CommitGate({ domain: options.domain, incarnation: options.incarnation });
     const { recovered, isOwned, domainOf = () => OTHERS } = options;
     this.#effects = new EffectTable({
@@ -309,6 +321,9 @@ export class Domain {
       const detail =
         "Another shard thread has as many messages of this one to handle as it may have; nothing was done. Send the command again later.";
       return this.#ports.answer(message.caller, refusal("OVERLOADED", detail));
+    }
+    if (this.#poison.size > 0 && message.id !== null && this.#poison.has(commandWork(message.to, message.id))) {
+      return this.#ports.answer(message.caller, POISONED);
     }
     const present = this.#slots.get(message.to);
     const definition = present?.definition ?? this.#options.definitions.get(partsOf(message.to).type);
@@ -386,6 +401,7 @@ export class Domain {
     if (hasTail) this.#tailsLoading--;
     try {
       if (failure !== null) throw failure;
+      if (snapshot !== null || hasTail) this.#takeUpRebuild(address); // A new entity is made of nothing that could be to blame.
       rebuild(slot, snapshot);
       this.#footprint.measure(slot);
       slot.status = "ready";
@@ -396,6 +412,7 @@ export class Domain {
       if (hasTail) this.#isPinned = true;
       this.#ports.crashed(address, "rebuild", cause);
     }
+    this.#takeUp(null);
     if (slot.mailbox.count > 0) this.#schedule(slot);
   }
 
@@ -571,7 +588,23 @@ export class Domain {
       left -= this.#turn(slot);
     }
     this.flush();
+    this.#takeUp(null);
     return this.hasReady;
+  }
+
+  /** Notes what is to blame from now on. Most messages in a row are of one work. */
+  #takeUp(work: Work): void {
+    if (work === this.#work || this.#atWork === null) return;
+    this.#work = work;
+    this.#atWork(work);
+  }
+
+  /** @throws Error when rebuilding it ended the thread too often (S9). */
+  #takeUpRebuild(address: string): void {
+    if (this.#atWork === null) return;
+    const work = rebuildWork(address);
+    if (this.#poison.has(work)) throw new Error(`Rebuilding it ended its thread ${POISON_DEATHS} times.`);
+    this.#takeUp(work);
   }
 
   /**
@@ -832,6 +865,7 @@ export class Domain {
       const isSampled = this.#meter.isSampled(message);
       if (isSampled) this.#meter.began();
       this.#outcome = OUTCOME.dropped;
+      this.#takeUp(workOf(message, this.#gate.committedLast));
       this.#handle(slot, message);
       counts[this.#outcome] = (counts[this.#outcome] ?? 0) + 1;
       if (isSampled) this.#meter.ended(slot.address);
@@ -950,6 +984,9 @@ export class Domain {
     if (slot.status === "failed") {
       this.#outcome = OUTCOME.failed;
       answer = entityFailed(slot);
+    } else if (this.#poison.has(effectWork(effect.id))) {
+      this.#outcome = OUTCOME["dead-letter"];
+      answer = POISONED;
     } else if (effect.hops > this.#limits.hopsMax) {
       this.#outcome = OUTCOME["dead-letter"];
       answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
@@ -1007,11 +1044,15 @@ export class Domain {
   }
 
   #handleAsk(slot: Slot, { effect, live }: AskMessage): void {
-    const decision = slot.status === "failed" ? null : this.#decide(slot, effect.command, effect.body, effect.id);
+    const isPoison = this.#poison.has(effectWork(effect.id));
+    const decision = slot.status === "failed" || isPoison ? null : this.#decide(slot, effect.command, effect.body, effect.id);
     let answer: Answer<Json>;
     if (slot.status === "failed") {
       this.#outcome = OUTCOME.failed;
       answer = entityFailed(slot);
+    } else if (isPoison) {
+      this.#outcome = OUTCOME["dead-letter"];
+      answer = POISONED;
     } else if (decision === null || decision.kind === "accept") {
       answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${effect.command}" read-only.`);
     } else answer = answerOf(decision);
@@ -1030,7 +1071,8 @@ export class Domain {
     const name = opened.answerTo;
     const handler = name === undefined ? undefined : slot.definition.answers?.[name];
     let decision: Decision<EventBase, never> | null = null;
-    if (name !== undefined) {
+    if (name !== undefined && this.#poison.size > 0 && this.#poison.has(answerWork(opened.id))) this.#outcome = OUTCOME["dead-letter"];
+    else if (name !== undefined) {
       try {
         if (handler === undefined) throw new Error(`${slot.definition.type} has no handler "${name}" in answers`);
         decision = handler(slot.state as never, answer, this.#info(slot, opened.id));
@@ -1092,7 +1134,10 @@ export class Domain {
     if (!this.#timers.isArmed(timer)) return;
     if (slot.status === "failed") return this.#timers.leave(timer);
     const isSkipped = timer.catchUp === "skip" && this.#at - timer.at > SKIP_LATE_MS;
-    const decision = isSkipped ? null : this.#decide(slot, timer.command, timer.body, `timer ${slot.address} ${timer.label} ${timer.at}`);
+    const isPoison = this.#poison.size > 0 && this.#poison.has(timerWork(timer));
+    if (isPoison) this.#outcome = OUTCOME["dead-letter"];
+    const decision =
+      isSkipped || isPoison ? null : this.#decide(slot, timer.command, timer.body, `timer ${slot.address} ${timer.label} ${timer.at}`);
     const origin = timer.trace === undefined ? NO_ORIGIN : { hops: 0, trace: timer.trace };
     const written = decision === null ? null : this.#write(slot, decision, origin);
     if (written === null && !isSkipped) this.#deadLetters++;
@@ -1220,6 +1265,7 @@ export class Domain {
       outside: { openedAt: this.#at, attempts: 0, nextAt: 0, lastError: null, dead: null },
     };
     const live = new LiveEffect({ effect, toShard: OUTSIDE, openedIn: this.#gate.gathering });
+    live.work = this.#work;
     entry.opens ??= [];
     entry.opens.push(live);
     this.#effects.open(live);
@@ -1251,6 +1297,7 @@ export class Domain {
     if (origin.trace !== undefined) effect.trace = origin.trace;
     const target = this.#slots.get(to);
     const live = new LiveEffect({ effect, toShard: target?.shard ?? this.#shardOf(to), openedIn: this.#gate.gathering });
+    live.work = this.#work;
     entry.opens ??= [];
     entry.opens.push(live);
     this.#effects.open(live);
@@ -1494,6 +1541,9 @@ const OUTSIDE = -1;
 const OTHERS = -1;
 const CONTINUED_IN_A_ROW_MAX = 256;
 
+/** Deaths of a thread in which one work is found before it is not done any more. */
+export const POISON_DEATHS = 3;
+
 /** Where a handled message came from: what its effects inherit. */
 interface Origin {
   readonly hops: number;
@@ -1527,6 +1577,8 @@ function originOf(message: Message): { readonly trace: string | null; readonly d
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
 
 const CANCELLED = refusal("DEADLINE_EXCEEDED", "The client went away before the command began; it was not run.");
+
+const POISONED = refusal("INTERNAL_ERROR", `It was at work when its thread ended, ${POISON_DEATHS} times; it is not done again.`);
 
 const entityFailed = (slot: Slot): Refusal =>
   refusal("ENTITY_FAILED", `${slot.address} cannot be rebuilt from the journal: ${slot.failure} Other entities are not affected.`);

@@ -4,6 +4,12 @@ import type { Json } from "../kernel/json.ts";
 import { Outside } from "./outside.ts";
 import { PortCredits } from "./port-credits.ts";
 
+/**
+ * What to blame if the thread dies now: the number of the client's command, or the words by which something durable is known again after a
+ * recovery. Null: nothing that would come again.
+ */
+export type Work = number | string | null;
+
 /** An open effect in memory. Messages inside the domain carry it, so that no step of a saga looks its effects up again. */
 export class LiveEffect {
   readonly opened: OpenEffect;
@@ -14,6 +20,8 @@ export class LiveEffect {
   /** Null until it was handled. */
   answer: Answer<Json> | null;
   isOpen = true;
+  /** What was at work when it was opened: see `workOf`. */
+  work: Work = null;
   /** Of an effect that leaves the runtime; null of a tell or ask. */
   readonly outside: Outside | null;
   /** The domain that holds a credit for it; null when it is this one, or has handled it. */

@@ -3,6 +3,7 @@ import {
   type Answer,
   type AskSignal,
   type Code,
+  commandWork,
   type FromIngress,
   type Json,
   type PackedCommand,
@@ -14,6 +15,7 @@ import {
 interface Pending {
   readonly thread: number;
   readonly to: string;
+  readonly id: string | null;
   /** Null once it was answered at its deadline: it still counts until the thread has answered, so that a thread that hangs stays bounded. */
   resolve: ((answer: Answer<Json>) => void) | null;
   readonly askedAt: number;
@@ -109,7 +111,7 @@ export class CommandRouter {
     return new Promise((resolve) => {
       this.#unanswered++;
       const unlisten = signal === undefined ? null : this.#listen(signal, caller);
-      this.#pending.set(caller, { thread, to, resolve, askedAt: performance.now(), deadlineAt, unlisten });
+      this.#pending.set(caller, { thread, to, id: command.id, resolve, askedAt: performance.now(), deadlineAt, unlisten });
     });
   }
 
@@ -130,6 +132,12 @@ export class CommandRouter {
     for (const [caller, pending] of this.#pending) {
       if (pending.thread === thread && !waiting.has(caller)) this.#settle(caller, LOST);
     }
+  }
+
+  /** How the command of this caller is known again when it is repeated; null when it has no id, or was answered. */
+  workOf(caller: number): string | null {
+    const pending = this.#pending.get(caller);
+    return pending === undefined || pending.id === null ? null : commandWork(pending.to, pending.id);
   }
 
   /** New commands are refused from now on; resolves when all accepted ones are answered, or at the deadline. */

@@ -30,6 +30,7 @@ import {
   unpackCommands,
   unpackMessages,
   unreachable,
+  type Work,
 } from "../../runtime/index.ts";
 import { type Peek, type PeekQuery, peekFullest, peekPage } from "./entity-peek.ts";
 import type { Heartbeat } from "./heartbeat.ts";
@@ -50,6 +51,10 @@ export interface ShardThreadOptions {
     readonly journal: MessagePort;
   };
   readonly heartbeat: Pick<Heartbeat, "beat" | "during">;
+  /** Notes what is at work where it outlives this thread. */
+  readonly atWork: (work: Work) => void;
+  /** What ended its thread too often. */
+  readonly poison: readonly string[];
   /** Names of the ports that outside effects may go to. */
   readonly outside: ReadonlySet<string>;
   /** Shared: the sequence of the last committed record of the whole journal. */
@@ -125,6 +130,7 @@ export class ShardThread {
       outside: options.outside,
       limits: options.limits,
       recovered: options.recovered,
+      poison: new Set(options.poison),
       plantedBug: options.plantedBug,
       meter: new DomainMeter(() => performance.now()),
       ports: {
@@ -137,6 +143,7 @@ export class ShardThread {
         cancel: (id) => this.#cancels.push(id),
         send: (shard, message) => this.#queueMessage(options.threadOf(shard), message),
         crashed: options.onCrash,
+        atWork: options.atWork,
         ...(options.onTraced === null ? {} : { traced: options.onTraced }),
       },
     });

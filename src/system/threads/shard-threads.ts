@@ -4,17 +4,19 @@ import type { CheckpointControl } from "../checkpoint-worker.ts";
 import type { EffectsControl } from "../effects-worker.ts";
 import type { JournalControl } from "../journal-worker.ts";
 import type { ShardControl, ShardReport, ShardWorkerData } from "../shard-worker.ts";
+import { readWork, workMemory } from "./at-work.ts";
 import type { CommandRouter } from "./command-router.ts";
 import { handOver, handOverAll } from "./control.ts";
 import type { HeartbeatWatch } from "./heartbeat-watch.ts";
 import { moduleUrl } from "./module-url.ts";
+import { Poison } from "./poison.ts";
 import { SpareThread } from "./spare-thread.ts";
 import type { ThreadComponent } from "./thread-component.ts";
 import { WorkerThread } from "./worker-thread.ts";
 
 export interface ShardThreadsOptions {
   readonly threadCount: number;
-  readonly workerData: Omit<ShardWorkerData, "threadCount" | "committed">;
+  readonly workerData: Omit<ShardWorkerData, "threadCount" | "committed" | "work">;
   readonly committed: SharedArrayBuffer;
   readonly heapMiBMax: number;
   readonly journal: Pick<ThreadComponent<JournalControl>, "running" | "untilRunning">;
@@ -40,6 +42,7 @@ type ShardWorker = WorkerThread<ShardControl>;
  *     same with the checkpoint thread, whose end ends nothing here.
  * S3. A shard thread does not outlive the journal thread at which it is registered: what it has handed over may be committed or not, so it
  *     drops everything and its successor reads what is there. No new journal thread opens the file before all of them have ended.
+ * S4. What is at work when a thread ends by itself, or because it made no progress, is counted; a successor is told what was too often (`Poison`).
  */
 export class ShardThreads {
   readonly #options: ShardThreadsOptions;
@@ -48,6 +51,11 @@ export class ShardThreads {
   readonly #running: Array<ShardWorker | null>;
   readonly #spare: SpareThread<ShardControl>;
   readonly #checkpointFailures = new Map<number, string>();
+  /** What each thread has at work. */
+  readonly #works = new WeakMap<ShardWorker, SharedArrayBuffer>();
+  readonly #poison = new Poison();
+  /** Their work is not to blame. */
+  readonly #endedByUs = new WeakSet<ShardWorker>();
 
   constructor(options: ShardThreadsOptions) {
     this.#options = options;
@@ -91,7 +99,7 @@ export class ShardThreads {
 
   /** S3. Resolves when no shard thread is left that was registered. */
   async endAll(reason: string): Promise<void> {
-    for (const worker of this.#registered) worker.end(reason);
+    for (const worker of this.#registered) this.#end(worker, reason);
     await Promise.all(Array.from(this.#registered, (worker) => worker.exited));
   }
 
@@ -112,13 +120,21 @@ export class ShardThreads {
 
   #create(name: string): ShardWorker {
     const { workerData, threadCount, committed, heapMiBMax, heartbeats } = this.#options;
-    return new WorkerThread({
+    const work = workMemory();
+    const worker: ShardWorker = new WorkerThread({
       name,
       url: moduleUrl("../shard-worker", import.meta.url),
       heapMiBMax,
       heartbeatEveryMs: heartbeats.everyMs,
-      data: { ...workerData, threadCount, committed } satisfies ShardWorkerData,
+      data: { ...workerData, threadCount, committed, work } satisfies ShardWorkerData,
     });
+    this.#works.set(worker, work);
+    return worker;
+  }
+
+  #end(worker: ShardWorker, reason: string): void {
+    this.#endedByUs.add(worker);
+    worker.end(reason);
   }
 
   async #start(thread: number, { signal }: ComponentContext): Promise<RunningComponent> {
@@ -130,7 +146,7 @@ export class ShardThreads {
       this.#ended(thread, worker);
       return new Error(reason);
     });
-    const end = (): void => worker.end("its start was given up");
+    const end = (): void => this.#end(worker, "its start was given up");
     signal.addEventListener("abort", end, { once: true });
     try {
       const writer = await journal.untilRunning(signal);
@@ -147,7 +163,11 @@ export class ShardThreads {
       signal.removeEventListener("abort", end);
     }
     // What it had is in the journal, or was answered by a drain: there is nothing to close.
-    return { ended, stop: () => worker.terminate() };
+    const stop = async (): Promise<void> => {
+      this.#end(worker, "it was stopped");
+      await worker.exited;
+    };
+    return { ended, stop };
   }
 
   /** S1, from (2). @returns main's end of the port for commands. */
@@ -162,7 +182,9 @@ export class ShardThreads {
     // Read after the registration and the barrier: whatever was handled before is below it.
     const position = Number(Atomics.load(new BigInt64Array(committed), 0));
     const ports = { ingress: ingress.port2, journal: toJournal.port2, report: report.port2 };
-    await worker.call.start(handOverAll({ thread, incarnation, position, isJournalDown: isDown, ports }, Object.values(ports)));
+    await worker.call.start(
+      handOverAll({ thread, incarnation, position, isJournalDown: isDown, poison: this.#poison.works, ports }, Object.values(ports)),
+    );
     return ingress.port1;
   }
 
@@ -203,10 +225,21 @@ export class ShardThreads {
 
   #ended(thread: number, worker: ShardWorker): void {
     this.#registered.delete(worker);
+    this.#blame(thread, worker);
     if (this.#running[thread] !== worker) return;
     this.#running[thread] = null;
     this.#checkpointFailures.delete(thread);
     this.#options.router.detach(thread);
+  }
+
+  /** S4. Before the callers hear of it: afterwards nobody knows any more whose command it was. */
+  #blame(thread: number, worker: ShardWorker): void {
+    const memory = this.#works.get(worker);
+    if (memory === undefined || this.#endedByUs.has(worker)) return;
+    const work = readWork(memory);
+    const name = typeof work === "number" ? this.#options.router.workOf(work) : work;
+    if (name === null || !this.#poison.died(name)) return;
+    this.#options.log.error({ thread, work: name }, "this was at work in too many deaths of its thread; it is not done again");
   }
 
   #hear(thread: number, worker: ShardWorker, message: ShardReport): void {
@@ -226,7 +259,7 @@ export class ShardThreads {
         log.error({ thread, reason: message.reason }, "a checkpoint could not be stored; it is tried again");
         break;
       case "refused":
-        worker.end("a commit group was refused"); // Its successor recovers; it has answered what it could.
+        this.#end(worker, "a commit group was refused"); // Its successor recovers; it has answered what it could.
         break;
       default:
         unreachable(message);

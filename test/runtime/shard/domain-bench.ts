@@ -29,6 +29,7 @@ import {
   type StoredRecord,
   type TracedMessage,
   unpackEntries,
+  type Work,
 } from "../../../src/runtime/index.ts";
 
 /** A schema that takes what it is given: the core never validates, the doors do. */
@@ -157,6 +158,7 @@ export interface BenchOptions {
   readonly store?: MemorySnapshots;
   /** Records of the journal before this domain. */
   readonly records?: readonly StoredRecord[];
+  readonly poison?: readonly string[];
 }
 
 export class DomainBench {
@@ -169,6 +171,8 @@ export class DomainBench {
   readonly cancels: string[] = [];
   readonly crashes: string[] = [];
   readonly loads: string[] = [];
+  /** What was at work, as it was noted. */
+  readonly works: Work[] = [];
   /** Messages of sampled traces that were handled. */
   readonly traced: TracedMessage[] = [];
   readonly snapshots: Map<string, Snapshot>;
@@ -191,6 +195,7 @@ export class DomainBench {
       outside: new Set(["mail", "bus"]),
       limits: { ...LIMITS, ...options.limits },
       recovered: options.recovered ?? recoveredOf(this.records, options.isOwned),
+      poison: new Set(options.poison),
       ports: {
         nowMs: () => this.nowMs,
         load: (address) => this.loads.push(address),
@@ -203,6 +208,7 @@ export class DomainBench {
         perform: (effect) => this.performs.push(effect),
         cancel: (id) => this.cancels.push(id),
         crashed: (address, doing, cause) => this.crashes.push(`${address} ${doing}: ${cause instanceof Error ? cause.message : cause}`),
+        atWork: (work) => void this.works.push(work),
         traced: (handled) => this.traced.push(handled),
       },
     });
