@@ -111,7 +111,7 @@ describe("a watch with a clock of the test", () => {
 
 describe("real threads", () => {
   it("DESIGN 4.3: of two threads the one in an endless loop is ended, with that reason", async () => {
-    const watch = new HeartbeatWatch({ heartbeatMs: 400 });
+    const watch = new HeartbeatWatch({ heartbeatMs: 1_000 });
     const start = (name: string): WorkerThread<ControlWorker> =>
       new WorkerThread<ControlWorker>({
         name,
@@ -126,7 +126,7 @@ describe("real threads", () => {
     await expect(bad.call.loop()).rejects.toMatchObject({
       message: expect.stringMatching(/the bad thread did not answer: no heartbeat for/),
     });
-    expect(await bad.exited).toMatch(/^no heartbeat for \d+ ms \(threads.heartbeatMs is 400\)$/);
+    expect(await bad.exited).toMatch(/^no heartbeat for \d+ ms \(threads.heartbeatMs is 1000\)$/);
     expect(await good.call.echo("lives")).toBe("lives");
     watch.close();
     await good.terminate();
@@ -136,12 +136,12 @@ describe("real threads", () => {
     using dir = folder();
     const server = await KillableServer.start({
       dataDir: dir.path,
-      env: { TROUPE_THREADS_HEARTBEAT_MS: "400", TROUPE_SHARD_THREADS: "2", TROUPE_LOG_LEVEL: "error" },
+      env: { TROUPE_THREADS_HEARTBEAT_MS: "1000", TROUPE_SHARD_THREADS: "2", TROUPE_LOG_LEVEL: "error" },
     });
     process.kill(server.nodePid, "SIGSTOP");
-    await delay(1_500); // The time for which the process does not exist.
+    await delay(2_500); // The time for which the process does not exist.
     process.kill(server.nodePid, "SIGCONT");
-    await delay(1_000); // The time in which a watch that misjudges would end them.
+    await delay(1_500); // The time in which a watch that misjudges would end them.
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
     expect(server.said).not.toMatch(/no heartbeat/);
     expect(await server.stop()).toBe(0);

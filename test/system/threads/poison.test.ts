@@ -8,7 +8,7 @@ import { trap } from "../../support/poison-module.ts";
 import { openNode, until } from "../../support/test-node.ts";
 
 const modules = [new URL("../../support/poison-module.ts", import.meta.url)];
-const FLAGS = { "--shard.threads": 2, "--threads.heartbeat-ms": 300 };
+const FLAGS = { "--shard.threads": 2, "--threads.heartbeat-ms": 1_000 };
 const codeOf = (answer: Answer<unknown>): string => (answer.ok ? "ok" : answer.code);
 const POISONED = "this was at work in too many deaths of its thread; it is not done again";
 
