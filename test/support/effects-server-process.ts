@@ -23,7 +23,7 @@ const WORDS_MAX = 5_000;
 export async function startEffectsServer(dir: string, upstreamUrl: string, plantedBug = ""): Promise<EffectsServer> {
   const child = spawn(process.execPath, [fileURLToPath(new URL("./effects-server.ts", import.meta.url)), dir, plantedBug], {
     env: { ...process.env, UPSTREAM_URL: upstreamUrl, MALLOC_ARENA_MAX: "2" },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
   const exited = once(child, "exit") as Promise<[code: number | null]>;
   let said = "";

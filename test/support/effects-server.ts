@@ -44,6 +44,7 @@ const url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
 system.dataDir.announce([url], admin.url);
 process.stdout.write(`${JSON.stringify({ url, adminUrl: admin.url })}\n`);
 
+process.stdin.resume().once("end", () => process.exit(1)); // Whoever started it is gone.
 process.once("SIGTERM", () => {
   door.close();
   door.closeAllConnections();
