@@ -64,28 +64,38 @@ const SPAN_BYTES = 8;
 /** Options of the asks that this request causes: they stand in its trace, below its own span; `response` says when its client went away. */
 export function askOptionsOf(request: FastifyRequest, response: ServerResponse, timeoutMs: number): Omit<AskOptions, "id"> {
   const trace = traceOf(request.raw);
-  const signal = departureOf(response);
+  const signal = new Departure(response);
   return trace === null ? { timeoutMs, signal } : { timeoutMs, trace: traceparentOf(trace, request.id), signal };
 }
 
-/** Aborted when the connection is gone before the answer was ended. An AbortController each would cost a request 2 us. */
-function departureOf(response: ServerResponse): AskSignal {
-  const isGone = (): boolean => response.destroyed && !response.writableEnded;
-  let onClose: (() => void) | null = null;
-  return {
-    get aborted() {
-      return isGone();
-    },
-    addEventListener(_type, listener) {
-      onClose = () => {
-        if (!response.writableEnded) listener();
-      };
-      response.once("close", onClose);
-    },
-    removeEventListener() {
-      if (onClose !== null) response.removeListener("close", onClose);
-    },
-  };
+/**
+ * Aborted when the connection is gone before the answer was ended. An AbortController each would cost a request 2 us. No function is written where a property
+ * gets it, as in an object literal: V8 makes such functions old from birth, and what they close over, here the whole request, stays until the next
+ * full collection. That was a third of the time in collections.
+ */
+class Departure implements AskSignal {
+  readonly #response: ServerResponse;
+  #onClose: (() => void) | null = null;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  get aborted(): boolean {
+    return this.#response.destroyed && !this.#response.writableEnded;
+  }
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    const onClose = (): void => {
+      if (!this.#response.writableEnded) listener();
+    };
+    this.#onClose = onClose;
+    this.#response.once("close", onClose);
+  }
+
+  removeEventListener(): void {
+    if (this.#onClose !== null) this.#response.removeListener("close", this.#onClose);
+  }
 }
 
 export type Page = { readonly ok: true; readonly after: number; readonly limit: number } | Refusal;
