@@ -159,10 +159,13 @@ function controlOfShard(data: ShardWorkerData) {
     },
     idle: () => shell().idle(),
     checkpointNow: () => shell().checkpointNow(),
-    close(): void {
+    /** Keeps nothing of the shards it had: it can be another shard thread after this. */
+    drop(): void {
       running?.close();
-      snapshots.close();
+      running = null;
       reportPort?.close();
+      reportPort = null;
+      name = "shard-spare";
     },
   };
 }

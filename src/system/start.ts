@@ -72,7 +72,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
   const { meta } = openStores({ dir, ...store, onChecked: (records, of) => progress.checked(records, of) });
   const committed = new SharedArrayBuffer(8);
   const heartbeats = new HeartbeatWatch(config.threads);
-  const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs };
+  const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs, codeCacheDir: paths.codeCache };
 
   const journal: ThreadComponent<JournalControl> = new ThreadComponent({
     type: "journal-thread",
@@ -96,9 +96,9 @@ function compose({ config, options, log, dataDir }: Composition): Node {
         transfer: [state.port2],
       });
     },
-    mayStart: () => shards.endAll(JOURNAL_ENDED),
+    mayStart: () => shards.dropAll(JOURNAL_ENDED),
     open: async (worker) => node.journalOpened((await worker.call.open()).synchronous),
-    onEnded: () => void shards.endAll(JOURNAL_ENDED),
+    onEnded: () => void shards.dropAll(JOURNAL_ENDED),
   });
   const checkpoint: ThreadComponent<CheckpointControl> = new ThreadComponent({
     type: "checkpoint-thread",
@@ -172,6 +172,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     threadCount,
     committed,
     heapMiBMax: shard.heapMiBMax,
+    codeCacheDir: paths.codeCache,
     journal,
     checkpoint,
     effects,

@@ -43,6 +43,41 @@ describe("check:kill", () => {
   });
 });
 
+describe("check:chaos", () => {
+  const few = [
+    "--seconds",
+    "16",
+    "--gap-ms",
+    "400",
+    "--heartbeat-ms",
+    "1000",
+    "--connections",
+    "16",
+    "--ratio-percent",
+    "0",
+    "--serving-ms",
+    "0",
+  ];
+
+  it("DESIGN 4.3, 4.4: threads that die and a full disk under load lose nothing acknowledged, and readiness names each", async () => {
+    const { code, figures } = await check(
+      "chaos",
+      ...few,
+      "--kinds",
+      "shard-throw,shard-loop,journal-exit,checkpoint-exit,views-exit,disk-full",
+    );
+    expect(figures).toMatchObject({ ok: true, lost: 0, doubled: 0, defects: [] });
+    expect(code).toBe(0);
+  });
+
+  it("L2: notices a server that acknowledges before the commit", async () => {
+    const { code, figures } = await check("chaos", ...few, "--kinds", "journal-exit,disk-full", "--weaken", "reply-before-commit");
+    expect(figures.ok).toBe(false);
+    expect(figures.lost).toBeGreaterThan(0);
+    expect(code).toBe(1);
+  });
+});
+
 describe("check:stop", () => {
   it("DESIGN 4.6: SIGTERM and kill -9 under load lose nothing accepted, with and without a supervisor that brings it back", async () => {
     const { code, figures } = await check("stop", "--rounds", "4", "--acks", "50");

@@ -72,6 +72,8 @@ export interface ChaosFigures {
 /** Shares of the time without faults: at the beginning, in the middle, at the end. */
 const QUIET_SHARE = 0.1;
 const READY_MS_MAX = 30_000;
+/** Acknowledged orders that are sent a second time after each fault. */
+const COMPARED = { latest: 64, older: 36 };
 const FULL_MS_MIN = 300;
 const FULL_MS_MORE = 1_200;
 
@@ -95,6 +97,7 @@ export async function chaosRun(run: ChaosRun): Promise<ChaosFigures> {
     while (performance.now() < until) {
       await delay(gapMs * (0.5 + random()));
       between.push({ fromMs: clearMs, toMs: goodput.sample() });
+      load.compareLater(COMPARED.latest, COMPARED.older, random);
       const fault = await commit(run, watch, deck.next());
       faults.push(fault);
       if (!fault.isNamed) defects.push(`${fault.kind}: readiness did not name it`);

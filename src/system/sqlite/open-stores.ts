@@ -14,6 +14,8 @@ export const storePaths = (dir: string) => ({
   journal: join(dir, "journal.db"),
   state: join(dir, "state.db"),
   views: join(dir, "views.db"),
+  /** Of compiled code, made anew when it is missing. */
+  codeCache: join(dir, "code-cache"),
 });
 
 export interface OpenStoresOptions {

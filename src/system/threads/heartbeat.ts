@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { workerData } from "node:worker_threads";
 
 /** What `WorkerThread` gives to each thread besides its own data. */
@@ -38,7 +39,11 @@ export class Heartbeat {
     const words = new Int32Array(heartbeat);
     this.#words = words;
     // In a turn of its own: then the loader has returned, also from modules with a top-level await.
-    const loaded = (): void => void setImmediate(() => Atomics.store(words, LOADED, 1));
+    const loaded = (): void =>
+      void setImmediate(() => {
+        Atomics.store(words, LOADED, 1);
+        flushCompileCache(); // At its end would be too late: it may live as long as the process.
+      });
     if (loading === null) loaded();
     else loading.then(loaded, loaded);
     this.#timer = setInterval(() => this.beat(), heartbeatEveryMs);

@@ -116,7 +116,8 @@ export class ShardThread {
   #relievedAt = 0;
   /** The entities take more bytes than they may, and the last look found none that can leave. */
   #isCrowded = false;
-  #waiting: Array<{ readonly isDone: () => boolean; readonly resolve: () => void }> = [];
+  #waiting: Array<{ readonly isDone: () => boolean; readonly resolve: () => void; readonly reject: (why: Error) => void }> = [];
+  #isClosed = false;
 
   constructor(options: ShardThreadOptions) {
     this.#options = options;
@@ -288,7 +289,11 @@ export class ShardThread {
     if (this.#checkpointFailures > failed) throw new Error(this.#checkpointFailure ?? "the checkpoint failed");
   }
 
+  /** Drops everything: nothing leaves any more, and who waits hears that it is over. */
   close(): void {
+    this.#isClosed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error(OVER));
+    for (const resolve of this.#resolving.values()) resolve({ ok: false, code: "OUTCOME_UNKNOWN", detail: OVER });
     for (const timer of this.#timers) clearInterval(timer);
     if (this.#due !== null) clearTimeout(this.#due.timer);
     this.#performer?.close();
@@ -299,6 +304,7 @@ export class ShardThread {
 
   readonly #run = (): void => {
     this.#isScheduled = false;
+    if (this.#isClosed) return;
     const { settings } = this.#options;
     const until = performance.now() + settings.runMsMax;
     const window = this.#domain.timersWanted;
@@ -542,9 +548,10 @@ export class ShardThread {
   // Waiting ------------------------------------------------------------------------------------------------------------------------
 
   #until(isDone: () => boolean): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new Error(OVER));
     if (isDone()) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#waiting.push({ isDone, resolve });
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ isDone, resolve, reject });
     });
   }
 
@@ -557,6 +564,8 @@ export class ShardThread {
     }
   }
 }
+
+const OVER = "the shard thread has dropped everything; its successor recovers";
 
 /** Finished entities that are handed to the store together, apart from a checkpoint: few enough to die young, enough to share index pages. */
 const RETIRED_ROWS_MIN = 4_000;

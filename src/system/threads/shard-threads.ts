@@ -10,7 +10,7 @@ import { handOver, handOverAll } from "./control.ts";
 import type { HeartbeatWatch } from "./heartbeat-watch.ts";
 import { moduleUrl } from "./module-url.ts";
 import { Poison } from "./poison.ts";
-import { SpareThread } from "./spare-thread.ts";
+import { SpareThreads } from "./spare-threads.ts";
 import type { ThreadComponent } from "./thread-component.ts";
 import { WorkerThread } from "./worker-thread.ts";
 
@@ -19,6 +19,7 @@ export interface ShardThreadsOptions {
   readonly workerData: Omit<ShardWorkerData, "threadCount" | "committed" | "work">;
   readonly committed: SharedArrayBuffer;
   readonly heapMiBMax: number;
+  readonly codeCacheDir: string;
   readonly journal: Pick<ThreadComponent<JournalControl>, "running" | "untilRunning">;
   readonly checkpoint: Pick<ThreadComponent<CheckpointControl>, "running">;
   /** Null when nothing performs effects. */
@@ -32,35 +33,48 @@ export interface ShardThreadsOptions {
 
 type ShardWorker = WorkerThread<ShardControl>;
 
+/** What a thread is at the moment. */
+interface Part {
+  readonly thread: number;
+  readonly unwatch: () => void;
+  readonly over: (cause: Error) => void;
+  /** It has a port of the journal thread. */
+  isRegistered: boolean;
+  /** Then its work is not to blame. */
+  isEndedByUs: boolean;
+}
+
+/** To drop everything is to close ports and timers. */
+const DROP_MS_MAX = 500;
+
 /**
  * The shard threads as parts of the tree: when one is started and when it is given up is its supervisor's; how, is here.
  *
- * S1. A start has the steps of DESIGN 4.3, the first one and that of a successor alike: (1) the old thread has ended, (2) a new incarnation is
+ * S1. A start has the steps of DESIGN 4.3, the first one and that of a successor alike: (1) the old thread has ended, or dropped all it had, (2) a new incarnation is
  *     registered with the journal, which refuses the old one from then on, (3) every thread that runs drops the old one's unhandled messages and
  *     answers when all it has handled is committed, (4) only then it reads the journal.
  * S2. Two threads are linked by whichever of them runs later, in the moment in which it does; each then sends the other what is open. The
  *     same with the checkpoint thread, whose end ends nothing here.
- * S3. A shard thread does not outlive the journal thread at which it is registered: what it has handed over may be committed or not, so it
- *     drops everything and its successor reads what is there. No new journal thread opens the file before all of them have ended.
+ * S3. A shard thread's part does not outlive the journal thread at which it is registered: what it has handed over may be committed or not, so it
+ *     drops everything, and who takes its part reads what is there. No new journal thread opens the file before all of them have. The same
+ *     after a refused group. The thread itself is well, and becomes a spare.
  * S4. What is at work when a thread ends by itself, or because it made no progress, is counted; a successor is told what was too often (`Poison`).
  */
 export class ShardThreads {
   readonly #options: ShardThreadsOptions;
-  /** Threads that have a port of the journal thread, with those that are starting. */
-  readonly #registered = new Set<ShardWorker>();
   readonly #running: Array<ShardWorker | null>;
-  readonly #spare: SpareThread<ShardControl>;
+  readonly #spares: SpareThreads<ShardControl>;
   readonly #checkpointFailures = new Map<number, string>();
   /** What each thread has at work. */
   readonly #works = new WeakMap<ShardWorker, SharedArrayBuffer>();
   readonly #poison = new Poison();
-  /** Their work is not to blame. */
-  readonly #endedByUs = new WeakSet<ShardWorker>();
+  /** The parts that threads have, with those that are starting. */
+  readonly #parts = new Map<ShardWorker, Part>();
 
   constructor(options: ShardThreadsOptions) {
     this.#options = options;
     this.#running = new Array(options.threadCount).fill(null);
-    this.#spare = new SpareThread((name) => this.#create(name));
+    this.#spares = new SpareThreads({ name: "shard-spare", create: (name) => this.#create(name) });
   }
 
   /** Threads that do not run at the moment. */
@@ -83,11 +97,6 @@ export class ShardThreads {
     return this.#running.filter((worker): worker is ShardWorker => worker !== null && !worker.isGone);
   }
 
-  /** The spare thread's number, -1 when there is none; for checks. */
-  get spareThreadId(): number {
-    return this.#spare.threadId;
-  }
-
   component(thread: number): Component {
     return { type: "shard-thread", start: (context) => this.#start(thread, context) };
   }
@@ -97,10 +106,9 @@ export class ShardThreads {
     await this.#running[thread]?.terminate();
   }
 
-  /** S3. Resolves when no shard thread is left that was registered. */
-  async endAll(reason: string): Promise<void> {
-    for (const worker of this.#registered) this.#end(worker, reason);
-    await Promise.all(Array.from(this.#registered, (worker) => worker.exited));
+  /** S3. Resolves when nothing is left of the threads that were registered. */
+  async dropAll(reason: string): Promise<void> {
+    await Promise.all(Array.from(this.#parts, ([worker, part]) => (part.isRegistered ? this.#drop(worker, part, reason) : null)));
   }
 
   /** S2: the checkpoint thread runs. */
@@ -115,16 +123,17 @@ export class ShardThreads {
 
   /** Ends the spare; the others are ended by the tree. */
   async close(): Promise<void> {
-    await this.#spare.close();
+    await this.#spares.close();
   }
 
   #create(name: string): ShardWorker {
-    const { workerData, threadCount, committed, heapMiBMax, heartbeats } = this.#options;
+    const { workerData, threadCount, committed, heapMiBMax, codeCacheDir, heartbeats } = this.#options;
     const work = workMemory();
     const worker: ShardWorker = new WorkerThread({
       name,
       url: moduleUrl("../shard-worker", import.meta.url),
       heapMiBMax,
+      codeCacheDir,
       heartbeatEveryMs: heartbeats.everyMs,
       data: { ...workerData, threadCount, committed, work } satisfies ShardWorkerData,
     });
@@ -132,42 +141,69 @@ export class ShardThreads {
     return worker;
   }
 
-  #end(worker: ShardWorker, reason: string): void {
-    this.#endedByUs.add(worker);
-    worker.end(reason);
-  }
-
   async #start(thread: number, { signal }: ComponentContext): Promise<RunningComponent> {
     const { journal, heartbeats } = this.#options;
-    const worker = this.#spare.take(`shard-${thread}`);
-    const unwatch = heartbeats.watch(worker);
-    const ended = worker.exited.then((reason) => {
-      unwatch();
-      this.#ended(thread, worker);
-      return new Error(reason);
-    });
-    const end = (): void => this.#end(worker, "its start was given up");
-    signal.addEventListener("abort", end, { once: true });
+    const worker = this.#spares.take(`shard-${thread}`);
+    const { promise: ended, resolve } = Promise.withResolvers<Error>();
+    const part: Part = { thread, unwatch: heartbeats.watch(worker), over: resolve, isRegistered: false, isEndedByUs: false };
+    this.#parts.set(worker, part);
+    void worker.exited.then((reason) => this.#over(worker, part, reason));
+    const stop = async (): Promise<void> => {
+      part.isEndedByUs = true;
+      await worker.terminate();
+    };
+    const abort = (): void => void stop();
+    signal.addEventListener("abort", abort, { once: true });
     try {
       const writer = await journal.untilRunning(signal);
-      this.#registered.add(worker);
+      part.isRegistered = true;
       const ingress = await this.#recover(thread, worker, writer);
-      if (worker.isGone) throw await ended;
+      if (this.#parts.get(worker) !== part) throw await ended;
       if (journal.running !== writer) throw new Error("the journal thread ended meanwhile");
       this.#runs(thread, worker);
       this.#options.router.attach(thread, ingress);
     } catch (cause) {
-      await worker.terminate();
+      if (this.#parts.get(worker) === part) await stop();
       throw cause;
     } finally {
-      signal.removeEventListener("abort", end);
+      signal.removeEventListener("abort", abort);
     }
     // What it had is in the journal, or was answered by a drain: there is nothing to close.
-    const stop = async (): Promise<void> => {
-      this.#end(worker, "it was stopped");
-      await worker.exited;
-    };
     return { ended, stop };
+  }
+
+  /** S3. A thread that does not do it at once, or is just starting, is ended. */
+  async #drop(worker: ShardWorker, part: Part, reason: string): Promise<void> {
+    part.isEndedByUs = true;
+    if (!(this.#running[part.thread] === worker && (await this.#hasDropped(worker)))) {
+      worker.end(reason);
+      await worker.exited;
+    } else if (this.#over(worker, part, reason)) await this.#spares.giveBack(worker);
+  }
+
+  async #hasDropped(worker: ShardWorker): Promise<boolean> {
+    let timer: NodeJS.Timeout | null = null;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), DROP_MS_MAX);
+    });
+    const dropped = worker.call.drop().then(
+      () => true,
+      () => false,
+    );
+    const hasDropped = await Promise.race([dropped, late]);
+    if (timer !== null) clearTimeout(timer);
+    return hasDropped;
+  }
+
+  /** The thread has ended, or dropped the part. False when that was so already. */
+  #over(worker: ShardWorker, part: Part, reason: string): boolean {
+    if (this.#parts.get(worker) !== part) return false;
+    this.#parts.delete(worker);
+    part.unwatch();
+    if (!part.isEndedByUs) this.#blame(part.thread, worker);
+    this.#ended(part.thread, worker);
+    part.over(new Error(reason));
+    return true;
   }
 
   /** S1, from (2). @returns main's end of the port for commands. */
@@ -194,7 +230,7 @@ export class ShardThreads {
     this.#linkToCheckpoint(thread, worker);
     this.#linkToPerformer(thread, worker);
     for (const [other, peer] of this.#running.entries()) if (peer !== null && peer !== worker) this.#link(thread, worker, other, peer);
-    if (this.recovering.length === 0) this.#spare.refill();
+    if (this.recovering.length === 0) this.#spares.refill();
   }
 
   #link(thread: number, worker: ShardWorker, other: number, peer: ShardWorker): void {
@@ -224,8 +260,6 @@ export class ShardThreads {
   }
 
   #ended(thread: number, worker: ShardWorker): void {
-    this.#registered.delete(worker);
-    this.#blame(thread, worker);
     if (this.#running[thread] !== worker) return;
     this.#running[thread] = null;
     this.#checkpointFailures.delete(thread);
@@ -235,7 +269,7 @@ export class ShardThreads {
   /** S4. Before the callers hear of it: afterwards nobody knows any more whose command it was. */
   #blame(thread: number, worker: ShardWorker): void {
     const memory = this.#works.get(worker);
-    if (memory === undefined || this.#endedByUs.has(worker)) return;
+    if (memory === undefined) return;
     const work = readWork(memory);
     const name = typeof work === "number" ? this.#options.router.workOf(work) : work;
     if (name === null || !this.#poison.died(name)) return;
@@ -258,9 +292,11 @@ export class ShardThreads {
         this.#checkpointFailures.set(thread, message.reason);
         log.error({ thread, reason: message.reason }, "a checkpoint could not be stored; it is tried again");
         break;
-      case "refused":
-        this.#end(worker, "a commit group was refused"); // Its successor recovers; it has answered what it could.
+      case "refused": {
+        const part = this.#parts.get(worker); // It has answered what it could.
+        if (part?.thread === thread) void this.#drop(worker, part, "a commit group was refused");
         break;
+      }
       default:
         unreachable(message);
     }

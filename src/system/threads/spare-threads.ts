@@ -1,0 +1,50 @@
+import type { WorkerThread } from "./worker-thread.ts";
+
+type Warm = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+/**
+ * Threads that are started, have loaded their modules and wait for a part: who needs one does not pay for its start. One is kept; besides, those
+ * that were given back wait here until they are needed again, which is soon. One that ended is not replaced before it is needed, so a module that
+ * cannot be loaded does not start threads for ever.
+ */
+export class SpareThreads<Api extends Warm> {
+  readonly #create: (name: string) => WorkerThread<Api>;
+  readonly #name: string;
+  #spares: Array<WorkerThread<Api>> = [];
+  #isClosed = false;
+
+  constructor(options: { readonly name: string; readonly create: (name: string) => WorkerThread<Api> }) {
+    this.#name = options.name;
+    this.#create = options.create;
+  }
+
+  /** A spare, or a new thread when there is none. It belongs to the caller. */
+  take(name: string): WorkerThread<Api> {
+    const spare = this.#living.shift();
+    this.#spares = this.#spares.filter((other) => other !== spare);
+    if (spare === undefined) return this.#create(name);
+    spare.name = name;
+    return spare;
+  }
+
+  /** The thread has no part any more, and keeps nothing of the one it had. Ends it when no spares are wanted. */
+  async giveBack(thread: WorkerThread<Api>): Promise<void> {
+    if (this.#isClosed) return await thread.terminate();
+    thread.name = this.#name;
+    this.#spares.push(thread);
+  }
+
+  /** Starts one when there is none: when the part that took the last one runs, because both would want the same cores. */
+  refill(): void {
+    if (!this.#isClosed && this.#living.length === 0) this.#spares = [this.#create(this.#name)];
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#spares.splice(0).map((spare) => spare.terminate()));
+  }
+
+  get #living(): Array<WorkerThread<Api>> {
+    return this.#spares.filter(({ isGone }) => !isGone);
+  }
+}
