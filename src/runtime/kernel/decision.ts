@@ -37,7 +37,8 @@ export interface AskEffect {
 }
 /**
  * What something outside does: a named external port (`call`), a task of the worker pool (`compute`), the broker (`publish`). At least once:
- * every attempt carries the same id, by which the outside can tell repeats. After the last attempt it is a dead letter and the entity gets a refusal.
+ * every attempt carries the same id, by which the outside can tell repeats. After the last attempt it is a dead letter and the entity gets a refusal
+ * (unless `keepsDead`).
  */
 export interface OutsideEffect {
   readonly kind: OutsideKind;
@@ -50,6 +51,16 @@ export interface OutsideEffect {
   readonly isOrdered?: boolean;
   /** A name by which the entity can cancel it (`cancels`); of two open ones with one name the younger has it. */
   readonly label?: string;
+  /**
+   * The handler in `progress` that hears, in order, what the port tells while an attempt is under way. Only ports of the effects thread tell
+   * (`call`, `publish`). Not durable until handled: after a crash a new attempt, of a higher number, tells from the beginning.
+   */
+  readonly progressTo?: string;
+  /**
+   * A dead letter of it stays open although it wants an answer, and so does what the port refuses: the entity is answered when a replay
+   * ends it, or with a refusal when a person drops it.
+   */
+  readonly keepsDead?: true;
 }
 /**
  * A durable timer: at `at` (milliseconds since 1970; make it from `info.at`) the entity gets the command, with an id of the timer's own. An
@@ -68,7 +79,8 @@ export type OutsideKind = "call" | "compute" | "publish";
 
 /**
  * The decision of a handler. `accept` records events (evolve applies them), an optional reply to who sent the command, effects, and
- * `settle`: the answer for everybody who waits for this entity. A command accepted with `isAnsweredLater` waits for a `settle`.
+ * `settles` and `settle`: the answers for those who wait for this entity. A command accepted with `isAnsweredLater` waits for one of them; a repeat
+ * of it that is accepted so again, without events, waits beside it. So many may wait for one entity as its mailbox holds.
  * `reply` and a refusal of a command that no record of its id needs write nothing. `ignore` answers nothing but "handled".
  */
 export type Decision<Event = EventBase, Reply = Json> = Accept<Event, Reply> | Reject | ReplyOnly<Reply> | Ignore;
@@ -80,10 +92,18 @@ export interface Accept<Event, Reply> {
   readonly events: readonly Event[];
   readonly reply?: Reply;
   readonly isAnsweredLater?: boolean;
+  /** Answers everybody whose command has this id, if anybody waits. */
+  readonly settles?: readonly Settled[];
+  /** Answers everybody else who waits. */
   readonly settle?: Json;
   readonly effects?: readonly Effect[];
   /** Labels of this entity's timers and open outside effects that are over now: none fires or begins any more, and no outcome comes back. */
   readonly cancels?: readonly string[];
+}
+/** The answer for those whose command has the id. */
+export interface Settled {
+  readonly id: string;
+  readonly value: Json;
 }
 export interface Reject {
   readonly kind: "reject";

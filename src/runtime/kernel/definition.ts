@@ -13,6 +13,8 @@ export interface Info {
   readonly shardCount: number;
   /** Milliseconds since 1970; never goes back within a shard. */
   readonly at: number;
+  /** For progress of an effect outside the runtime, and for its outcome: of which attempt, from 1. A replay of a dead letter counts anew. */
+  readonly attempt?: number;
 }
 
 /**
@@ -54,6 +56,11 @@ export interface EntityDefinition<
   };
   /** Handlers of the answers to this entity's own effects, by the name in `answerTo`. Their reply goes nowhere; `settle` does. */
   readonly answers?: { readonly [Name in Answers]: (state: State, answer: Answer<Json>, info: Info) => Decision<EventOf<Events>, never> };
+  /**
+   * Handlers of what ports tell while they perform this entity's effects, by the name in `progressTo`. Their reply goes nowhere; `settle` does. What an
+   * attempt tells comes in order and before its outcome; `info.attempt` above that of the value before says that it was begun again.
+   */
+  readonly progress?: Readonly<Record<string, (state: State, value: Json, info: Info) => Decision<EventOf<Events>, never>>>;
   readonly evolve: { readonly [Kind in keyof Events]: (state: State, event: Extract<EventOf<Events>, { kind: Kind }>) => State };
   readonly snapshot: { readonly encode: (state: State) => Json; readonly decode: (json: Json) => State };
   readonly upcast?: {
@@ -76,6 +83,7 @@ export interface AnyDefinition {
   readonly initial: (key: string) => unknown;
   readonly decide: Readonly<Record<string, (state: never, body: never, info: Info) => Decision<EventBase, Json>>>;
   readonly answers?: Readonly<Record<string, (state: never, answer: Answer<Json>, info: Info) => Decision<EventBase, never>>>;
+  readonly progress?: Readonly<Record<string, (state: never, value: Json, info: Info) => Decision<EventBase, never>>>;
   readonly evolve: Readonly<Record<string, (state: never, event: never) => unknown>>;
   readonly snapshot: { readonly encode: (state: never) => Json; readonly decode: (json: Json) => unknown };
   readonly upcast?: EntityDefinition<unknown, Record<string, CommandSpec>, Record<string, Schema>>["upcast"];

@@ -45,6 +45,7 @@ import type {
 import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { PendingEntry } from "./pending-entry.ts";
 import { evolve, rebuild } from "./replay.ts";
+import { isFullOfWaiters, takeSettled } from "./settling.ts";
 import { Slot } from "./slot.ts";
 import { SlotTable } from "./slot-table.ts";
 import { Timers } from "./timers.ts";
@@ -942,8 +943,14 @@ export class Domain {
     if (decision === null) {
       return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
     }
-    const writes = isRecorded || (decision.kind === "accept" && (decision.events.length > 0 || (decision.effects?.length ?? 0) > 0));
+    const writes = isRecorded || leavesTrace(decision);
     if (!writes && decision.kind !== "accept") return this.#answerAfter(slot.changedIn, caller, answerOf(decision));
+    const isWaiting = decision.kind === "accept" && decision.isAnsweredLater === true;
+    if (isWaiting && isFullOfWaiters(slot)) {
+      this.#outcome = OUTCOME.refused;
+      const detail = `${slot.waiters?.length} clients wait for ${slot.address} to settle; nothing was done. Send the command again later.`;
+      return this.#answerAfter(slot.changedIn, caller, refusal("MAILBOX_FULL", detail));
+    }
     if (writes && this.#isJournalDown) {
       this.#outcome = OUTCOME.refused;
       return this.#ports.answer(
@@ -967,9 +974,9 @@ export class Domain {
         entry.ids.push(id);
       }
     }
-    if (decision.kind === "accept" && decision.isAnsweredLater === true) {
+    if (isWaiting) {
       slot.waiters ??= [];
-      slot.waiters.push({ caller, group: this.#gate.gathering });
+      slot.waiters.push({ caller, id, group: writes ? this.#gate.gathering : 0 });
     } else {
       this.#answerAfter(slot.changedIn, caller, answer, writes);
     }
@@ -1345,11 +1352,10 @@ export class Domain {
   }
 
   #settle(slot: Slot, decision: Accept<EventBase, Json>): void {
-    if (decision.settle === undefined || slot.waiters === null) return;
-    const answer: Answer<Json> = { ok: true, value: decision.settle };
     // Lost together with its acceptance it is surely not done; accepted in an earlier group it goes on after the recovery.
-    for (const { caller, group } of slot.waiters) this.#answerAfter(slot.changedIn, caller, answer, group === slot.changedIn);
-    slot.waiters = null;
+    for (const { waiter, answer } of takeSettled(slot, decision)) {
+      this.#answerAfter(slot.changedIn, waiter.caller, answer, waiter.group === slot.changedIn);
+    }
   }
 
   // Effects ------------------------------------------------------------------------------------------------------------------------
@@ -1522,6 +1528,10 @@ export class Domain {
 }
 
 const notFirst = ({ snapshot, changedIn }: Retired): Retired => ({ snapshot: { ...snapshot, isFirst: false }, changedIn });
+
+/** Of a command that is not recorded: whether there is anything to write. */
+const leavesTrace = (decision: Decision<EventBase, Json>): boolean =>
+  decision.kind === "accept" && (decision.events.length > 0 || (decision.effects?.length ?? 0) > 0 || (decision.cancels?.length ?? 0) > 0);
 
 const effectClosed = (id: string): Refusal =>
   refusal("EFFECT_CLOSED", `There is no open effect ${id}: it is done, was dropped, or never was. Nothing was changed.`);
