@@ -37,7 +37,7 @@ export interface Entry {
   readonly closes?: readonly string[];
   /** Failed attempts at open outside effects of this entity. */
   readonly attempts?: readonly FailedAttempt[];
-  /** Outside effects of this entity whose last attempt failed. One that wants an answer is closed here too; the others stay open. */
+  /** Outside effects of this entity whose last attempt failed. One that wants an answer is closed here too, unless it keeps its dead; the others stay open. */
   readonly deadEffects?: readonly DeadEffect[];
   /** Dead letters that begin anew, their attempts counted from 0. */
   readonly replays?: readonly string[];
@@ -45,8 +45,6 @@ export interface Entry {
   readonly timers?: readonly TimerSet[];
   readonly timersOver?: readonly string[];
   readonly traces?: readonly string[];
-  /** Format of personal text in `events`: absent = none; 1 = AES-256-GCM under the entity's key, which lies outside the journal. */
-  readonly sealed?: 1;
 }
 
 export interface RecordedKey {
@@ -87,6 +85,7 @@ export interface OpenedEffect {
   readonly answerTo?: string;
   readonly isOrdered?: boolean;
   readonly label?: string;
+  readonly keepsDead?: true;
   readonly hops: number;
   readonly trace?: string;
 }

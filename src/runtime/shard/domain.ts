@@ -1110,6 +1110,7 @@ export class Domain {
       case "done":
         return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value } });
       case "refused":
+        if (opened.keepsDead === true) return this.#die(slot, live, outcome.code, outcome.detail);
         return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail) });
       case "failed": {
         const entry = this.#entryOf(slot, opened.trace);
@@ -1121,19 +1122,23 @@ export class Domain {
         outside.nextAt = nextAt;
         return this.#performAfter(slot.changedIn, live);
       }
-      case "dead": {
-        this.#deadLetters++;
-        const entry = this.#entryOf(slot, opened.trace);
-        const dead = { id: opened.id, code: outcome.code, error: outcome.error };
-        entry.deadEffects ??= [];
-        entry.deadEffects.push(dead);
-        outside.dead = dead;
-        if (opened.answerTo === undefined) return;
+      case "dead":
+        this.#die(slot, live, outcome.code, outcome.error);
+        if (opened.answerTo === undefined || opened.keepsDead === true) return;
         return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error) });
-      }
       default:
         return unreachable(outcome);
     }
+  }
+
+  /** A dead letter stands in the journal: it is open until somebody replays or drops it, or its entity is told. */
+  #die(slot: Slot, { opened, outside }: OutsideLive, code: Code, error: string): void {
+    this.#deadLetters++;
+    const entry = this.#entryOf(slot, opened.trace);
+    const dead = { id: opened.id, code, error };
+    entry.deadEffects ??= [];
+    entry.deadEffects.push(dead);
+    outside.dead = dead;
   }
 
   /** A timer that was replaced or cancelled since it became due does nothing; one that fired is over, whatever came of it. */
@@ -1253,7 +1258,7 @@ export class Domain {
   #openOutside(
     slot: Slot,
     entry: PendingEntry,
-    { kind, to, command, body, answerTo, isOrdered, label }: OutsideEffect,
+    { kind, to, command, body, answerTo, isOrdered, label, keepsDead }: OutsideEffect,
     origin: Origin,
   ): void {
     const effect: OpenEffect = {
@@ -1265,6 +1270,7 @@ export class Domain {
       ...(answerTo === undefined ? {} : { answerTo }),
       ...(isOrdered === true ? { isOrdered } : {}),
       ...(label === undefined ? {} : { label }),
+      ...(keepsDead === true ? { keepsDead } : {}),
       hops: origin.hops + 1,
       ...(origin.trace === undefined ? {} : { trace: origin.trace }),
       from: slot.address,
