@@ -98,6 +98,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
       },
       perform: () => undefined,
       cancel: () => undefined,
+      credit: () => undefined,
       send: () => undefined,
       crashed: (_, __, cause) => {
         throw cause;

@@ -9,6 +9,7 @@ export * from "./effects/performer.ts";
 export * from "./effects/performer-ports.ts";
 export * from "./effects/port-definition.ts";
 export * from "./effects/port-failure.ts";
+export * from "./effects/progress-line.ts";
 export * from "./journal/commit-fence.ts";
 export * from "./journal/journal.ts";
 export * from "./journal/memory-journal.ts";

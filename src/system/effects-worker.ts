@@ -57,6 +57,8 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
         return;
       case "cancel":
         return performer().cancel(message.ids);
+      case "credit":
+        return performer().credit(message.credits);
       default:
         return unreachable(message);
     }
@@ -77,10 +79,10 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
             const timer = setTimeout(run, delayMs);
             return () => clearTimeout(timer);
           },
-          begin: (port, request, settle) => {
+          begin: (port, request, settle, progress) => {
             if (port.kind === "compute") return pool.run({ port: port.name, request } satisfies PoolTask as never, settle);
             const controller = new AbortController();
-            void attempt(port, request, controller.signal).then(settle);
+            void attempt(port, request, controller, progress).then(settle);
             return (why) => controller.abort(why);
           },
           unknownPort: (name) => reportPort.postMessage(name),

@@ -13,7 +13,7 @@ export interface PoolTask {
 }
 
 /** Nothing aborts a task from inside: its thread is ended. */
-const { signal } = new AbortController();
+const controller = new AbortController();
 
 /** The modules of a thread, loaded by its first task. */
 class Ports {
@@ -30,5 +30,5 @@ const ports = new Ports();
 export async function perform({ port: name, request }: PoolTask): Promise<AttemptResult> {
   const port = (await ports.load()).get(name);
   if (port === undefined) throw new Error(`no module of this thread defines the port "${name}"`);
-  return await attempt(port, request, signal);
+  return await attempt(port, request, controller, null);
 }

@@ -233,6 +233,7 @@ class EffectsScenario implements Scenario {
           if (!isForgotten) tell(outcome);
         }),
       cancel: (ids) => performer.cancel(ids),
+      credit: (credits) => performer.credit(credits),
       close: () => performer.close(),
     };
   }

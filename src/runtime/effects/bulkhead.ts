@@ -1,10 +1,11 @@
 import { nextDelayMs } from "../kernel/backoff.ts";
-import type { EffectOutcome, PerformEffect } from "../kernel/effect-protocol.ts";
+import type { EffectOutcome, PerformEffect, ProgressCredit } from "../kernel/effect-protocol.ts";
 import { unreachable } from "../kernel/json.ts";
 import { type Admission, type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
 import type { AttemptResult, PerformerPorts, Tell } from "./performer-ports.ts";
 import { type PortDefinition, type PortPolicy, policyOf } from "./port-definition.ts";
 import type { AttemptFailure } from "./port-failure.ts";
+import { ProgressLine } from "./progress-line.ts";
 
 /** Attempts since the start by how they were told, and what stands now. */
 export interface BulkheadFigures {
@@ -27,6 +28,8 @@ interface RunningAttempt {
   readonly startedMs: number;
   readonly abort: (why: Error) => void;
   readonly stopTimer: () => void;
+  /** Null when nobody wants to hear of it meanwhile. */
+  readonly progress: ProgressLine | null;
 }
 
 /**
@@ -44,6 +47,7 @@ export class Bulkhead {
   readonly #queue = new Map<string, Flight>();
   readonly #outcomes: Record<EffectOutcome["kind"], number> = { done: 0, refused: 0, failed: 0, postponed: 0, dead: 0 };
   #running = 0;
+  #isLeaving = false;
   /** How long an attempt takes, smoothed: by it is judged when a full queue has room again. */
   #usualMs = 0;
 
@@ -68,8 +72,12 @@ export class Bulkhead {
   offer(effect: PerformEffect, tell: Tell): void {
     const present = this.#flights.get(effect.id);
     if (present !== undefined) {
-      present.tell = tell; // P1.
-      return;
+      if (present.effect.attempt === effect.attempt && present.attempt?.progress?.hasTold !== true) {
+        present.tell = tell; // P1.
+        return;
+      }
+      this.#forget(present, new Error("it is attempted anew: who heard of it has ended"));
+      if (this.#isLeaving) return;
     }
     const flight: Flight = { effect, tell, attempt: null };
     this.#flights.set(effect.id, flight);
@@ -85,8 +93,14 @@ export class Bulkhead {
     this.#next();
   }
 
+  credit({ id, attempt, count }: ProgressCredit): void {
+    const flight = this.#flights.get(id);
+    if (flight?.effect.attempt === attempt) flight.attempt?.progress?.credit(count);
+  }
+
   /** What waits is forgotten; what is under way goes on. */
   leave(): void {
+    this.#isLeaving = true;
     for (const id of this.#queue.keys()) this.#flights.delete(id);
     this.#queue.clear();
   }
@@ -123,11 +137,16 @@ export class Bulkhead {
     const { id, command, body, attempt, from, trace } = effect;
     const request = { id, key: `${this.#storeId}.${id}`, command, body, attempt, from, ...(trace === undefined ? {} : { trace }) };
     const msMax = Math.min(this.#policy.attemptMsMax, leftMs);
+    const progress =
+      effect.wantsProgress === true
+        ? new ProgressLine((value) => flight.tell({ id, attempt, outcome: { kind: "progress", value } }))
+        : null;
     const running: RunningAttempt = {
       admission: admitted?.admission ?? null,
       startedMs: nowMs,
       stopTimer: this.#ports.timer(msMax, () => this.#timeOut(flight, running, msMax)),
-      abort: this.#ports.begin(this.#definition, request, (result) => this.#settled(flight, running, result)),
+      abort: this.#ports.begin(this.#definition, request, (result) => this.#settled(flight, running, result), progress),
+      progress,
     };
     flight.attempt = running;
   }
@@ -192,6 +211,7 @@ export class Bulkhead {
 
   #release(flight: Flight, running: RunningAttempt): void {
     running.stopTimer();
+    running.progress?.close();
     flight.attempt = null;
     this.#running--;
   }

@@ -2,6 +2,7 @@ import type { FromPerformer } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
 import type { PortDefinition, PortRequest } from "./port-definition.ts";
 import type { AttemptFailure } from "./port-failure.ts";
+import type { ProgressLine } from "./progress-line.ts";
 
 /** How an attempt ended at the port. `busy`: it was not begun, because what would carry it out has no room. */
 export type AttemptResult =
@@ -19,8 +20,16 @@ export interface PerformerPorts {
   random(): number;
   /** Runs once after so long; the result calls it off. */
   timer(delayMs: number, run: () => void): () => void;
-  /** Begins an attempt; `settle` is called once, never from inside. The result aborts it: what it settles then is not heard. */
-  begin(port: PortDefinition, request: PortRequest, settle: (result: AttemptResult) => void): (why: Error) => void;
+  /**
+   * Begins an attempt; `settle` is called once, never from inside. The result aborts it: what it settles then is not heard. `progress` takes what
+   * the port tells meanwhile; null = nobody wants it.
+   */
+  begin(
+    port: PortDefinition,
+    request: PortRequest,
+    settle: (result: AttemptResult) => void,
+    progress: ProgressLine | null,
+  ): (why: Error) => void;
   /** An effect is for a port that is not there. Called once a name. */
   unknownPort(name: string): void;
 }

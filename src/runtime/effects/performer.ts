@@ -1,4 +1,4 @@
-import type { EffectOutcome, PerformEffect } from "../kernel/effect-protocol.ts";
+import type { EffectOutcome, PerformEffect, ProgressCredit } from "../kernel/effect-protocol.ts";
 import { Bulkhead, type BulkheadFigures } from "./bulkhead.ts";
 import type { PerformerPorts, Tell } from "./performer-ports.ts";
 import type { PortDefinition } from "./port-definition.ts";
@@ -16,6 +16,7 @@ export interface PerformerOptions {
  *
  * P1. An id is performed once at a time: when it is handed out again (by the successor of a shard thread) while an attempt is under way, that
  *     attempt's outcome goes to whoever handed it out last. So nothing of a shard thread may arrive here any more once its successor is connected.
+ *     An attempt that has told progress, or has another number, is aborted and begun anew: its new listener has not heard its beginning.
  * P2. A cancelled attempt tells no outcome and counts neither as success nor as failure.
  * P3. Whatever is handed out is told once: done, refused, failed, postponed or dead; unless it was cancelled, or the node stops. A shard thread
  *     keeps what it was told nothing of as it is, so the next start finds it without a rest that a stop made up.
@@ -46,6 +47,11 @@ export class Performer {
 
   cancel(ids: readonly string[]): void {
     for (const id of ids) for (const bulkhead of this.#bulkheads.values()) bulkhead.cancel(id);
+  }
+
+  /** What was told of these attempts was handled. */
+  credit(credits: readonly ProgressCredit[]): void {
+    for (const credit of credits) for (const bulkhead of this.#bulkheads.values()) bulkhead.credit(credit);
   }
 
   /** The node stops: no attempt begins any more, and nothing is told of what waits. Attempts under way go on, and tell. */

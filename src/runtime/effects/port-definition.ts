@@ -34,7 +34,7 @@ export interface PortPolicy extends Backoff {
   /** The bulkhead: attempts of this port under way at once, and effects that wait for their turn here. What exceeds both is offered again later. */
   readonly concurrencyMax: number;
   readonly queueMax: number;
-  /** Size of an answer as JSON text; a larger one is refused with `UPSTREAM_BAD_RESPONSE`. */
+  /** Size of an answer, and of a value of progress, as JSON text; a larger one is refused with `UPSTREAM_BAD_RESPONSE`. */
   readonly answerCharsMax: number;
   /** null = none. */
   readonly breaker: BreakerPolicy | null;
@@ -47,12 +47,21 @@ export interface PortPolicy extends Backoff {
  *
  * `perform` answers what the entity is told, as JSON, or throws: a `PortFailure` for what the upstream said. It is called at least once for an
  * effect, and again after a crash. It should end soon after `signal` is aborted; what it does after that goes nowhere.
+ *
+ * `progress` tells the entity something meanwhile, when the effect asks for it (`progressTo`; from the worker pool it goes nowhere). Await each call: it resolves
+ * when fewer than 100 values wait for the entity, or the attempt is over. An attempt that tells more without waiting, or what is no JSON of at most
+ * `answerCharsMax`, is refused.
  */
 export interface PortDefinition {
   readonly name: string;
   readonly kind: OutsideKind;
-  readonly perform: (request: PortRequest, context: { readonly signal: AbortSignal }) => Promise<Json> | Json;
+  readonly perform: (request: PortRequest, context: PortContext) => Promise<Json> | Json;
   readonly policy?: Partial<PortPolicy>;
+}
+
+export interface PortContext {
+  readonly signal: AbortSignal;
+  readonly progress: (value: Json) => Promise<void>;
 }
 
 /** R-API-9, with one probe. */

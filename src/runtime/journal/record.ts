@@ -39,6 +39,8 @@ export interface Entry {
   readonly attempts?: readonly FailedAttempt[];
   /** Outside effects of this entity whose last attempt failed. One that wants an answer is closed here too, unless it keeps its dead; the others stay open. */
   readonly deadEffects?: readonly DeadEffect[];
+  /** Attempts of which the entity handled progress for the first time: after a crash none of that number begins again. */
+  readonly progressed?: ReadonlyArray<{ readonly id: string; readonly attempt: number }>;
   /** Dead letters that begin anew, their attempts counted from 0. */
   readonly replays?: readonly string[];
   /** Timers of this entity as they stand after the record; `timersOver` are labels of those that fired or were cancelled. */
@@ -86,6 +88,7 @@ export interface OpenedEffect {
   readonly isOrdered?: boolean;
   readonly label?: string;
   readonly keepsDead?: true;
+  readonly progressTo?: string;
   readonly hops: number;
   readonly trace?: string;
 }

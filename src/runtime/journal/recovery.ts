@@ -91,14 +91,15 @@ export class Recovery {
     else tail.push(entry);
   }
 
-  #addProgress({ at, attempts = [], deadEffects = [], replays = [] }: Entry): void {
+  #addProgress({ at, attempts = [], deadEffects = [], progressed = [], replays = [] }: Entry): void {
     const advance = (id: string, change: Partial<OutsideProgress>): void => {
       const open = this.#open.get(id);
       if (open?.outside !== undefined) this.#open.set(id, { ...open, outside: { ...open.outside, ...change } });
     };
     for (const { id, attempt, error, nextAt } of attempts) advance(id, { attempts: attempt, lastError: error, nextAt });
+    for (const { id, attempt } of progressed) advance(id, { progressed: attempt });
     for (const dead of deadEffects) advance(dead.id, { dead });
-    for (const id of replays) advance(id, { openedAt: at, dead: null, attempts: 0, nextAt: 0 });
+    for (const id of replays) advance(id, { openedAt: at, dead: null, attempts: 0, nextAt: 0, progressed: 0 });
   }
 
   #addTimers({ entity, shard, timers = [], timersOver = [] }: Entry): void {

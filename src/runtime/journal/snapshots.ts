@@ -42,6 +42,8 @@ export interface OutsideProgress {
   readonly nextAt: number;
   readonly lastError: string | null;
   readonly dead: DeadEffect | null;
+  /** The youngest attempt of which the entity has handled progress; absent = none. */
+  readonly progressed?: number;
 }
 
 /** A tell of another domain that this shard's entities handled and whose sender has not yet said that it closed it. */

@@ -17,6 +17,8 @@ export interface PerformEffect {
   /** When it was opened, milliseconds since 1970: the overall deadline counts from here. */
   readonly openedAt: number;
   readonly trace?: string;
+  /** What the port tells meanwhile is handed on. */
+  readonly wantsProgress?: true;
 }
 
 /**
@@ -34,15 +36,31 @@ export type EffectOutcome =
   | { readonly kind: "postponed"; readonly reason: string; readonly afterMs: number }
   | { readonly kind: "dead"; readonly code: Code; readonly error: string };
 
-/** A shard thread to whoever performs effects. `cancel`: they are over; work on them may stop, and their outcome is not waited for. */
+/** What a port tells while an attempt goes on. */
+export interface EffectProgress {
+  readonly kind: "progress";
+  readonly value: Json;
+}
+
+/**
+ * A shard thread to whoever performs effects. `cancel`: they are over; work on them may stop, and their outcome is not waited for. `credit`: what was told
+ * while they were attempted has been handled, and there is room for as much.
+ */
 export type ToPerformer =
   | { readonly kind: "perform"; readonly effects: readonly PerformEffect[] }
-  | { readonly kind: "cancel"; readonly ids: readonly string[] };
-/** And back. An outcome of an attempt that is not the one waited for changes nothing. */
+  | { readonly kind: "cancel"; readonly ids: readonly string[] }
+  | { readonly kind: "credit"; readonly credits: readonly ProgressCredit[] };
+export interface ProgressCredit {
+  readonly id: string;
+  readonly attempt: number;
+  /** Values. */
+  readonly count: number;
+}
+/** And back: of one attempt its progress, in order, and then its outcome. What is of an attempt that is not the one waited for changes nothing. */
 export interface FromPerformer {
   readonly id: string;
   readonly attempt: number;
-  readonly outcome: EffectOutcome;
+  readonly outcome: EffectOutcome | EffectProgress;
 }
 
 /** An open effect, a dead letter among them, as `troupe effects` and `troupe deadletters` show it. */

@@ -15,6 +15,8 @@ export function workOf(message: Message, committedLast: number): Work {
       return effectWork(message.effect.id);
     case "timer":
       return timerWork(message.timer);
+    case "progress":
+      return progressWork(message.live.opened.id);
     default:
       return isNew(message.live, committedLast) ? message.live.work : answerWork(message.live.opened.id);
   }
@@ -27,6 +29,8 @@ export const commandWork = (to: string, id: string): string => `command ${id} to
 /** To be told or asked is one thing, to be answered another: who told what is poison must still hear that nobody took it. */
 export const effectWork = (id: string): string => id;
 export const answerWork = (id: string): string => `answer to ${id}`;
+/** What is told meanwhile may be poison where the answer is none. */
+export const progressWork = (id: string): string => `progress of ${id}`;
 export const timerWork = ({ entity, label, at }: { readonly entity: string; readonly label: string; readonly at: number }): string =>
   `timer ${label} of ${entity} at ${at}`;
 export const rebuildWork = (address: string): string => `rebuild ${address}`;

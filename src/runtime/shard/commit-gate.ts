@@ -11,7 +11,8 @@ export type Output =
   | { readonly kind: "answer"; readonly caller: number; readonly answer: Answer<Json>; readonly isFinal: boolean }
   | { readonly kind: "send"; readonly shard: number; readonly message: DomainMessage }
   | { readonly kind: "perform"; readonly live: OutsideLive }
-  | { readonly kind: "cancel"; readonly id: string };
+  | { readonly kind: "cancel"; readonly id: string }
+  | { readonly kind: "credit"; readonly id: string; readonly attempt: number };
 
 interface HeldGroup {
   readonly number: number;

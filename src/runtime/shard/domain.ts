@@ -22,7 +22,7 @@ import type { Code } from "../kernel/fault.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
 import { isSampledTrace } from "../kernel/trace.ts";
 import { Ring } from "../mailbox/ring.ts";
-import { answerWork, commandWork, effectWork, rebuildWork, timerWork, workOf } from "./at-work.ts";
+import { answerWork, commandWork, effectWork, progressWork, rebuildWork, timerWork, workOf } from "./at-work.ts";
 import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
 import { DomainMeter, OUTCOME, OUTCOMES, type Outcome } from "./domain-meter.ts";
@@ -38,6 +38,7 @@ import type {
   EffectAction,
   Message,
   OutcomeMessage,
+  ProgressMessage,
   ResolveMessage,
   TellMessage,
   TimerMessage,
@@ -62,6 +63,8 @@ export interface DomainPorts {
   perform(effect: PerformEffect): void;
   /** The effect is over; its outcome is not waited for. */
   cancel(id: string): void;
+  /** One more value of what the attempt told was handled. */
+  credit(id: string, attempt: number): void;
   /** To the domain that owns the shard. */
   send(shard: number, message: DomainMessage): void;
   /** A fault that a person must see: what crashed, where, and why. */
@@ -417,12 +420,13 @@ export class Domain {
     if (slot.mailbox.count > 0) this.#schedule(slot);
   }
 
-  /** How an attempt went. One that nobody waits for any more changes nothing. */
+  /** How an attempt went, or goes on. One that nobody waits for any more changes nothing (L7). */
   performed({ id, attempt, outcome }: FromPerformer): void {
     const live = this.#effects.find(id);
     if (this.#isDropped || live === undefined || !isOutside(live)) return;
     const { outside } = live;
-    if (!outside.isPerforming || attempt !== outside.attempts + 1) return;
+    if (!outside.isPerforming || attempt !== outside.attempt) return;
+    if (outcome.kind === "progress") return this.#progressed(live, outcome.value);
     outside.isPerforming = false;
     if (outcome.kind === "postponed") {
       this.#outside.rest(live, this.#nowMs + Math.max(outcome.afterMs, 1));
@@ -434,7 +438,16 @@ export class Domain {
     this.#put(slot, { kind: "outcome", live, attempt, outcome }, true);
   }
 
-  /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and attempt. */
+  #progressed(live: OutsideLive, value: Json): void {
+    const { opened, outside } = live;
+    const { attempt } = outside;
+    outside.hear();
+    const slot = this.#slotUnlessGone(opened.from, `progress of ${opened.id}`);
+    if (slot === null) this.#ports.credit(opened.id, attempt);
+    else this.#put(slot, { kind: "progress", live, attempt, value }, true);
+  }
+
+  /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and, but for X4, attempt. */
   performerLost(): void {
     if (this.#isDropped) return;
     for (const live of this.#effects) {
@@ -894,6 +907,8 @@ export class Domain {
         return this.#handleAsk(slot, message);
       case "answer":
         return this.#isJournalDown ? this.#park(slot, message) : this.#handleAnswer(slot, message);
+      case "progress":
+        return this.#isJournalDown ? this.#park(slot, message) : this.#handleProgress(slot, message);
       case "outcome":
         return this.#isJournalDown ? this.#park(slot, message) : this.#handleOutcome(slot, message);
       case "resolve":
@@ -1067,7 +1082,7 @@ export class Domain {
     else if (live.isOpen) this.#deliverAnswer(live, answer);
   }
 
-  #handleAnswer(slot: Slot, { live, answer }: AnswerMessage): void {
+  #handleAnswer(slot: Slot, { live, answer, attempt }: AnswerMessage): void {
     if (!live.isOpen) return;
     const { opened, toShard } = live;
     if (slot.status === "failed") {
@@ -1079,16 +1094,7 @@ export class Domain {
     const handler = name === undefined ? undefined : slot.definition.answers?.[name];
     let decision: Decision<EventBase, never> | null = null;
     if (name !== undefined && this.#poison.size > 0 && this.#poison.has(answerWork(opened.id))) this.#outcome = OUTCOME["dead-letter"];
-    else if (name !== undefined) {
-      try {
-        if (handler === undefined) throw new Error(`${slot.definition.type} has no handler "${name}" in answers`);
-        decision = handler(slot.state as never, answer, this.#info(slot, opened.id));
-        this.#outcome = OUTCOME_OF[decision.kind];
-      } catch (cause) {
-        this.#outcome = OUTCOME.crashed;
-        this.#ports.crashed(slot.address, `answers.${name}`, cause);
-      }
-    }
+    else if (name !== undefined) decision = this.#react(slot, `answers.${name}`, handler, answer, this.#info(slot, opened.id, attempt));
     const written = decision === null ? null : this.#write(slot, decision, opened);
     // A dead letter whose refusal the entity does not take is one, not two.
     if (written === null && name !== undefined && (live.outside?.dead ?? null) === null) this.#deadLetters++;
@@ -1097,6 +1103,54 @@ export class Domain {
       this.#sendAfter(slot.changedIn, toShard, { kind: "closed", id: opened.id });
     }
     if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
+  }
+
+  /** What a handler makes of news of an effect; null when it threw (logged), or is not there: the state is as it was. */
+  #react<News>(
+    slot: Slot,
+    doing: string,
+    handler: ((state: never, news: News, info: Info) => Decision<EventBase, never>) | undefined,
+    news: News,
+    info: Info,
+  ): Decision<EventBase, never> | null {
+    try {
+      if (handler === undefined) throw new Error(`${slot.definition.type} has no handler ${doing}`);
+      const decision = handler(slot.state as never, news, info);
+      this.#outcome = OUTCOME_OF[decision.kind];
+      return decision;
+    } catch (cause) {
+      this.#outcome = OUTCOME.crashed;
+      this.#ports.crashed(slot.address, doing, cause);
+      return null;
+    }
+  }
+
+  /** What arrived before its effect was over, or its attempt was lost, changes nothing after it (L7). Room for more is given when it is committed (L2). */
+  #handleProgress(slot: Slot, { live, attempt, value }: ProgressMessage): void {
+    const { opened, outside } = live;
+    if (!live.isOpen || attempt !== outside.attempt) return; // Nobody waits for room: the attempt is over.
+    if (slot.status === "failed") this.#outcome = OUTCOME.failed;
+    else if (this.#poison.has(progressWork(opened.id))) this.#outcome = OUTCOME["dead-letter"];
+    else this.#hear(slot, live, attempt, value);
+    this.#creditAfter(slot.changedIn, opened.id, attempt);
+  }
+
+  #hear(slot: Slot, live: OutsideLive, attempt: number, value: Json): void {
+    const { opened, outside } = live;
+    const name = opened.progressTo ?? "";
+    const handler = slot.definition.progress?.[name];
+    const decision = this.#react(slot, `progress.${name}`, handler, value, this.#info(slot, opened.id, attempt));
+    if (decision?.kind !== "accept") return;
+    if (leavesTrace(decision)) {
+      const entry = this.#write(slot, decision, opened);
+      if (entry === null) return;
+      if (live.isOpen && outside.progressed < attempt) {
+        entry.progressed ??= [];
+        entry.progressed.push({ id: opened.id, attempt });
+        outside.progressed = attempt;
+      }
+    }
+    this.#settle(slot, decision);
   }
 
   /** S8. An attempt's outcome is an entry of the entity that opened the effect, before anything else comes of it. */
@@ -1108,10 +1162,10 @@ export class Domain {
     this.#outcome = OUTCOME.recorded;
     switch (outcome.kind) {
       case "done":
-        return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value } });
+        return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value }, attempt });
       case "refused":
         if (opened.keepsDead === true) return this.#die(slot, live, outcome.code, outcome.detail);
-        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail) });
+        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail), attempt });
       case "failed": {
         const entry = this.#entryOf(slot, opened.trace);
         const nextAt = this.#at + Math.max(outcome.afterMs, 1);
@@ -1125,7 +1179,7 @@ export class Domain {
       case "dead":
         this.#die(slot, live, outcome.code, outcome.error);
         if (opened.answerTo === undefined || opened.keepsDead === true) return;
-        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error) });
+        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error), attempt });
       default:
         return unreachable(outcome);
     }
@@ -1218,8 +1272,9 @@ export class Domain {
     }
   }
 
-  #info(slot: Slot, id: string): Info {
-    return { id, key: slot.key, shard: slot.shard, shardCount: this.#options.shardCount, at: this.#at };
+  #info(slot: Slot, id: string, attempt?: number): Info {
+    const info = { id, key: slot.key, shard: slot.shard, shardCount: this.#options.shardCount, at: this.#at };
+    return attempt === undefined ? info : { ...info, attempt };
   }
 
   /**
@@ -1258,7 +1313,7 @@ export class Domain {
   #openOutside(
     slot: Slot,
     entry: PendingEntry,
-    { kind, to, command, body, answerTo, isOrdered, label, keepsDead }: OutsideEffect,
+    { kind, to, command, body, answerTo, isOrdered, label, keepsDead, progressTo }: OutsideEffect,
     origin: Origin,
   ): void {
     const effect: OpenEffect = {
@@ -1271,6 +1326,7 @@ export class Domain {
       ...(isOrdered === true ? { isOrdered } : {}),
       ...(label === undefined ? {} : { label }),
       ...(keepsDead === true ? { keepsDead } : {}),
+      ...(progressTo === undefined ? {} : { progressTo }),
       hops: origin.hops + 1,
       ...(origin.trace === undefined ? {} : { trace: origin.trace }),
       from: slot.address,
@@ -1322,7 +1378,10 @@ export class Domain {
   #assertOpens(slot: Slot, effect: Effect, hops: number): void {
     if (effect.kind === "schedule") return assertTimer(slot, effect);
     if (effect.kind === "tell" || effect.kind === "ask") this.#assertEntity(effect);
-    else if (!this.#options.outside.has(effect.to)) throw new Error(`there is no port "${effect.to}"`);
+    else {
+      if (!this.#options.outside.has(effect.to)) throw new Error(`there is no port "${effect.to}"`);
+      assertProgress(slot, effect);
+    }
     if (effect.answerTo !== undefined && !Object.hasOwn(slot.definition.answers ?? {}, effect.answerTo)) {
       throw new Error(`${slot.definition.type} has no handler "${effect.answerTo}" in answers`);
     }
@@ -1512,6 +1571,11 @@ export class Domain {
     else this.#ports.answer(caller, answer);
   }
 
+  #creditAfter(group: number, id: string, attempt: number): void {
+    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "credit", id, attempt });
+    else this.#ports.credit(id, attempt);
+  }
+
   #sendAfter(group: number, shard: number, message: DomainMessage): void {
     if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "send", shard, message });
     else this.#ports.send(shard, message);
@@ -1527,6 +1591,8 @@ export class Domain {
         return this.#perform(output.live);
       case "cancel":
         return this.#ports.cancel(output.id);
+      case "credit":
+        return this.#ports.credit(output.id, output.attempt);
       default:
         return unreachable(output);
     }
@@ -1547,6 +1613,14 @@ function assertTimer({ definition }: Slot, { label, at, command }: ScheduleEffec
   if (!Object.hasOwn(definition.commands, command))
     throw new Error(`${definition.type} has no command "${command}" for its timer "${label}"`);
   if (!Number.isSafeInteger(at) || at < 0) throw new Error(`the timer "${label}" of ${definition.type} is set to ${at}, which is no time`);
+}
+
+/** @throws Error. */
+function assertProgress({ definition }: Slot, { kind, progressTo }: OutsideEffect): void {
+  if (progressTo === undefined) return;
+  if (kind === "compute") throw new Error("a task of the pool tells no progress");
+  if (!Object.hasOwn(definition.progress ?? {}, progressTo))
+    throw new Error(`${definition.type} has no handler "${progressTo}" in progress`);
 }
 
 /** How late a timer that may be skipped still fires. */
@@ -1579,6 +1653,8 @@ function originOf(message: Message): { readonly trace: string | null; readonly d
       return { trace: message.effect.trace ?? null, doing: message.effect.command };
     case "answer":
       return { trace: message.live.opened.trace ?? null, doing: message.live.opened.answerTo ?? "closed" };
+    case "progress":
+      return { trace: message.live.opened.trace ?? null, doing: message.live.opened.progressTo ?? "dropped" };
     case "outcome":
       return { trace: message.live.opened.trace ?? null, doing: message.outcome.kind };
     case "resolve":

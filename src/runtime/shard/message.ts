@@ -7,7 +7,15 @@ import type { LiveEffect } from "./effect-table.ts";
 import type { OutsideLive } from "./outside-effects.ts";
 
 /** What waits in an entity's mailbox. */
-export type Message = CommandMessage | TellMessage | AskMessage | AnswerMessage | OutcomeMessage | ResolveMessage | TimerMessage;
+export type Message =
+  | CommandMessage
+  | TellMessage
+  | AskMessage
+  | AnswerMessage
+  | ProgressMessage
+  | OutcomeMessage
+  | ResolveMessage
+  | TimerMessage;
 
 /** A client's command. `caller` is the number under which its door waits; `deadlineAt` is compared before the first handling only. */
 export interface CommandMessage {
@@ -40,6 +48,16 @@ export interface AnswerMessage {
   readonly kind: "answer";
   readonly live: LiveEffect;
   readonly answer: Answer<Json>;
+  /** The attempt that brought it, of an outside effect. */
+  readonly attempt?: number;
+}
+
+/** What the port of an outside effect of the entity told while it attempted it. */
+export interface ProgressMessage {
+  readonly kind: "progress";
+  readonly live: OutsideLive;
+  readonly attempt: number;
+  readonly value: Json;
 }
 
 /** How an attempt at an outside effect of the entity went. */

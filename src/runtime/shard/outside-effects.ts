@@ -13,6 +13,8 @@ export type OutsideLive = LiveEffect & { readonly outside: Outside };
  * X2. Of ordered effects of one entity to one port only the oldest open one is handed out. A dead letter at the head holds up its own entity's
  *     line and no other (TRAPS 7).
  * X3. It is handed out once at a time in this domain; again after an attempt failed, after it was postponed, and after its performer was lost.
+ * X4. What the entity hears of an attempt comes from one run of it: an attempt of which it heard something and no outcome is lost with its performer,
+ *     or with this domain, and the next one has a higher number.
  */
 export class OutsideEffects {
   readonly #due = new DueQueue<OutsideLive>();
@@ -63,7 +65,7 @@ export class OutsideEffects {
       this.rest(live, outside.nextAt);
       return null;
     }
-    outside.isPerforming = true;
+    const attempt = outside.begin();
     const { id, kind, to, command, body, from, trace } = opened;
     return {
       id,
@@ -72,9 +74,10 @@ export class OutsideEffects {
       command,
       body,
       from,
-      attempt: outside.attempts + 1,
+      attempt,
       openedAt: outside.openedAt,
       ...(trace === undefined ? {} : { trace }),
+      ...(opened.progressTo === undefined ? {} : { wantsProgress: true }),
     };
   }
 

@@ -33,6 +33,7 @@ export class PendingEntry {
   closes: string[] | null = null;
   attempts: FailedAttempt[] | null = null;
   deadEffects: DeadEffect[] | null = null;
+  progressed: Array<{ readonly id: string; readonly attempt: number }> | null = null;
   replays: string[] | null = null;
   /** By label; null = over. */
   timers: Map<string, TimerSet | null> | null = null;
@@ -68,6 +69,7 @@ export class PendingEntry {
     if (closes !== null) entry.closes = closes;
     if (this.attempts !== null) entry.attempts = this.attempts;
     if (this.deadEffects !== null) entry.deadEffects = this.deadEffects;
+    if (this.progressed !== null) entry.progressed = this.progressed;
     if (this.replays !== null) entry.replays = this.replays;
     if (this.timers !== null) {
       const set = [...this.timers.values()].filter((timer) => timer !== null);

@@ -72,6 +72,7 @@ export function recoveredAnswers(source: RecoverySource, options: RecoveryCheckO
       send: () => tell(`a recovery from ${source} sends`),
       perform: () => tell(`a recovery from ${source} performs`),
       cancel: () => tell(`a recovery from ${source} cancels`),
+      credit: () => tell(`a recovery from ${source} gives credit`),
       crashed: (address, doing, cause) => tell(`${address} crashed in ${doing} in a recovery from ${source}: ${String(cause)}`),
     },
   });

@@ -225,6 +225,7 @@ export class SimulatedProcess {
     const there: Channel<ToPerformer> = this.#channel((message) => {
       if (this.#performer !== performer) return;
       if (message.kind === "cancel") performer.cancel(message.ids);
+      else if (message.kind === "credit") performer.credit(message.credits);
       else for (const effect of message.effects) performer.perform(effect, (outcome) => back.send(outcome));
     });
     // What its predecessor sent must not arrive later than what it sends: the outcome would be told to the dead.

@@ -2,7 +2,7 @@ import type { Recovered } from "../journal/recovery.ts";
 import type { SnapshotReader } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
-import type { FromPerformer, PerformEffect, ToPerformer } from "../kernel/effect-protocol.ts";
+import type { FromPerformer, PerformEffect, ProgressCredit, ToPerformer } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
 import type { Checkpoint } from "../shard/checkpoint.ts";
 import { Domain, type DomainLimits, type PlantedBug } from "../shard/domain.ts";
@@ -46,6 +46,7 @@ export interface SimulatedShardOptions {
 export interface SimulatedPerformer {
   perform(effect: PerformEffect, tell: (outcome: FromPerformer) => void): void;
   cancel(ids: readonly string[]): void;
+  credit(credits: readonly ProgressCredit[]): void;
   /** It dies: nothing of it happens any more. */
   close(): void;
 }
@@ -119,6 +120,7 @@ export class SimulatedShard {
         send: (shard, message) => this.#peers.get(options.threadOf(shard))?.out.send(message),
         perform: (effect) => this.#toPerformer?.send({ kind: "perform", effects: [effect] }),
         cancel: (id) => this.#toPerformer?.send({ kind: "cancel", ids: [id] }),
+        credit: (id, attempt) => this.#toPerformer?.send({ kind: "credit", credits: [{ id, attempt, count: 1 }] }),
         crashed: options.onCrash,
       },
     });
@@ -213,7 +215,7 @@ export class SimulatedShard {
     this.#schedule();
   }
 
-  /** How an attempt went, from the performer at the other end of `port`. */
+  /** How an attempt went, or goes on, from the performer at the other end of `port`. */
   fromPerformer(port: Channel<ToPerformer>, outcome: FromPerformer): void {
     if (this.isGone || this.#toPerformer !== port) return;
     this.#domain?.performed(outcome);

@@ -19,6 +19,7 @@ import {
   type PackedSnapshots,
   type PerformEffect,
   type PlantedBug,
+  type ProgressCredit,
   packAnswers,
   packMessages,
   packSnapshots,
@@ -97,6 +98,8 @@ export class ShardThread {
   #performer: MessagePort | null = null;
   #performs: PerformEffect[] = [];
   #cancels: string[] = [];
+  /** By effect: only its youngest attempt waits for room. */
+  #credits = new Map<string, ProgressCredit>();
   #due: { readonly at: number; readonly timer: NodeJS.Timeout } | null = null;
   /** Callers of `resolveEffect`, which count below zero: those of the doors count above. */
   readonly #resolving = new Map<number, (answer: Answer<Json>) => void>();
@@ -142,6 +145,7 @@ export class ShardThread {
         answer: (caller, answer) => this.#answer(caller, answer),
         perform: (effect) => this.#performs.push(effect),
         cancel: (id) => this.#cancels.push(id),
+        credit: (id, attempt) => this.#credit(id, attempt),
         send: (shard, message) => this.#queueMessage(options.threadOf(shard), message),
         crashed: options.onCrash,
         atWork: options.atWork,
@@ -192,6 +196,7 @@ export class ShardThread {
     this.#performer = port;
     this.#performs = [];
     this.#cancels = [];
+    this.#credits.clear();
     port.on("message", (text: string) => {
       if (this.#performer !== port) return; // From an older incarnation.
       for (const outcome of JSON.parse(text) as FromPerformer[]) this.#domain.performed(outcome);
@@ -399,6 +404,15 @@ export class ShardThread {
       this.#performer?.postMessage(JSON.stringify({ kind: "cancel", ids: this.#cancels } satisfies ToPerformer));
       this.#cancels = [];
     }
+    if (this.#credits.size > 0) {
+      this.#performer?.postMessage(JSON.stringify({ kind: "credit", credits: [...this.#credits.values()] } satisfies ToPerformer));
+      this.#credits.clear();
+    }
+  }
+
+  #credit(id: string, attempt: number): void {
+    const known = this.#credits.get(id);
+    this.#credits.set(id, { id, attempt, count: known?.attempt === attempt ? known.count + 1 : 1 });
   }
 
   #queueMessage(thread: number, message: DomainMessage): void {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   type AttemptResult,
-  type EffectOutcome,
+  type FromPerformer,
   type PerformEffect,
   Performer,
   type PortDefinition,
@@ -24,7 +24,8 @@ interface Begun {
 class Bench {
   readonly clock = new VirtualClock(OPENED_AT);
   readonly begun: Begun[] = [];
-  readonly told: Array<{ readonly id: string; readonly attempt: number; readonly to: string; readonly outcome: EffectOutcome }> = [];
+  readonly told: Array<{ readonly id: string; readonly attempt: number; readonly to: string; readonly outcome: FromPerformer["outcome"] }> =
+    [];
   readonly unknown: string[] = [];
   random = 0;
   readonly performer: Performer;
@@ -65,7 +66,7 @@ class Bench {
     this.performer.perform(effect, ({ id: of, attempt: number, outcome }) => this.told.push({ id: of, attempt: number, to, outcome }));
   }
 
-  get last(): EffectOutcome | undefined {
+  get last(): FromPerformer["outcome"] | undefined {
     return this.told.at(-1)?.outcome;
   }
   fail(status: number, retryAfterMs: number | null = null): void {
@@ -104,6 +105,25 @@ describe("attempts", () => {
     ]);
     expect(bench.begun.map(({ atMs }) => atMs)).toEqual([0, 2_000, 6_000, 14_000, 24_000]);
     expect(new Set(bench.begun.map(({ request }) => request.key))).toEqual(new Set(["store.1"]));
+  });
+
+  it("R-CON-6: 3 repeats after 2, 4 and 8 s with up to 50 % on top, Retry-After when it is longer, all within one deadline", () => {
+    const policy = { attemptsMax: 4, backoffMsMin: 2_000, backoffMsMax: 30_000, jitterRatio: 0.5, deadlineMs: 240_000, breaker: null };
+    const restsOf = (random: number, retryAfterMs: number | null): readonly unknown[] => {
+      const bench = new Bench(policy);
+      bench.random = random;
+      return [1, 2, 3, 4].map((attempt) => {
+        bench.offer("1", attempt);
+        bench.fail(429, attempt === 2 ? retryAfterMs : null);
+        if (bench.last?.kind !== "failed") return bench.last?.kind;
+        bench.pass(bench.last.afterMs);
+        return bench.last.afterMs;
+      });
+    };
+    expect(restsOf(0, null)).toEqual([2_000, 4_000, 8_000, "dead"]);
+    expect(restsOf(0.999, null)).toEqual([2_999, 5_998, 11_996, "dead"]);
+    expect(restsOf(0, 60_000)).toEqual([2_000, 60_000, 8_000, "dead"]);
+    expect(restsOf(0, 239_000).slice(0, 2)).toEqual([2_000, "dead"]);
   });
 
   it("jitter is drawn for each rest", () => {

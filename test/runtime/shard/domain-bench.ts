@@ -169,6 +169,8 @@ export class DomainBench {
   /** What checkpoints say besides snapshots. */
   readonly store: MemorySnapshots;
   readonly cancels: string[] = [];
+  /** Room that was given for more progress: the ids of the effects. */
+  readonly credits: string[] = [];
   readonly crashes: string[] = [];
   readonly loads: string[] = [];
   /** What was at work, as it was noted. */
@@ -207,6 +209,7 @@ export class DomainBench {
         send: (shard, message) => this.sent.push({ shard, message }),
         perform: (effect) => this.performs.push(effect),
         cancel: (id) => this.cancels.push(id),
+        credit: (id) => this.credits.push(id),
         crashed: (address, doing, cause) => this.crashes.push(`${address} ${doing}: ${cause instanceof Error ? cause.message : cause}`),
         atWork: (work) => void this.works.push(work),
         traced: (handled) => this.traced.push(handled),
