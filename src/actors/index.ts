@@ -3,6 +3,7 @@ import type { AnyDefinition } from "../runtime/index.ts";
 import { account } from "./ledger/account.ts";
 import { transfer } from "./ledger/transfer.ts";
 
+export { type FeedRow, type FeedRows, feedRows, type MessageRow, type MessageStatus } from "./conversation/feed.ts";
 export {
   accountIdSchema,
   inTransitAccountIdOf,

@@ -1,39 +1,14 @@
 import { rmSync } from "node:fs";
 import type { AccountKind } from "../../actors/index.ts";
 import { Fault, type StoredRecord } from "../../runtime/index.ts";
+import type { FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
 import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
 import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
 import { type Connection, isCorruption, openConnection } from "./connection.ts";
+import { ConversationViews, FeedBatch } from "./conversation-views.ts";
 import { OpenLegs } from "./open-legs.ts";
-import { createFile, type FileFormat, isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
-
-/**
- * Entries lie in the order in which they came, each with the row number of the one before it on its account, so that a batch is appended to the
- * end of the file whatever accounts it touches. In key order every entry dirtied a page of its own: 10 us a row at 400,000 rows and growing
- * with history, against 2 us that stay. Every `MARK_EVERY`th entry of an account is marked, so that a page of a statement is found from
- * the nearest mark above it and not from the account's newest entry.
- *
- * Amounts and balances fit 64 bits; sums over accounts need not, so they are decimal text. `findings` are the auditor's. `legs` are the
- * debits whose credit or refund had not come by the position; most come in the same batch and are never written.
- */
-const VIEW_FILE: FileFormat = {
-  name: "views",
-  format: 2,
-  schema: `
-    CREATE TABLE entries(id INTEGER PRIMARY KEY, previous INTEGER NOT NULL, sequence INTEGER NOT NULL, transfer TEXT NOT NULL,
-      amount INTEGER NOT NULL, balance INTEGER NOT NULL, currency TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE TABLE marks(account INTEGER NOT NULL, sequence INTEGER NOT NULL, entry INTEGER NOT NULL,
-      PRIMARY KEY(account, sequence)) STRICT, WITHOUT ROWID;
-    CREATE TABLE accounts(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, currency TEXT NOT NULL, kind TEXT NOT NULL,
-      balance INTEGER NOT NULL, sequence INTEGER NOT NULL, newest INTEGER NOT NULL) STRICT;
-    CREATE TABLE totals(currency TEXT PRIMARY KEY, in_transit TEXT NOT NULL, customer TEXT NOT NULL, system TEXT NOT NULL,
-      world TEXT NOT NULL, accounts INTEGER NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE legs(transfer TEXT PRIMARY KEY, currency TEXT NOT NULL, amount INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE findings(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
-    CREATE TABLE position(seq INTEGER NOT NULL) STRICT;
-    INSERT INTO position(seq) VALUES (0);
-  `,
-};
+import { createFile, isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
+import { VIEW_FILE } from "./view-file.ts";
 
 const WAL_PAGES = 10_000;
 /** Entries of an account between two marks: a page of a statement reads up to that many rows too many. */
@@ -49,6 +24,8 @@ export interface SqliteViewsOptions {
   readonly meta: StoreMeta;
   readonly busyTimeoutMs: number;
   readonly cacheKiB: number;
+  /** Hears of the conversations whose feed grew, when the rows can be read. */
+  readonly onFed?: (conversations: Iterable<string>) => void;
 }
 
 type TotalRow = Readonly<Record<"in_transit" | "customer" | "system" | "world", string>> & {
@@ -65,7 +42,7 @@ interface AccountRow {
 }
 
 /**
- * Statements and the trial balance, made from the journal and audited on the way. Only the read-model thread holds one. Position and rows
+ * Statements, the trial balance and conversations, made from the journal and audited on the way. Only the read-model thread holds one. Position and rows
  * commit together, so a crash loses or repeats nothing; a missing, foreign, older or damaged file is made anew and filled from the journal.
  */
 export class SqliteViews {
@@ -106,16 +83,18 @@ export class SqliteViews {
       currency: (currency) => this.#currency(currency),
       leg: (transfer) => file.legs.get(transfer),
     });
+    const feed = new FeedBatch();
     let position = file.position;
     try {
       for (const record of records) {
         if (record.seq <= position) continue;
         if (record.seq !== position + 1) throw new Error(`the view stands at record ${position} and was given ${record.seq}`);
         audit.add(record);
+        feed.add(record);
         position = record.seq;
       }
       if (position === file.position) return [];
-      this.#commit(audit, position);
+      this.#commit(audit, feed, position);
     } catch (cause) {
       this.#books.clear(); // They ran ahead of the file, and so did the row numbers.
       if (this.#isMended(cause)) return [];
@@ -125,6 +104,7 @@ export class SqliteViews {
     file.position = position;
     file.legs.keep(audit);
     this.#remember(audit.accounts);
+    this.#options.onFed?.(feed.conversations);
     return audit.findings;
   }
 
@@ -156,6 +136,21 @@ export class SqliteViews {
   /** What the auditor found since the view was made, oldest first; the first thousand are kept. @throws Fault `VIEW_BEHIND` as `statement`. */
   findings(): readonly string[] {
     return this.#query(({ sql }) => sql.findings.all());
+  }
+
+  /** See `ConversationReads`. @throws Fault `VIEW_BEHIND` as `statement`. */
+  messages(conversation: string, page: { readonly after: number; readonly limit: number }): MessagePage {
+    return this.#query(({ conversations }) => conversations.messages(conversation, page));
+  }
+
+  /** See `ConversationReads`. @throws Fault `VIEW_BEHIND` as `statement`; RangeError for more than 1,000 turns. */
+  turnTexts(conversation: string, turns: TurnRange): readonly TurnText[] {
+    return this.#query(({ conversations }) => conversations.turnTexts(conversation, turns));
+  }
+
+  /** See `ConversationReads`. @throws Fault `VIEW_BEHIND` as `statement`. */
+  feedAfter(conversation: string, after: FeedPlace, limit: number): FeedPage {
+    return this.#query(({ conversations }) => conversations.feedAfter(conversation, after, limit));
   }
 
   close(): void {
@@ -201,7 +196,7 @@ export class SqliteViews {
     return row === undefined ? { customer: 0n, system: 0n, world: 0n, inTransit: 0n, accounts: 0, entries: 0 } : booksOf(row);
   }
 
-  #commit(audit: Audit, position: number): void {
+  #commit(audit: Audit, feed: FeedBatch, position: number): void {
     const file = this.#file;
     const { sql } = file;
     const findings = audit.findings.slice(0, Math.max(FINDINGS_MAX - file.findingCount, 0));
@@ -213,6 +208,7 @@ export class SqliteViews {
           sql.putTotal.run(currency, String(inTransit), String(customer), String(system), String(world), accounts, entries);
         }
         file.legs.write(audit);
+        file.conversations.write(feed);
         for (const text of findings) sql.putFinding.run(text);
         sql.putPosition.run(position);
       })
@@ -269,6 +265,7 @@ interface ViewFile {
   readonly db: Connection;
   readonly sql: ReturnType<typeof prepared>;
   readonly legs: OpenLegs;
+  readonly conversations: ConversationViews;
   position: number;
   findingCount: number;
   /** Number of the row that was appended last. */
@@ -305,6 +302,7 @@ function fileOf(db: Connection): ViewFile {
     db,
     sql,
     legs: new OpenLegs(db),
+    conversations: new ConversationViews(db),
     position: sql.position.get() ?? 0,
     findingCount: sql.findingCount.get() ?? 0,
     entryLast: sql.entryLast.get() ?? 0,

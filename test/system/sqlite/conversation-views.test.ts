@@ -1,0 +1,231 @@
+/** The conversations' part of the read model, on a real file beside the ledger's. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { describe, expect, it } from "vitest";
+import { FEED_START, type FeedPlace } from "../../../src/system/conversation-reads.ts";
+import { ConversationReader } from "../../../src/system/sqlite/conversation-reader.ts";
+import { SqliteViews, type SqliteViewsOptions } from "../../../src/system/sqlite/view-store.ts";
+import { begun, chunk, conversationRecord, deleted, posted, replied, summarized, wasOpened } from "../../support/conversation-records.ts";
+import { folder, JOURNAL_SHARDS } from "../../support/journal-bench.ts";
+import { books, opened, recordOf } from "../../support/ledger-records.ts";
+
+const meta = { storeId: "store-1", shardCount: JOURNAL_SHARDS };
+const optionsOf = (dir: string): SqliteViewsOptions => ({ path: join(dir, "views.db"), meta, busyTimeoutMs: 200, cacheKiB: 1024 });
+
+/** Two conversations; the second record holds an entry of one of them and of its summary. */
+const records = [
+  conversationRecord(1, ["conversation/c", wasOpened, posted(1), begun(1)], ["conversation/d", wasOpened]),
+  conversationRecord(2, ["summary/c", summarized(1, 1)], ["conversation/c", chunk(1, 0), replied(1)]),
+  recordOf(3, ["alice", opened()]),
+  conversationRecord(4, ["conversation/d", posted(1, "hi", false)]),
+  conversationRecord(5, ["conversation/c", posted(2), replied(2, { kind: "replyInterrupted", text: "ans" }), replied(2)]),
+];
+
+const kindsOf = (views: SqliteViews, name: string, after: FeedPlace = FEED_START) =>
+  views.feedAfter(name, after, 100).events.map(({ seq, idx, kind }) => [seq, idx, kind]);
+
+describe("conversations in the read model", () => {
+  it("R-CON-1: messages count from 1 in each conversation and page by number, also after a restart and in other batches", () => {
+    using dir = folder();
+    let views = new SqliteViews(optionsOf(dir.path));
+    views.apply(records.slice(0, 2));
+    views.close();
+    views = new SqliteViews(optionsOf(dir.path));
+    views.apply(records);
+    const shown = (after: number, limit: number) => {
+      const { messages, hasMore } = views.messages("c", { after, limit });
+      return [messages.map(({ number, messageId, text, status }) => [number, messageId, text, status]), hasMore];
+    };
+    const all = [
+      [1, "m1", "question 1", "complete"],
+      [2, "r1", "answer 1", "complete"],
+      [3, "m2", "question 2", "complete"],
+      [4, "r2", "ans", "interrupted"],
+      [5, "r2", "answer 2", "complete"],
+    ];
+    expect(shown(0, 100)).toEqual([all, false]);
+    expect(shown(0, 2)).toEqual([all.slice(0, 2), true]);
+    expect(shown(2, 3)).toEqual([all.slice(2), false]);
+    expect(views.messages("d", { after: 0, limit: 9 }).messages).toEqual([
+      { number: 1, messageId: "m1", turn: 1, role: "user", speaker: "user", text: "hi", chars: 2, status: "complete", at: 4000 },
+    ]);
+    expect(views.messages("nobody", { after: 0, limit: 9 })).toEqual({ messages: [], hasMore: false });
+    expect(views.trialBalance()).toMatchObject({ position: 5, lines: [{ currency: "CZK", accounts: 1 }] });
+    views.close();
+  });
+
+  it("R-API-4: an event's place is the journal's record and its number in it, the same in any batches; each event comes once from any place", () => {
+    using dir = folder();
+    using other = folder();
+    const views = new SqliteViews(optionsOf(dir.path));
+    for (const record of records) views.apply([record]);
+    const kinds = [
+      [1, 0, "opened"],
+      [1, 1, "posted"],
+      [1, 2, "replyBegun"],
+      [2, 0, "replyChunk"],
+      [2, 1, "replied"],
+      [2, 2, "summarized"],
+      [5, 0, "posted"],
+      [5, 1, "replyInterrupted"],
+      [5, 2, "replied"],
+    ];
+    expect(kindsOf(views, "c")).toEqual(kinds);
+    const atOnce = new SqliteViews(optionsOf(other.path));
+    atOnce.apply(records);
+    expect(kindsOf(atOnce, "c")).toEqual(kinds);
+    for (const [i, [seq = 0, idx = 0]] of kinds.entries())
+      expect(kindsOf(views, "c", { seq: Number(seq), idx: Number(idx) })).toEqual(kinds.slice(i + 1));
+    const first = views.feedAfter("c", { seq: 1, idx: 0 }, 1);
+    expect(first).toEqual({
+      events: [{ seq: 1, idx: 1, kind: "posted", at: 1000, data: expect.objectContaining({ text: "question 1", turn: 1 }) }],
+      hasMore: true,
+      isDeleted: false,
+    });
+    expect(views.feedAfter("nobody", FEED_START, 1)).toEqual({ events: [], hasMore: false, isDeleted: false });
+    views.close();
+    atOnce.close();
+  });
+
+  it("R-CON-2: the texts of turns come in their order, of several replies of a turn the last one", () => {
+    using dir = folder();
+    const views = new SqliteViews(optionsOf(dir.path));
+    views.apply(records);
+    const texts = (fromTurn: number, toTurn: number) => views.turnTexts("c", { fromTurn, toTurn }).map(({ text }) => text);
+    expect(texts(1, 2)).toEqual(["question 1", "answer 1", "question 2", "answer 2"]);
+    expect(texts(2, 9)).toEqual(["question 2", "answer 2"]);
+    expect(texts(3, 9)).toEqual([]);
+    expect(() => texts(1, 1001)).toThrow(RangeError);
+    views.close();
+  });
+
+  it("a turn that was posted while a reply was under way stands behind that reply", () => {
+    using dir = folder();
+    const views = new SqliteViews(optionsOf(dir.path));
+    views.apply([conversationRecord(1, ["conversation/c", posted(1), posted(2), replied(1), replied(2)])]);
+    expect(views.turnTexts("c", { fromTurn: 1, toTurn: 2 }).map(({ text }) => text)).toEqual([
+      "question 1",
+      "answer 1",
+      "question 2",
+      "answer 2",
+    ]);
+    views.close();
+  });
+
+  it("DESIGN 4.4: of a deleted conversation only its name is left, and what comes late adds nothing", () => {
+    using dir = folder();
+    const views = new SqliteViews(optionsOf(dir.path));
+    const late = [conversationRecord(6, ["conversation/c", posted(3), deleted]), conversationRecord(7, ["summary/c", summarized(2, 2)])];
+    views.apply([...records, ...late]);
+    expect(views.feedAfter("c", FEED_START, 100)).toEqual({ events: [], hasMore: false, isDeleted: true });
+    expect(views.messages("c", { after: 0, limit: 9 }).messages).toEqual([]);
+    expect(views.turnTexts("c", { fromTurn: 1, toTurn: 9 })).toEqual([]);
+    expect(kindsOf(views, "d")).toHaveLength(2);
+    views.close();
+    const db = new Database(join(dir.path, "views.db"));
+    expect(db.prepare("SELECT name FROM conversations ORDER BY name").pluck().all()).toEqual(["c", "d"]);
+    expect(db.prepare("SELECT count(*) FROM messages").pluck().get()).toBe(1);
+    db.close();
+  });
+
+  it("L6: a page ends at its characters too, with one row at least", () => {
+    using dir = folder();
+    const views = new SqliteViews(optionsOf(dir.path));
+    const large = "x".repeat(3 * 1024 * 1024);
+    views.apply([1, 2, 3, 4].map((turn) => conversationRecord(turn, ["conversation/c", posted(turn, large, false)])));
+    const seen: number[] = [];
+    for (let hasMore = true; hasMore; ) {
+      const page = views.messages("c", { after: seen.at(-1) ?? 0, limit: 100 });
+      expect(page.messages.length).toBe(2);
+      seen.push(...page.messages.map(({ number }) => number));
+      hasMore = page.hasMore;
+    }
+    expect(seen).toEqual([1, 2, 3, 4]);
+    expect(views.feedAfter("c", FEED_START, 100)).toMatchObject({ events: [{}, {}], hasMore: true });
+    views.close();
+  });
+
+  it("who listens hears of a batch's conversations when their rows can be read, and of none in one that failed", () => {
+    using dir = folder();
+    const heard: string[][] = [];
+    const views: SqliteViews = new SqliteViews({
+      ...optionsOf(dir.path),
+      onFed: (conversations) => heard.push([...conversations].map((name) => `${name} ${kindsOf(views, name).length}`)),
+    });
+    views.apply(records.slice(0, 2));
+    views.apply(records.slice(2, 3));
+    const other = new Database(join(dir.path, "views.db"));
+    other.exec("BEGIN IMMEDIATE");
+    expect(() => views.apply(records.slice(3))).toThrow(/locked/);
+    other.exec("ROLLBACK");
+    other.close();
+    views.apply(records.slice(3));
+    expect(heard).toEqual([["c 6", "d 1"], [], ["d 2", "c 9"]]);
+    views.close();
+  });
+
+  it("records in another layout than ours are read too", () => {
+    using dir = folder();
+    const views = new SqliteViews(optionsOf(dir.path));
+    views.apply(records.map((record) => ({ ...record, body: JSON.stringify(JSON.parse(Buffer.from(record.body).toString()), null, 2) })));
+    expect(kindsOf(views, "c")).toHaveLength(9);
+    views.close();
+  });
+});
+
+describe("a reader beside the thread that fills the view", () => {
+  const turns = { fromTurn: 1, toTurn: 1 };
+  const texts = ["question 1", "answer 1"];
+  const textsOf = (reader: ConversationReader, seq: number) => reader.turnTexts(seq, "c", turns)?.map(({ text }) => text) ?? null;
+
+  it("answers null until the view is there and holds the record, then the texts", () => {
+    using dir = folder();
+    using reader = new ConversationReader(optionsOf(dir.path));
+    expect(textsOf(reader, 0)).toBeNull();
+    const views = new SqliteViews(optionsOf(dir.path));
+    views.apply(records.slice(0, 1));
+    expect(textsOf(reader, 2)).toBeNull();
+    views.apply(records.slice(1, 3));
+    expect(textsOf(reader, 2)).toEqual(texts);
+    expect(textsOf(reader, 4)).toBeNull();
+    expect(textsOf(reader, 3)).toEqual(texts);
+    expect(reader.turnTexts(3, "nobody", turns)).toEqual([]);
+    expect(() => reader.turnTexts(3, "c", { fromTurn: 1, toTurn: 5000 })).toThrow(RangeError);
+    views.close();
+  });
+
+  it("TRAPS 22: finds the view that was made anew meanwhile, and is not misled by the old one", () => {
+    using dir = folder();
+    using reader = new ConversationReader(optionsOf(dir.path));
+    let views = new SqliteViews(optionsOf(dir.path));
+    views.apply(records.slice(0, 2));
+    expect(textsOf(reader, 2)).toEqual(texts);
+    views.close();
+    // As the thread does with a damaged one, under the reader's hands.
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(join(dir.path, `views.db${suffix}`), { force: true });
+    views = new SqliteViews(optionsOf(dir.path));
+    expect(views.position).toBe(0);
+    expect(textsOf(reader, 3)).toBeNull();
+    views.apply(records);
+    expect(textsOf(reader, 5)).toEqual(texts);
+    views.close();
+    reader.close();
+    rmSync(join(dir.path, "views.db-wal"));
+    writeFileSync(join(dir.path, "views.db"), "nonsense ".repeat(10_000));
+    expect(textsOf(reader, 3)).toBeNull();
+  });
+
+  it("a view of an older format, or of another store, is not there yet", () => {
+    using dir = folder();
+    using reader = new ConversationReader(optionsOf(dir.path));
+    const views = new SqliteViews({ ...optionsOf(dir.path), meta: { ...meta, storeId: "store-2" } });
+    views.apply(books);
+    expect(textsOf(reader, 0)).toBeNull();
+    views.close();
+    const db = new Database(join(dir.path, "views.db"));
+    db.exec("UPDATE meta SET value = 'store-1' WHERE key = 'store_id'; UPDATE meta SET value = 2 WHERE key IN ('format', 'min_reader')");
+    db.close();
+    expect(textsOf(reader, 0)).toBeNull();
+  });
+});
