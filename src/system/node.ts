@@ -19,9 +19,11 @@ import { actorPorts } from "./actor-ports.ts";
 import type { EntityPage, Inspected, ThreadTop } from "./admin/inspected.ts";
 import type { CheckpointControl } from "./checkpoint-worker.ts";
 import type { Config } from "./config/config.ts";
+import type { FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "./conversation-reads.ts";
 import type { DataDir } from "./data-dir.ts";
 import { OpenEffects } from "./effects/open-effects.ts";
 import type { EffectsControl } from "./effects-worker.ts";
+import type { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl } from "./journal-worker.ts";
 import type { Log } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
@@ -48,6 +50,7 @@ export interface NodeParts {
   readonly journal: ThreadComponent<JournalControl>;
   readonly checkpoint: ThreadComponent<CheckpointControl>;
   readonly views: ThreadComponent<ViewsControl>;
+  readonly feeds: FeedListeners;
   readonly shards: ShardThreads;
   /** Null when no module was given. */
   readonly effects: ThreadComponent<EffectsControl> | null;
@@ -204,6 +207,22 @@ export class Node implements TroupeSystem, Inspected {
 
   async trialBalance(): Promise<Answer<TrialBalance>> {
     return await this.#view(() => this.#parts.views.call.trialBalance(this.#position()));
+  }
+
+  async messages(conversationId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<MessagePage>> {
+    return await this.#view(() => this.#parts.views.call.messages(this.#position(), conversationId, page.after, page.limit));
+  }
+
+  async turnTexts(conversationId: string, turns: TurnRange): Promise<Answer<readonly TurnText[]>> {
+    return await this.#view(() => this.#parts.views.call.turnTexts(this.#position(), conversationId, turns));
+  }
+
+  async feedAfter(conversationId: string, after: FeedPlace, limit: number): Promise<Answer<FeedPage>> {
+    return await this.#view(() => this.#parts.views.call.feedAfter(this.#position(), conversationId, after, limit));
+  }
+
+  watch(conversationId: string, listener: () => void): () => void {
+    return this.#parts.feeds.add(conversationId, listener);
   }
 
   /** Looks at progress, not only at what is alive: each reason names what is wrong. */

@@ -4,6 +4,7 @@ import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worke
 import { type Config, poolThreadsOf, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
 import type { EffectsControl, EffectsWorkerData } from "./effects-worker.ts";
+import { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
 import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
@@ -117,11 +118,20 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     open: (worker) => worker.call.ready(),
     onRunning: () => shards.checkpointRuns(),
   });
+  const ignored = (): void => undefined; // A thread that ended gets the list again when it is replaced.
+  const feeds: FeedListeners = new FeedListeners({
+    follower: {
+      watch: (conversations) => void views.call.watch(conversations).catch(ignored),
+      unwatch: (conversations) => void views.call.unwatch(conversations).catch(ignored),
+    },
+    onDefect: (cause) => log.error({ cause: String(cause instanceof Error ? cause.stack : cause) }, "a listener to a conversation threw"),
+  });
   const views: ThreadComponent<ViewsControl> = new ThreadComponent({
     type: "views-thread",
     heartbeats,
-    create: () =>
-      new WorkerThread<ViewsControl>({
+    create: () => {
+      const feedPort = feeds.connect();
+      return new WorkerThread<ViewsControl>({
         ...thread,
         name: "views",
         url: moduleUrl("views-worker", import.meta.url),
@@ -133,9 +143,13 @@ function compose({ config, options, log, dataDir }: Composition): Node {
           recordsMax: viewsConfig.batchRecordsMax,
           waitMsMax: viewsConfig.waitMsMax,
           committed,
+          feedPort,
         } satisfies ViewsWorkerData,
-      }),
+        transfer: [feedPort],
+      });
+    },
     open: (worker) => worker.call.ready(),
+    onRunning: () => feeds.tellAll(),
   });
   const modules = (options.modules ?? []).map(({ href }) => href);
   // Without a port nothing can leave: a thread for it would only take memory.
@@ -221,6 +235,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     journal,
     checkpoint,
     views,
+    feeds,
     shards,
     effects,
   });

@@ -1,4 +1,5 @@
 import type { Answer, AnyDefinition, AskOf, AskOptions, Code, Json } from "../runtime/index.ts";
+import type { ConversationReads } from "./conversation-reads.ts";
 import type { PartMeasures } from "./observe/measure.ts";
 
 /**
@@ -6,7 +7,7 @@ import type { PartMeasures } from "./observe/measure.ts";
  * whose code stands in the one table (`STATUS_OF_CODE`); it rejects only for a programmer's error. An answer is given after the commit
  * it depends on is durable (L2).
  */
-export interface TroupeSystem extends AsyncDisposable {
+export interface TroupeSystem extends AsyncDisposable, ConversationReads {
   /** A typed reference: `system.entity(account, "alice").ask.get({})`. */
   entity<Definition>(definition: Definition & Pick<AnyDefinition, "type">, id: string): { readonly ask: AskOf<Definition> };
   /** The same without types, for doors that have parsed and checked the body themselves. */

@@ -1,5 +1,6 @@
 /** Composition root of the read-model thread: the only one that writes `views.db`. */
-import { parentPort, threadId, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
+import type { FeedPlace, TurnRange } from "./conversation-reads.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
 import { measure, type TakenMeasures } from "./observe/measure.ts";
 import { openJournalReader } from "./sqlite/journal-file.ts";
@@ -8,6 +9,7 @@ import { SqliteViews } from "./sqlite/view-store.ts";
 import { exposeControl } from "./threads/control.ts";
 import { Heartbeat } from "./threads/heartbeat.ts";
 import { ViewsThread } from "./threads/views-thread.ts";
+import { WatchedFeeds } from "./threads/watched-feeds.ts";
 
 export interface ViewsWorkerData {
   readonly dir: string;
@@ -17,6 +19,8 @@ export interface ViewsWorkerData {
   readonly recordsMax: number;
   readonly waitMsMax: number;
   readonly committed: SharedArrayBuffer;
+  /** Gets the names of watched conversations whose feeds grew; see `FeedListeners.connect`. */
+  readonly feedPort: MessagePort;
 }
 export type ViewsControl = ReturnType<typeof controlOfViews>;
 
@@ -28,9 +32,18 @@ function controlOfViews(data: ViewsWorkerData) {
   const files = { busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const { during } = Heartbeat.ofThisThread();
   const journal = during(() => openJournalReader({ path: paths.journal, synchronous: "normal", ...files }));
-  const views = during(() => new SqliteViews({ path: paths.views, meta: journal.meta, ...files }));
+  const feeds = new WatchedFeeds(data.feedPort);
+  const onFed = (conversations: Iterable<string>): void => feeds.grew(conversations);
+  const views = during(() => new SqliteViews({ path: paths.views, meta: journal.meta, ...files, onFed }));
   const lag = new LoopLag();
-  const thread = new ViewsThread({ journal, views, during, committed: new BigInt64Array(data.committed), recordsMax: data.recordsMax });
+  const thread = new ViewsThread({
+    journal,
+    views,
+    during,
+    isWatched: () => feeds.isWatched,
+    committed: new BigInt64Array(data.committed),
+    recordsMax: data.recordsMax,
+  });
   thread.start();
   return {
     /** Answers when the files are open: a thread that could not open them has ended instead. */
@@ -39,6 +52,17 @@ function controlOfViews(data: ViewsWorkerData) {
     statement: (seq: number, accountId: string, after: number, limit: number) =>
       thread.read(seq, data.waitMsMax, () => views.statement(accountId, { after, limit })),
     trialBalance: (seq: number) => thread.read(seq, data.waitMsMax, () => views.trialBalance()),
+    messages: (seq: number, conversation: string, after: number, limit: number) =>
+      thread.read(seq, data.waitMsMax, () => views.messages(conversation, { after, limit })),
+    turnTexts: (seq: number, conversation: string, turns: TurnRange) =>
+      thread.read(seq, data.waitMsMax, () => views.turnTexts(conversation, turns)),
+    feedAfter: (seq: number, conversation: string, after: FeedPlace, limit: number) =>
+      thread.read(seq, data.waitMsMax, () => views.feedAfter(conversation, after, limit)),
+    watch(conversations: readonly string[]): void {
+      feeds.watch(conversations);
+      void thread.followPromptly();
+    },
+    unwatch: (conversations: readonly string[]): void => feeds.unwatch(conversations),
     figures: () => ({
       position: views.position,
       findings: views.findings(),
@@ -54,6 +78,7 @@ function controlOfViews(data: ViewsWorkerData) {
     }),
     close(): void {
       thread.close();
+      feeds.close();
       views.close();
       journal.close();
     },

@@ -1,19 +1,19 @@
 /** Journal records of conversations and their summaries. Texts stand for sealed ones: nothing that reads them here opens them. */
 import { type Json, packEntries, type StoredRecord } from "../../src/runtime/index.ts";
 
-type Event = { readonly kind: string; readonly [key: string]: Json };
+export type ConversationEvent = { readonly kind: string; readonly [key: string]: Json };
 
 /** A record with an entry for each address. */
 export function conversationRecord(
   seq: number,
-  ...entries: readonly (readonly [entity: string, ...events: readonly Event[]])[]
+  ...entries: readonly (readonly [entity: string, ...events: readonly ConversationEvent[]])[]
 ): StoredRecord {
   const packed = entries.map(([entity, ...events]) => ({ shard: 0, seq, entity, version: 1, at: seq * 1000, events }));
   return { seq, domain: 0, incarnation: 1, number: seq, time: seq, count: packed.length, body: packEntries(packed) };
 }
 
-export const wasOpened: Event = { kind: "opened", onBusy: "enqueue", user: null, instructions: "s1.instructions" };
-export const posted = (turn: number, text = `question ${turn}`, wantsReply = true): Event => ({
+export const wasOpened: ConversationEvent = { kind: "opened", onBusy: "enqueue", user: null, instructions: "s1.instructions" };
+export const posted = (turn: number, text = `question ${turn}`, wantsReply = true): ConversationEvent => ({
   kind: "posted",
   messageId: `m${turn}`,
   turn,
@@ -22,8 +22,8 @@ export const posted = (turn: number, text = `question ${turn}`, wantsReply = tru
   chars: text.length,
   wantsReply,
 });
-export const begun = (turn: number, replyId = `r${turn}`): Event => ({ kind: "replyBegun", replyId, turn });
-export const chunk = (turn: number, index: number, attempt = 1, text = `chunk ${index}`): Event => ({
+export const begun = (turn: number, replyId = `r${turn}`): ConversationEvent => ({ kind: "replyBegun", replyId, turn });
+export const chunk = (turn: number, index: number, attempt = 1, text = `chunk ${index}`): ConversationEvent => ({
   kind: "replyChunk",
   replyId: `r${turn}`,
   attempt,
@@ -34,15 +34,20 @@ export const chunk = (turn: number, index: number, attempt = 1, text = `chunk ${
 export const replied = (
   turn: number,
   { kind = "replied", text = `answer ${turn}`, replyId = `r${turn}` }: { kind?: string; text?: string; replyId?: string } = {},
-): Event => ({
+): ConversationEvent => ({
   kind,
   replyId,
   turn,
   text,
   chars: text.length,
 });
-export const replyFailed = (turn: number): Event => ({ kind: "replyFailed", replyId: `r${turn}`, turn, code: "UPSTREAM_TIMEOUT" });
-export const summarized = (fromTurn: number, toTurn: number): Event => ({
+export const replyFailed = (turn: number): ConversationEvent => ({
+  kind: "replyFailed",
+  replyId: `r${turn}`,
+  turn,
+  code: "UPSTREAM_TIMEOUT",
+});
+export const summarized = (fromTurn: number, toTurn: number): ConversationEvent => ({
   kind: "summarized",
   fromTurn,
   toTurn,
@@ -50,4 +55,4 @@ export const summarized = (fromTurn: number, toTurn: number): Event => ({
   memory: "s1.memory",
   messageCount: toTurn * 2,
 });
-export const deleted: Event = { kind: "deleted" };
+export const deleted: ConversationEvent = { kind: "deleted" };

@@ -23,6 +23,7 @@ import {
   partsOf,
   shardOf,
 } from "../../src/runtime/index.ts";
+import type { FeedPage, MessagePage, TurnText } from "../../src/system/conversation-reads.ts";
 import type { PartMeasures } from "../../src/system/observe/measure.ts";
 import type {
   Readiness,
@@ -136,6 +137,20 @@ export class FakeLedger implements TroupeSystem {
       return { currency, ...sums, accounts, entries };
     });
     return { ok: true, value: { position: this.#position, lines: shown } };
+  }
+
+  // It holds a ledger only: there is no conversation to read.
+  async messages(): Promise<Answer<MessagePage>> {
+    return { ok: true, value: { messages: [], hasMore: false } };
+  }
+  async turnTexts(): Promise<Answer<readonly TurnText[]>> {
+    return { ok: true, value: [] };
+  }
+  async feedAfter(): Promise<Answer<FeedPage>> {
+    return { ok: true, value: { events: [], hasMore: false, isDeleted: false } };
+  }
+  watch(): () => void {
+    return () => {};
   }
 
   async readiness(): Promise<Readiness> {

@@ -9,13 +9,14 @@ import { assertSameStore, type StoreMeta } from "./store-meta.ts";
 import { assertNotTruncated } from "./verify.ts";
 import { viewPositionOf } from "./view-store.ts";
 
-/** The files of a data directory; each is opened for writing by one thread only. */
+/** The files of a data directory; each is opened for writing by one thread only, but for `keys`: see `KeyRing`. */
 export const storePaths = (dir: string) => ({
   journal: join(dir, "journal.db"),
   state: join(dir, "state.db"),
   views: join(dir, "views.db"),
   /** Of compiled code, made anew when it is missing. */
   codeCache: join(dir, "code-cache"),
+  keys: join(dir, "keys.db"),
 });
 
 export interface OpenStoresOptions {

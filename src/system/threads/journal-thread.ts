@@ -223,6 +223,7 @@ export class JournalThread {
 
   #publish(): void {
     Atomics.store(this.#options.committed, 0, BigInt(this.#options.store.lastSeq));
+    Atomics.notify(this.#options.committed, 0); // The views thread waits for it while somebody watches.
   }
 }
 

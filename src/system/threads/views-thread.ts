@@ -9,19 +9,23 @@ export interface ViewsThreadOptions {
   /** Shared: the sequence of the last committed record. */
   readonly committed: BigInt64Array;
   readonly recordsMax: number;
+  /** Does somebody watch a conversation now? */
+  readonly isWatched: () => boolean;
   /** Runs a call to the disk: see `Heartbeat`. */
   readonly during: Heartbeat["during"];
 }
 
 /**
  * Follows the journal into the read model. It pulls: what it has not read yet lies in the journal, so its memory is bounded however far
- * behind it is, and catching up, following and rebuilding are one path. Small batches when idle, large ones when behind.
+ * behind it is, and catching up, following and rebuilding are one path. Small batches when idle, large ones when behind; as soon as a commit
+ * is there while somebody watches.
  */
 export class ViewsThread {
   readonly #options: ViewsThreadOptions;
   #timer: NodeJS.Timeout | null = null;
   #failure: string | null = null;
   #isClosed = false;
+  #isPrompt = false;
 
   constructor(options: ViewsThreadOptions) {
     this.#options = options;
@@ -38,6 +42,21 @@ export class ViewsThread {
   close(): void {
     this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** From now on, as long as somebody watches, a commit is followed within some milliseconds. */
+  async followPromptly(): Promise<void> {
+    if (this.#isPrompt) return;
+    this.#isPrompt = true;
+    const { committed, views, isWatched } = this.#options;
+    while (isWatched() && !this.#isClosed) {
+      this.#step();
+      // The rest makes one batch of the commits of some milliseconds: a busy ledger beside a chat does not cost a transaction for each of them.
+      await new Promise((resolve) => setTimeout(resolve, this.#failure === null ? PROMPT_REST_MS : FOLLOW_EVERY_MS));
+      const commit = Atomics.waitAsync(committed, 0, BigInt(views.position));
+      if (commit.async) await commit.value;
+    }
+    this.#isPrompt = false;
   }
 
   /** Runs the query once the view holds everything up to `seq`; `VIEW_BEHIND` when it is not there in time. */
@@ -83,6 +102,8 @@ export class ViewsThread {
 const FOLLOW_EVERY_MS = 25;
 /** Under load rows are cheaper in large batches, sorted by key: 325 k rows/s against 135 k (measured), on cores that commits need too. */
 const FOLLOW_LOADED_EVERY_MS = 400;
+/** After each batch while somebody watches. */
+const PROMPT_REST_MS = 2;
 const LOADED_RECORDS_MIN = 8;
 const READ_BYTES_MAX = 16 * 1024 * 1024;
 

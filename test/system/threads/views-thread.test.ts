@@ -1,0 +1,66 @@
+/** The views thread's work in this thread, on real files: without `start` nothing looks at the journal but who watches. */
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
+import { openJournalReader } from "../../../src/system/sqlite/journal-file.ts";
+import { SqliteViews } from "../../../src/system/sqlite/view-store.ts";
+import { ViewsThread } from "../../../src/system/threads/views-thread.ts";
+import { folder, groupOf, openJournal } from "../../support/journal-bench.ts";
+
+const files = { busyTimeoutMs: 200, cacheKiB: 1024 };
+
+function bench(dir: string) {
+  const journal = openJournal(dir);
+  const reader = openJournalReader({ path: join(dir, "journal.db"), synchronous: "normal", ...files });
+  const views = new SqliteViews({ path: join(dir, "views.db"), meta: reader.meta, ...files });
+  const committed = new BigInt64Array(new SharedArrayBuffer(8));
+  const watched = new Set<string>();
+  const thread = new ViewsThread({
+    journal: reader,
+    views,
+    committed,
+    recordsMax: 2,
+    isWatched: () => watched.size > 0,
+    during: (call) => call(),
+  });
+  return {
+    views,
+    thread,
+    watched,
+    /** As the journal thread does. */
+    commit(number: number): void {
+      journal.append([groupOf(number)], 1);
+      Atomics.store(committed, 0, BigInt(number));
+      Atomics.notify(committed, 0);
+    },
+    close(): void {
+      thread.close();
+      views.close();
+      reader.close();
+      journal.close();
+    },
+  };
+}
+
+describe("following promptly", () => {
+  it("every commit is followed at its notice while somebody watches, none when nobody does, and all again when somebody comes", async () => {
+    using dir = folder();
+    const { views, thread, watched, commit, close } = bench(dir.path);
+    watched.add("c");
+    const following = thread.followPromptly();
+    for (let number = 1; number <= 5; number++) {
+      commit(number);
+      await vi.waitFor(() => expect(views.position).toBe(number));
+    }
+    watched.clear();
+    commit(6); // It was waiting for this one.
+    await following;
+    const { position } = views;
+    for (const number of [7, 8, 9, 10]) commit(number);
+    expect(views.position).toBe(position);
+    watched.add("c");
+    void thread.followPromptly();
+    void thread.followPromptly(); // Somebody else comes.
+    await vi.waitFor(() => expect(views.position).toBe(10));
+    close();
+  });
+});
