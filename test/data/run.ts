@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkImportKill } from "../checks/import-kill.ts";
 import { figuresOf, runCli, startCli, tempFolder } from "../support/cli.ts";
+import { checkSseVectors } from "./sse-vectors.ts";
 import { checkStructuredFields } from "./structured-fields.ts";
 
 interface DataCheck {
@@ -57,6 +58,15 @@ const checks: readonly DataCheck[] = [
       const { ok, vectors, failures } = await checkStructuredFields(data);
       if (!ok) throw new Error(failures.join("\n"));
       return { vectors };
+    },
+  },
+  {
+    name: "web-platform-tests: event streams of a model",
+    needs: "sse-wpt-vectors/vectors.json",
+    run: async (data) => {
+      const { ok, vectors, events, failures } = await checkSseVectors(data);
+      if (!ok) throw new Error(failures.join("\n"));
+      return { vectors, events };
     },
   },
 ];

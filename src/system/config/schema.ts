@@ -27,6 +27,20 @@ const choice = <const T extends readonly [string, ...string[]]>(text: string, ch
   // The default is one of the choices by its type, which zod's mapped type of an enum cannot see through a type parameter.
   documented(z.literal(choices).default(byDefault as never), text, choices.map((word) => `"${word}"`).join(", "));
 
+/** A text that may be absent. The word null means absence, also in the environment and in flags, so no such text may be "null". */
+const optional = (text: string, shape: RegExp, allowed: string) =>
+  documented(
+    z
+      .string()
+      .max(4096)
+      .regex(shape)
+      .refine((word) => word !== "null")
+      .nullable()
+      .default(null),
+    text,
+    `null or ${allowed}`,
+  );
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
@@ -188,6 +202,50 @@ export const configSchema = z.strictObject({
       min: 16,
       max: 65_536,
     }),
+  }),
+  ai: z.strictObject({
+    url: optional(
+      "Base URL of an OpenAI-compatible endpoint, to which /chat/completions is added; null takes the built-in replier and summarizer, which need no network.",
+      /^https?:\/\/[^\s/?#@\\]+(\/[^\s?#@\\]*)?$/,
+      "an http or https URL without user, query and fragment",
+    ),
+    hostsAllowed: optional(
+      "Hosts that ai.url may name, so that a changed URL does not carry conversations elsewhere; null means the host of ai.url. Redirects are never followed.",
+      /^[^\s,/]+(\s*,\s*[^\s,/]+)*$/,
+      "host names separated by commas",
+    ),
+    keyEnv: optional(
+      "Environment variable that holds the endpoint's key; one of its own, because names that begin with TROUPE_ are settings.",
+      /^[A-Z_][A-Z0-9_]*$/,
+      "the name of a variable in capitals",
+    ),
+    keyFile: optional("File that holds the endpoint's key and nothing else; wins over ai.keyEnv.", /[/\\]/, "a path with a / in it"),
+    model: words("Model that the endpoint is asked for.", "default"),
+    connectionsMax: count("Connections to the endpoint, each with one request at a time.", 50, { unit: "connections", min: 1, max: 1000 }),
+    connectionIdleMs: milliseconds("Time after which a connection without a request is closed.", 20_000),
+    connectionAgeMsMax: milliseconds("Time after which a connection gets no new request.", 300_000),
+    connectionWaitMs: milliseconds("Longest wait for a free connection.", 10_000, 600_000),
+    connectMs: milliseconds("Longest time for making a connection.", 5_000, 600_000),
+    writeMs: milliseconds("Longest time for sending a request.", 10_000, 600_000),
+    readMs: milliseconds("Longest wait for the head of an answer, and between two parts of its body.", 60_000, 3_600_000),
+    responseMs: milliseconds("Longest time from sending a request to the last byte of its answer.", 60_000, 3_600_000),
+    bodyBytesMax: count("Largest answer of the endpoint, also when unpacked.", 10 * MIB, { unit: "bytes", min: KIB, max: GIB }),
+    promptCharsMax: count("Largest prompt; older messages are left out of a reply's, long ones are cut in a summary's.", 48_000, {
+      unit: "characters",
+      min: 1000,
+      max: 10_000_000,
+    }),
+    attemptsMax: count("Attempts at a reply or summary: the first and its repeats, on 429, 5xx, lost connections and timeouts.", 4, {
+      unit: "attempts",
+      min: 1,
+      max: 20,
+    }),
+    backoffMsMin: milliseconds("Rest after the first failed attempt; doubles with each.", 2_000),
+    backoffMsMax: milliseconds("Longest rest between attempts, with its jitter; a longer Retry-After of the endpoint counts.", 30_000),
+    jitterPercent: count("Share of a rest that is drawn on top at random.", 50, { unit: "percent", min: 0, max: 100 }),
+    deadlineMs: milliseconds("Longest time for a reply with all its attempts and waits; then it has failed.", 300_000),
+    breakerOpenMs: milliseconds("Time for which no attempt is made after most of the last ones failed.", 30_000),
+    localWordMs: milliseconds("Rest of the built-in replier before each word, for trying out streaming.", 0, 10_000, 0),
   }),
   shutdown: z.strictObject({
     deadlineMs: milliseconds(
