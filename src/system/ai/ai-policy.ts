@@ -1,0 +1,37 @@
+import type { BreakerPolicy, PortPolicy } from "../../runtime/index.ts";
+import type { Config } from "../config/config.ts";
+
+/**
+ * When attempts at a model stop for a while. Wider than the default of a port: that counts 10 outcomes and opens at half of them, which an endpoint with 36 %
+ * of transient faults reaches by chance every 20 attempts or so, and then nothing gets through for minutes although each reply would succeed within its four attempts.
+ */
+const BREAKER: Omit<BreakerPolicy, "openMs"> = { outcomesMax: 20, outcomesMin: 20, failureRatio: 0.8, slowMs: null, probesMax: 3 };
+
+/** What the ports of a model have in common (R-CON-6). `concurrencyMax`: their bulkheads are their own (R-CON-3). */
+function policy(ai: Config["ai"], concurrencyMax: number): Partial<PortPolicy> {
+  const { connectionWaitMs, responseMs, attemptsMax, backoffMsMin, backoffMsMax, jitterPercent, breakerOpenMs } = ai;
+  return {
+    // The client's own limits pass first, and say which of them it was.
+    attemptMsMax: connectionWaitMs + responseMs + LEEWAY_MS,
+    attemptsMax,
+    backoffMsMin,
+    backoffMsMax,
+    jitterRatio: jitterPercent / 100,
+    concurrencyMax,
+    breaker: { ...BREAKER, openMs: breakerOpenMs },
+  };
+}
+
+/** Somebody waits for a reply, so it has a deadline over all. */
+export const replyPolicy = (ai: Config["ai"], concurrencyMax: number): Partial<PortPolicy> => ({
+  ...policy(ai, concurrencyMax),
+  deadlineMs: ai.deadlineMs,
+});
+
+/** Nobody waits for a summary: one that merely waited is as good as ever (TRAPS 9), so its attempts end it and no deadline does. */
+export const summaryPolicy = (ai: Config["ai"], concurrencyMax: number): Partial<PortPolicy> => ({
+  ...policy(ai, concurrencyMax),
+  deadlineMs: null,
+});
+
+const LEEWAY_MS = 1_000;
