@@ -1,9 +1,44 @@
 /** The entry of the actors: what a shard can host, and what doors, read models and tests need of it. */
 import type { AnyDefinition } from "../runtime/index.ts";
+import { conversation } from "./conversation/conversation.ts";
+import { summary } from "./conversation/summary.ts";
 import { account } from "./ledger/account.ts";
 import { transfer } from "./ledger/transfer.ts";
 
 export { type FeedRow, type FeedRows, feedRows, type MessageRow, type MessageStatus } from "./conversation/feed.ts";
+export { CONTEXT_CHARS_MAX, CONTEXT_MESSAGES_MAX, CONTEXT_MESSAGES_MIN } from "./conversation/context-window.ts";
+export {
+  type ConversationEvent,
+  type ConversationEventNamed,
+  type ConversationView,
+  conversationEvents,
+  conversationViewSchema,
+  type OnBusy,
+  onBusySchema,
+  type PostReply,
+  postReplySchema,
+} from "./conversation/conversation-schema.ts";
+export {
+  type ReplyProgress,
+  type ReplyRequest,
+  type ReplyResult,
+  replyProgressSchema,
+  replyRequestSchema,
+  replyResultSchema,
+} from "./conversation/reply-port.ts";
+export { SEALED_CHARS_MAX, sealedSchema } from "./conversation/sealed-text.ts";
+export {
+  reachedIdOf,
+  type SummaryEvent,
+  type SummaryEventNamed,
+  type SummaryRequest,
+  type SummaryResult,
+  type SummaryView,
+  summaryEvents,
+  summaryRequestSchema,
+  summaryResultSchema,
+  summaryViewSchema,
+} from "./conversation/summary-schema.ts";
 export {
   accountIdSchema,
   inTransitAccountIdOf,
@@ -26,7 +61,7 @@ export {
   transferReplySchema,
   transferViewSchema,
 } from "./ledger/transfer-schema.ts";
-export { account, transfer };
+export { account, conversation, summary, transfer };
 
 /** Every entity that a shard of this program hosts. Threads load it by this module's URL. */
-export const registry: readonly AnyDefinition[] = [account, transfer];
+export const registry: readonly AnyDefinition[] = [account, transfer, conversation, summary];

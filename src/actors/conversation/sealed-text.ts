@@ -1,0 +1,18 @@
+/**
+ * Personal text as entities hold it: sealed by whoever brought it in, under a key that lies outside the journal (DESIGN 4.4, erasure). Nothing is decided
+ * by it; its length in characters travels beside it as `chars`.
+ */
+import { z } from "zod";
+
+/** One sealed text: about 96 KiB of UTF-8. */
+export const SEALED_CHARS_MAX = 131_072;
+/** Readable text does not match, so it cannot get into the journal by mistake. */
+export const sealedSchema = z
+  .string()
+  .max(SEALED_CHARS_MAX)
+  .regex(/^s1\.[A-Za-z0-9_-]+$/, "expected sealed text (s1. and base64url)");
+
+/** Characters of the text before it was sealed. */
+export const charsSchema = z.int().nonnegative();
+/** A text in pieces, each sealed by itself as it came: whoever opens them joins them. One piece when it came whole. */
+export const partsSchema = z.array(sealedSchema);
