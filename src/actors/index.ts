@@ -5,7 +5,6 @@ import { summary } from "./conversation/summary.ts";
 import { account } from "./ledger/account.ts";
 import { transfer } from "./ledger/transfer.ts";
 
-export { type FeedRow, type FeedRows, feedRows, type MessageRow, type MessageStatus } from "./conversation/feed.ts";
 export { CONTEXT_CHARS_MAX, CONTEXT_MESSAGES_MAX, CONTEXT_MESSAGES_MIN } from "./conversation/context-window.ts";
 export {
   type ConversationEvent,
@@ -18,6 +17,7 @@ export {
   type PostReply,
   postReplySchema,
 } from "./conversation/conversation-schema.ts";
+export { type FeedRow, type FeedRows, feedRows, type MessageRow, type MessageStatus } from "./conversation/feed.ts";
 export {
   type ReplyProgress,
   type ReplyRequest,
