@@ -39,6 +39,8 @@ export interface AiSettings {
   readonly isPacked: boolean;
   /** The answer; null = one that names the last message. */
   readonly content: string | null;
+  /** A bench that makes millions of calls keeps none. */
+  readonly keepsCalls: boolean;
 }
 
 export interface AiCall {
@@ -58,7 +60,7 @@ export interface AiCall {
 }
 type Open = { -readonly [K in keyof AiCall]: AiCall[K] };
 
-const DEFAULTS: AiSettings = { replyMs: 0, summaryMs: 0, partMs: 0, faultRatio: 0, isPacked: false, content: null };
+const DEFAULTS: AiSettings = { replyMs: 0, summaryMs: 0, partMs: 0, faultRatio: 0, isPacked: false, content: null, keepsCalls: true };
 const TRANSIENT: readonly AiFault[] = [
   { kind: "status", status: 429, retryAfter: "1" },
   { kind: "status", status: 500 },
@@ -68,6 +70,8 @@ const TRANSIENT: readonly AiFault[] = [
 
 export class FakeAi implements AsyncDisposable {
   readonly calls: AiCall[] = [];
+  /** All calls, also those that were not kept. */
+  callCount = 0;
   /** Connections that were made. */
   connectionCount = 0;
   #settings: AiSettings;
@@ -93,6 +97,9 @@ export class FakeAi implements AsyncDisposable {
   /** What `ai.url` is set to. */
   get url(): string {
     return `http://127.0.0.1:${this.#port}/v1`;
+  }
+  get openConnections(): number {
+    return this.#sockets.size;
   }
   set(settings: Partial<AiSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
@@ -129,7 +136,10 @@ export class FakeAi implements AsyncDisposable {
     return server.on("connection", (socket) => {
       this.connectionCount++;
       this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
+      socket.once("close", () => {
+        this.#sockets.delete(socket);
+        this.#changed();
+      });
     });
   }
 
@@ -151,7 +161,8 @@ export class FakeAi implements AsyncDisposable {
       abortedAtMs: null,
       body,
     };
-    this.calls.push(call);
+    this.callCount++;
+    if (this.#settings.keepsCalls) this.calls.push(call);
     response.once("close", () => {
       if (response.writableFinished) call.endedAtMs = Date.now();
       else call.abortedAtMs = Date.now();

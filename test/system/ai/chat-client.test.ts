@@ -1,4 +1,6 @@
 /** The client of an OpenAI-compatible endpoint against a real server with every fault (R-CON-6; issue 4, must show 3; TRAPS 1, 2, 27, 46). */
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { failureOf, PortFailure } from "../../../src/runtime/index.ts";
@@ -6,6 +8,7 @@ import { ChatClient } from "../../../src/system/ai/chat-client.ts";
 import { Secret } from "../../../src/system/ai/secret.ts";
 import type { UpstreamLimits } from "../../../src/system/ai/upstream.ts";
 import { type AiFault, type AiSettings, FakeAi } from "../../support/fake-ai.ts";
+import { AiProcess } from "../../support/fake-ai-process.ts";
 
 const KEY = "sk-do-not-show-me-0123456789";
 /** Short, so that a test waits for what passes them; those that must not pass are long. */
@@ -28,11 +31,32 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
 });
 
+function clientOf(url: string, limits: Partial<UpstreamLimits>): ChatClient {
+  const client = new ChatClient({ url: new URL(url), model: "m", key: new Secret(KEY), limits: { ...LIMITS, ...limits } });
+  open.push(client);
+  return client;
+}
+
+/** Takes connections and never reads. */
+async function silentServer(): Promise<{ readonly port: number } & AsyncDisposable> {
+  const sockets: Socket[] = [];
+  const server = createServer({ pauseOnConnect: true }, (socket) => void sockets.push(socket.on("error", () => undefined)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
 async function started(limits: Partial<UpstreamLimits> = {}, settings: Partial<AiSettings> = {}) {
   const ai = await FakeAi.start(settings);
-  const client = new ChatClient({ url: new URL(ai.url), model: "m", key: new Secret(KEY), limits: { ...LIMITS, ...limits } });
-  open.push(ai, client);
-  return { ai, client };
+  open.push(ai);
+  return { ai, client: clientOf(ai.url, limits) };
 }
 const call = (signal = new AbortController().signal) => ({
   signal,
@@ -224,6 +248,36 @@ describe("a limit of time", () => {
     expect(ai.connectionCount).toBeLessThanOrEqual(3);
   });
 
+  it("R-CON-6: a connection that is made but never secured", async () => {
+    await using silent = await silentServer();
+    const client = clientOf(`https://127.0.0.1:${silent.port}/v1`, { connectMs: 50 });
+    const failed = failureOf(await failure(client.complete(REQUEST, call())), 0);
+    expect(failed).toMatchObject({ status: 0, isRetryable: true, code: "UPSTREAM_TIMEOUT" });
+    expect(failed.error).toContain("the endpoint cannot be reached: Connect Timeout Error");
+  });
+
+  it("R-CON-6: a request that nobody reads", async () => {
+    await using silent = await silentServer();
+    const client = clientOf(`http://127.0.0.1:${silent.port}/v1`, { writeMs: 50 });
+    const huge = { ...REQUEST, messages: [{ role: "user", content: "x".repeat(30_000_000) }] } as const;
+    expect(await failure(client.complete(huge, call()))).toMatchObject({
+      message: "sending the request took longer than 50 ms",
+      code: "UPSTREAM_TIMEOUT",
+    });
+  });
+
+  it("R-CON-6: a connection without a request is closed; one that is old gets no new request", async () => {
+    const idle = await started({ connectionIdleMs: 20 });
+    await idle.client.complete(REQUEST, call());
+    await idle.ai.seen(() => idle.ai.openConnections === 0);
+    const old = await started({ connectionAgeMsMax: 1 });
+    for (let i = 0; i < 2; i++) {
+      await old.client.complete(REQUEST, call());
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect([old.ai.callCount, old.ai.connectionCount]).toEqual([2, 2]);
+  });
+
   it("does not count the time that the taker of a part takes", async () => {
     const { client } = await started({ readMs: 40 });
     const answer = await client.stream(REQUEST, call(), () => new Promise((resolve) => setTimeout(resolve, 60)));
@@ -246,6 +300,20 @@ describe("a stop", () => {
     controller.abort(why);
     await expect(work).rejects.toBe(why);
     await ai.seen(([first]) => first?.abortedAtMs !== null);
+  });
+
+  it("TRAPS 27: reaches an endpoint in another process, in the midst of its words", async () => {
+    await using ai = await AiProcess.start({ partMs: 20 });
+    const controller = new AbortController();
+    const parts: string[] = [];
+    const work = clientOf(ai.url, {}).stream(REQUEST, call(controller.signal), (text) => {
+      parts.push(text);
+      controller.abort(new Error("stopped"));
+    });
+    await expect(work).rejects.toThrow("stopped");
+    let [seen] = await ai.calls();
+    while (seen?.abortedAtMs === null) [seen] = await ai.calls();
+    expect([parts, await ai.callCount(), seen?.endedAtMs]).toEqual([["You "], 1, null]);
   });
 
   it("before it begins asks nothing; while it waits for a connection it gives its place up", async () => {
