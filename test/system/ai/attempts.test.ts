@@ -3,7 +3,9 @@
  * the rests between them pass in virtual time, and once in real time.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Json } from "../../../src/runtime/index.ts";
+import { type BreakerPolicy, DEFAULT_BREAKER, type Json, PortFailure } from "../../../src/runtime/index.ts";
+import { Random } from "../../../src/runtime/testing/index.ts";
+import { replyPolicy } from "../../../src/system/ai/ai-policy.ts";
 import { openModel } from "../../../src/system/ai/model.ts";
 import { replyPort } from "../../../src/system/ai/reply-port.ts";
 import { loadConfig } from "../../../src/system/config/config.ts";
@@ -23,6 +25,9 @@ const BODY: Json = {
 };
 const ANSWER = { kind: "done", value: { text: "You said: a private word", chars: 24 } };
 
+/** Waited for by the tests with a slow endpoint; long enough for a busy machine to answer in. */
+const SLOW = ["--ai.read-ms", "300"];
+
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
@@ -33,7 +38,7 @@ async function started(
 ) {
   const { settings = {}, flags = [], isVirtual = true, random } = options;
   const ai = await FakeAi.start(settings, 7);
-  const config = loadConfig({ argv: ["--ai.url", ai.url, "--ai.key-env", "THE_KEY", "--ai.read-ms", "50", ...flags], env: {}, cwd: "." });
+  const config = loadConfig({ argv: ["--ai.url", ai.url, "--ai.key-env", "THE_KEY", ...flags], env: {}, cwd: "." });
   const model = openModel(config.ai, { THE_KEY: KEY });
   open.push(ai, model);
   const keyRing = { seal: (_id: string, _context: string, text: string) => text, open: (_id: string, sealed: string) => sealed };
@@ -54,7 +59,7 @@ describe("R-CON-6: attempts and rests in virtual time", () => {
     ["a slow body", { kind: "slowBody" }],
     ["an answer that breaks off", { kind: "truncated" }],
   ])("%s: four attempts, 2, 4 and 8 s apart, all with one key; the fourth may succeed", async (_name, fault) => {
-    const { ai, attempts } = await started({ random: () => 0 });
+    const { ai, attempts } = await started({ random: () => 0, flags: SLOW });
     ai.plant(...times(3, fault));
     const told = await attempts.through(attempts.run(BODY));
     expect(restsOf(told)).toEqual([2_000, 4_000, 8_000]);
@@ -69,7 +74,7 @@ describe("R-CON-6: attempts and rests in virtual time", () => {
     ["a reset", { kind: "reset" }, "UPSTREAM_BAD_RESPONSE"],
     ["slow headers", { kind: "slowHeaders" }, "UPSTREAM_TIMEOUT"],
   ])("%s four times: no fifth attempt, and the entity is told %s's code", async (_name, fault, code) => {
-    const { ai, attempts } = await started({ random: () => 0 });
+    const { ai, attempts } = await started({ random: () => 0, flags: SLOW });
     ai.plant(...times(5, fault));
     const told = await attempts.through(attempts.run(BODY));
     expect(told.at(-1)?.outcome).toMatchObject({ kind: "dead", code });
@@ -138,6 +143,33 @@ it("R-CON-6: at 36 % transient faults per try at least 95.3 % succeed, as 1 - 0.
   expect(attempts.performer.figures().reply?.breaker).toBe("closed");
 });
 
+it("R-API-9, R-CON-6: the breaker of other ports opens by chance at 36 % of transient faults, so that fewer succeed; a model's does not", async () => {
+  const succeeded = async (breaker: BreakerPolicy | null | undefined): Promise<number> => {
+    const random = new Random(7);
+    const perform = (): Json => {
+      if (random.chance(0.36)) throw new PortFailure("a transient fault", { status: 500 });
+      return null;
+    };
+    const policy = { ...replyPolicy(loadConfig({ argv: [], env: {}, cwd: "." }).ai, 20), ...(breaker === undefined ? {} : { breaker }) };
+    const attempts = new AiAttempts({ name: "reply", kind: "call", perform, policy }, { isVirtual: true });
+    let left = 2_000;
+    let done = 0;
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) if ((await attempts.run(null)).at(-1)?.outcome.kind === "done") done++;
+    };
+    await attempts.through(Promise.all(times(20, 0).map(worker)));
+    return done / 2_000;
+  };
+  const [without, own, others] = [
+    await succeeded(null),
+    await succeeded(undefined),
+    await succeeded({ ...DEFAULT_BREAKER, openMs: 30_000, probesMax: 3 }),
+  ];
+  expect(without).toBeGreaterThanOrEqual(0.953);
+  expect(own).toBe(without);
+  expect(others).toBeLessThan(0.953);
+});
+
 describe("R-API-9: an endpoint that is down", () => {
   let bench: Awaited<ReturnType<typeof started>>;
   const breaker = () => bench.attempts.performer.figures().reply?.breaker;
@@ -185,7 +217,7 @@ describe("R-API-9: an endpoint that is down", () => {
 });
 
 it("TRAPS 46: nothing that is told, and so nothing in the journal or a log, holds the key or the conversation", async () => {
-  const { ai, attempts } = await started({ random: () => 0 });
+  const { ai, attempts } = await started({ random: () => 0, flags: SLOW });
   const faults: readonly AiFault[] = [
     ...[400, 401, 429, 500].map((status) => ({ kind: "status", status, reason: KEY }) as const),
     { kind: "badJson" },

@@ -230,11 +230,11 @@ describe("a limit of time", () => {
   });
 
   it("R-CON-6: the wait for a connection; whoever waits leaves the line, and what holds the connection goes on", async () => {
-    const { ai, client } = await started({ connectionsMax: 1, connectionWaitMs: 30 }, { replyMs: 200 });
+    const { ai, client } = await started({ connectionsMax: 1, connectionWaitMs: 300 }, { replyMs: 800 });
     const first = client.complete(REQUEST, call());
     await ai.seen((calls) => calls.length === 1);
     expect(await failure(client.complete(REQUEST, call()))).toMatchObject({
-      message: "the wait for a connection took longer than 30 ms",
+      message: "the wait for a connection took longer than 300 ms",
       code: "UPSTREAM_TIMEOUT",
     });
     expect((await first).content).toBe(SAID);
@@ -279,8 +279,12 @@ describe("a limit of time", () => {
   });
 
   it("does not count the time that the taker of a part takes", async () => {
-    const { client } = await started({ readMs: 40 });
-    const answer = await client.stream(REQUEST, call(), () => new Promise((resolve) => setTimeout(resolve, 60)));
+    const { client } = await started({ readMs: 200 });
+    let isFirst = true;
+    const answer = await client.stream(REQUEST, call(), async () => {
+      if (isFirst) await new Promise((resolve) => setTimeout(resolve, 300));
+      isFirst = false;
+    });
     expect(answer.content).toBe(SAID);
   });
 });
