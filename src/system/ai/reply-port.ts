@@ -38,12 +38,12 @@ export function replyPort({ ai, concurrencyMax, keyRing, replier }: ReplyPortOpt
     name: "reply",
     kind: "call",
     policy: replyPolicy(ai, concurrencyMax),
-    async perform(request, { signal, progress }: { readonly signal: AbortSignal; readonly progress?: Progress }) {
+    async perform(request, { signal, progress }) {
       const body = replyRequest.parse(request.body);
       const text = new ConversationText(keyRing, body.conversation);
       const call = { signal, key: request.key, trace: request.trace };
       const context = contextOf(body, text);
-      if (!body.stream || progress === undefined) return answer(await replier.reply(context, call, null), body.replyId, text);
+      if (!body.stream) return answer(await replier.reply(context, call, null), body.replyId, text);
       const sealChunk = (index: number, chunk: string): string => text.seal(chunkContext(request, body.replyId, index), chunk);
       const reply = await streamed(progress, sealChunk, (take) => replier.reply(context, call, take));
       return answer(reply, body.replyId, text);
