@@ -21,6 +21,7 @@ interface Job {
   readonly isOrdered: boolean;
   readonly isAnswered: boolean;
   readonly label: string | null;
+  readonly keepsDead: boolean;
 }
 type SenderEvent = { readonly kind: "opened"; readonly text: string } | { readonly kind: "heard"; readonly text: string };
 
@@ -38,7 +39,7 @@ const sender = defineEntity({
   },
   initial: () => 0,
   decide: {
-    open: (_state, { text, isOrdered, isAnswered, label }) =>
+    open: (_state, { text, isOrdered, isAnswered, label, keepsDead }) =>
       accept<SenderEvent>([{ kind: "opened", text }], {
         effects: [
           {
@@ -49,6 +50,8 @@ const sender = defineEntity({
             ...(isOrdered ? { isOrdered } : {}),
             ...(isAnswered ? { answerTo: "heard" } : {}),
             ...(label === null ? {} : { label }),
+            ...(keepsDead ? { keepsDead } : {}),
+            progressTo: "heard",
           },
         ],
       }),
@@ -58,6 +61,7 @@ const sender = defineEntity({
       }),
     stop: (_state, { label }) => accept<SenderEvent>([], { cancels: [label, `t${label}`] }),
   },
+  progress: { heard: (_state, value) => accept<SenderEvent>(value === null ? [] : [{ kind: "heard", text: "more" }]) },
   answers: { heard: () => accept<SenderEvent>([{ kind: "heard", text: "" }]) },
   evolve: { opened: (state) => state + 1, heard: (state) => state },
   snapshot: { encode: (state) => state, decode: (json) => json as number },
@@ -104,10 +108,17 @@ class EffectsRun {
     const dice = random.next();
     const to = `sender/${random.between(1, 3)}`;
     const label = random.pick(["x", "y", null]);
-    const job = { text: `${++this.#count}`, isOrdered: random.next() < 0.5, isAnswered: random.next() < 0.5, label };
+    const job = {
+      text: `${++this.#count}`,
+      isOrdered: random.next() < 0.5,
+      isAnswered: random.next() < 0.5,
+      label,
+      keepsDead: random.next() < 0.3,
+    };
     if (dice < 0.22) this.#bench.send(to, "open", job as unknown as Json);
     else if (dice < 0.28) this.#bench.send(to, "later", { ...job, afterMs: random.pick([0, 3, 500]) } as unknown as Json);
     else if (dice < 0.34) this.#bench.send(to, "stop", { label: label ?? "x" });
+    else if (dice < 0.4) this.#tell();
     else if (dice < 0.54) this.#answer(random.pick(OUTCOMES)());
     else if (dice < 0.6) this.#decideOne();
     else if (dice < 0.75) this.#bench.settle();
@@ -127,6 +138,13 @@ class EffectsRun {
     this.#flying.delete(id);
     if (outcome.kind === "done") this.#done.push(effect);
     this.#bench.domain.performed({ id, attempt: effect.attempt, outcome });
+  }
+
+  /** Some of it is of an attempt that is over. */
+  #tell(): void {
+    if (this.#bench.performs.length === 0) return;
+    const { id, attempt } = this.#random.pick(this.#bench.performs.slice(-10));
+    this.#bench.domain.performed({ id, attempt, outcome: { kind: "progress", value: this.#random.pick(["piece", null]) } });
   }
 
   #decideOne(): void {

@@ -1,11 +1,13 @@
 import { addressOf, partsOf } from "../kernel/address.ts";
 import type { Answer, Refusal } from "../kernel/decision.ts";
 import type { AnyDefinition, AskOf, AskOptions, EventOf } from "../kernel/definition.ts";
+import type { EffectOutcome, PerformEffect } from "../kernel/effect-protocol.ts";
 import type { Code } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
 import type { Schema } from "../kernel/schema.ts";
 import type { DomainLimits } from "../shard/domain.ts";
 import { JournalCheck, type StateOf } from "./journal-check.ts";
+import { type HeldAttempt, KitAttempts } from "./kit-attempts.ts";
 import { Simulation } from "./simulation.ts";
 
 export interface EntityTestKitOptions {
@@ -14,6 +16,19 @@ export interface EntityTestKitOptions {
   /** 1 when absent; with more, entities of different shards are in different commit domains. */
   readonly threadCount?: number;
   readonly limits?: Partial<DomainLimits>;
+  /** Ports that effects may go to: the test is their port (`attempt`). Without them such an effect is a crash of its handler. */
+  readonly ports?: readonly string[];
+}
+
+/** An attempt at an effect that leaves the runtime, which the test performs as it likes. Retries and rests are the test's, too: it says the outcome. */
+export interface KitAttempt {
+  readonly effect: PerformEffect;
+  /** How it ended: by `end`, `cancelled` by its entity, `lost` by a crash. Null while it is under way. */
+  readonly ended: "ended" | "cancelled" | "lost" | null;
+  /** Tells progress; the entity has handled it, and that is committed, when it resolves. @throws Error when the attempt is over. */
+  progress(value: Json): Promise<void>;
+  /** Ends it; what came of it is committed when it resolves. @throws Error when the attempt is over. */
+  end(outcome: EffectOutcome): Promise<void>;
 }
 
 /**
@@ -25,10 +40,13 @@ export class EntityTestKit {
   readonly #definitions: ReadonlyMap<string, AnyDefinition>;
   readonly #simulation: Simulation;
   readonly #journal: JournalCheck;
+  readonly #attempts: KitAttempts | null;
   readonly #waiting = new Set<(cause: Error) => void>();
   #isScheduled = false;
 
-  constructor({ definitions, seed = 1, threadCount = 1, limits = {} }: EntityTestKitOptions) {
+  constructor({ definitions, seed = 1, threadCount = 1, limits = {}, ports = [] }: EntityTestKitOptions) {
+    const attempts = ports.length === 0 ? null : new KitAttempts();
+    this.#attempts = attempts;
     this.#definitions = new Map(definitions.map((definition) => [definition.type, definition]));
     this.#journal = new JournalCheck(definitions);
     this.#simulation = new Simulation({
@@ -37,6 +55,7 @@ export class EntityTestKit {
       shardCount: SHARD_COUNT,
       definitions,
       limits: { ...LIMITS, ...limits },
+      ...(attempts === null ? {} : { performer: { ports: new Set(ports), start: () => attempts.start() } }),
       onRecord: (record) => void this.#journal.add(record),
       onAnswer: () => undefined,
     });
@@ -75,9 +94,25 @@ export class EntityTestKit {
     return this.#journal.events(addressOf(type, id)) as unknown as ReadonlyArray<EventOf<Events>>;
   }
 
-  /** Lets time pass until nothing is under way: everything told was handled and committed. @throws Error when it does not come to rest. */
+  /**
+   * Lets time pass until nothing is under way but effects to the kit's ports: everything told was handled and committed. @throws Error when it does not
+   * come to rest.
+   */
   async settle(): Promise<void> {
-    this.#run(() => this.#simulation.isQuiet, "the entities to come to rest");
+    this.#run(() => (this.#attempts === null ? this.#simulation.isQuiet : this.#simulation.isAtRest), "the entities to come to rest");
+  }
+
+  /** Lets time pass until an attempt is under way at the port that was not given before. @throws Error when none comes. */
+  async attempt(port: string): Promise<KitAttempt> {
+    await new Promise<void>((resolve) => void setImmediate(resolve)); // What the test asked just now is under way first.
+    let held = this.#attempts?.take(port) ?? null;
+    const isThere = (): boolean => {
+      held ??= this.#attempts?.take(port) ?? null;
+      return held !== null;
+    };
+    this.#run(isThere, `an attempt at the port ${port}`);
+    if (held === null) throw new Error(`there is no port ${port}`);
+    return this.#kitAttempt(held);
   }
 
   /** Lets time pass, with everything that happens meanwhile; at least `ms`. */
@@ -109,6 +144,31 @@ export class EntityTestKit {
     });
   }
 
+  #kitAttempt(held: HeldAttempt): KitAttempt {
+    const { effect } = held;
+    const isOver = (): boolean => {
+      const looks = this.#simulation.process?.shards.map(({ domain }) => domain?.effectLook(effect.id) ?? null) ?? [];
+      const isOpen = looks.some((look) => look?.state === "open") && this.#attempts?.isHeld(effect.id) !== true;
+      return !isOpen && this.#simulation.isAtRest;
+    };
+    return {
+      effect,
+      get ended() {
+        return held.end;
+      },
+      progress: async (value) => {
+        held.tell({ kind: "progress", value });
+        this.#run(() => held.isHeard, "the entity to handle progress");
+        this.#passTime();
+      },
+      end: async (outcome) => {
+        held.tell(outcome);
+        this.#run(isOver, "the entity to handle an outcome");
+        this.#passTime();
+      },
+    };
+  }
+
   /** After the test's own turn, so that what it asks together is under way together. */
   #passTime(): void {
     if (this.#isScheduled) return;
@@ -116,13 +176,22 @@ export class EntityTestKit {
     setImmediate(() => {
       this.#isScheduled = false;
       try {
-        this.#run(() => this.#waiting.size === 0, "an answer");
+        do {
+          this.#run(() => this.#waiting.size === 0 || this.#isHeldUp, "an answer");
+          // A command or an answer may be on its way while the entities are at rest.
+          if (this.#waiting.size > 0) this.#simulation.run(() => this.#waiting.size === 0, ON_THE_WAY_MS);
+        } while (this.#waiting.size > 0 && !this.#isHeldUp);
       } catch (cause) {
         const error = cause instanceof Error ? cause : new Error(String(cause));
         for (const reject of this.#waiting) reject(error);
         this.#waiting.clear();
       }
     });
+  }
+
+  /** Only the test can make it go on. */
+  get #isHeldUp(): boolean {
+    return this.#attempts?.areHeld === true && this.#simulation.isAtRest;
   }
 
   #run(isDone: () => boolean, what: string): void {
@@ -136,6 +205,8 @@ type KitAskOptions = { readonly id?: string | null; readonly timeoutMs?: number 
 const SHARD_COUNT = 16;
 const ANSWER_MS_MAX = 30_000;
 const WAIT_MS_MAX = 600_000;
+/** To an entity that must be loaded, or back: more than the longest of the simulation's ways. */
+const ON_THE_WAY_MS = 50;
 const LIMITS: DomainLimits = {
   mailboxMax: 1_000,
   turnMessagesMax: 64,

@@ -2,7 +2,7 @@
 
 export { ActorTestKit, type Probe, type ProbeAnswers, type Received } from "./actor-test-kit.ts";
 export { Channel } from "./channel.ts";
-export { EntityTestKit, type EntityTestKitOptions } from "./entity-test-kit.ts";
+export { EntityTestKit, type EntityTestKitOptions, type KitAttempt } from "./entity-test-kit.ts";
 export type { Fault as SimulatedFault } from "./fault-plan.ts";
 export { JournalCheck } from "./journal-check.ts";
 export { LossySnapshots } from "./lossy-snapshots.ts";

@@ -153,9 +153,13 @@ export class Simulation {
 
   /** Nothing is under way anywhere. */
   get isQuiet(): boolean {
+    return this.isAtRest && (this.#process?.shards ?? []).every(({ domain }) => domain?.outsideOpen === 0);
+  }
+  /** The same, but for effects that leave: they may be open. */
+  get isAtRest(): boolean {
     if (this.#process?.isWhole !== true) return false;
     return this.#process.shards.every(({ domain, groupsUncommitted }) => {
-      return domain?.isIdle && groupsUncommitted === 0 && domain.effectsOpen === 0 && domain.outsideOpen === 0 && domain.tellsSeen === 0;
+      return domain?.isIdle && groupsUncommitted === 0 && domain.effectsOpen === 0 && domain.tellsSeen === 0;
     });
   }
 
