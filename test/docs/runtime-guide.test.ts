@@ -24,7 +24,7 @@ describe("docs/runtime.md", () => {
     const files = readdirSync("docs/examples").map((name) => `docs/examples/${name}`);
     expect(sources.map(({ file }) => file).sort()).toEqual(files.filter((file) => !ELSEWHERE.includes(file)).sort());
     for (const { file, text } of sources) expect(text, file).toBe(readFileSync(file, "utf8"));
-    expect(runs).toHaveLength(6);
+    expect(runs).toHaveLength(7);
   });
 
   it.each(runs)("$args prints what the guide says", async ({ args, output }) => {

@@ -92,7 +92,7 @@ export interface Accept<Event, Reply> {
   readonly events: readonly Event[];
   readonly reply?: Reply;
   readonly isAnsweredLater?: boolean;
-  /** Answers everybody whose command has this id, if anybody waits. */
+  /** Answers everybody whose command had this `info.id`, if anybody waits. */
   readonly settles?: readonly Settled[];
   /** Answers everybody else who waits. */
   readonly settle?: Json;
@@ -100,7 +100,7 @@ export interface Accept<Event, Reply> {
   /** Labels of this entity's timers and open outside effects that are over now: none fires or begins any more, and no outcome comes back. */
   readonly cancels?: readonly string[];
 }
-/** The answer for those whose command has the id. */
+/** The answer for those whose command had the id; "" = none. */
 export interface Settled {
   readonly id: string;
   readonly value: Json;

@@ -991,7 +991,7 @@ export class Domain {
     }
     if (isWaiting) {
       slot.waiters ??= [];
-      slot.waiters.push({ caller, id, group: writes ? this.#gate.gathering : 0 });
+      slot.waiters.push({ caller, id: id ?? "", group: writes ? this.#gate.gathering : 0 });
     } else {
       this.#answerAfter(slot.changedIn, caller, answer, writes);
     }

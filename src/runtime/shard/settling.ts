@@ -13,7 +13,7 @@ export function takeSettled(slot: Slot, { settles = NONE, settle }: Accept<Event
   const settled: Settling[] = [];
   const waiting: Waiter[] = [];
   for (const waiter of slot.waiters) {
-    const answer = (waiter.id === null ? undefined : answers.get(waiter.id)) ?? rest;
+    const answer = answers.get(waiter.id) ?? rest;
     if (answer === undefined) waiting.push(waiter);
     else settled.push({ waiter, answer });
   }

@@ -6,12 +6,12 @@ import type { Message } from "./message.ts";
 import type { PendingEntry } from "./pending-entry.ts";
 
 /**
- * A client that waits for the entity to settle. `id` is its command's. `group` is the commit group in which the command was accepted; 0 = it wrote
+ * A client that waits for the entity to settle. `id` is its command's as the handler saw it: "" when it has none. `group` is the commit group in which the command was accepted; 0 = it wrote
  * nothing, so it may be the repeat of one that did.
  */
 export interface Waiter {
   readonly caller: number;
-  readonly id: string | null;
+  readonly id: string;
   readonly group: number;
 }
 

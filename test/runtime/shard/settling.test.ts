@@ -68,6 +68,14 @@ describe("settles", () => {
     expect([first, repeat].map((caller) => heard(bench, caller))).toEqual(["hello", "hello"]);
   });
 
+  it("commands without an id are all known as the empty one", () => {
+    const bench = benchOf();
+    const callers = [bench.send("desk/d", "question"), bench.send("desk/d", "question"), question(bench, "a")];
+    bench.drive();
+    say(bench, [{ id: "", value: "hello" }]);
+    expect(callers.map((caller) => heard(bench, caller))).toEqual(["hello", "hello", undefined]);
+  });
+
   it("L2: the answer leaves after the commit of the entry that settles", () => {
     const bench = benchOf();
     const caller = question(bench, "a");
