@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/system/config/config.ts";
 import { FEED_START, type FeedEvent, type FeedPlace } from "../../src/system/conversation-reads.ts";
@@ -14,6 +15,8 @@ import { endThread, until } from "../support/test-node.ts";
 const REGISTRY = new URL("../support/feed-registry.ts", import.meta.url).href;
 let dir: string;
 let node: Node;
+/** End the subscribers of a test. */
+const ends: Array<() => void> = [];
 
 async function open(): Promise<Node> {
   const flags = ["--data.dir", dir, "--shard.count", "8", "--journal.disk-free-bytes-min", "0"];
@@ -26,6 +29,7 @@ beforeEach(async () => {
   node = await open();
 });
 afterEach(async () => {
+  for (const end of ends.splice(0)) end();
   await node.close();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -40,14 +44,16 @@ function subscriber(id: string, from: FeedPlace = FEED_START) {
   let place = from;
   let isPulling = false;
   let isAgain = false;
+  let isEnded = false;
   const pull = async (): Promise<void> => {
     isAgain = true;
     if (isPulling) return;
     isPulling = true;
-    while (isAgain) {
+    while (isAgain && !isEnded) {
       isAgain = false;
       const page = await node.feedAfter(id, place, 1);
       if (!page.ok) {
+        await delay(1);
         isAgain = true; // The views are being replaced.
         continue;
       }
@@ -58,7 +64,12 @@ function subscriber(id: string, from: FeedPlace = FEED_START) {
     }
     isPulling = false;
   };
-  const end = node.watch(id, () => void pull());
+  const unwatch = node.watch(id, () => void pull());
+  const end = (): void => {
+    isEnded = true;
+    unwatch();
+  };
+  ends.push(end);
   void pull();
   return {
     seen,
@@ -95,8 +106,6 @@ describe("conversations of a node", () => {
     expect(await other.kinds(1)).toEqual(["opened"]);
     const places = all.seen.map(({ seq, idx }) => seq * 1000 + idx);
     expect(places).toEqual([...new Set(places)].sort((a, b) => a - b));
-    all.end();
-    other.end();
   });
 
   it("TRAPS 11: who comes back gets each event once from where it left, at every event, also across a restart", async () => {
@@ -126,7 +135,6 @@ describe("conversations of a node", () => {
       await ended;
       expect(await watching.kinds(turn + 1)).toEqual(["opened", ...new Array<string>(turn).fill("posted")]);
     }
-    watching.end();
   });
 
   it("a watcher hears of the deletion, and that nothing is left", async () => {

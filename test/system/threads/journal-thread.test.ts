@@ -38,6 +38,7 @@ function journalThread() {
     whenIdle,
     /** How many groups each transaction held, those that failed too. */
     transactions: () => append.mock.calls.map(([groups]) => groups.length),
+    cell: committed,
     committed: () => Number(Atomics.load(committed, 0)),
     client: async (domain: number): Promise<JournalClient> => {
       const client = await JournalClient.register(thread, domain, committed);
@@ -72,6 +73,15 @@ describe("the journal thread", () => {
       if (answer.kind !== "committed") throw new Error("every group was to be committed");
       expect(store.read(answer.seq - 1, 1)[0]).toMatchObject({ number: answer.number });
     }
+  });
+
+  it("who waits for the shared cell is woken by a commit", async () => {
+    const { client, cell } = journalThread();
+    const a = await client(0);
+    const woken = Atomics.waitAsync(cell, 0, 0n);
+    a.send(1);
+    expect(await woken.value).toBe("ok");
+    expect(Atomics.load(cell, 0)).toBe(1n);
   });
 
   it("T1: the shared cell tells of a record before its answer leaves, so who reads after an answer sees it", async () => {
