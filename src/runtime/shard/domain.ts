@@ -1327,7 +1327,7 @@ export class Domain {
       ...(label === undefined ? {} : { label }),
       ...(keepsDead === true ? { keepsDead } : {}),
       ...(progressTo === undefined ? {} : { progressTo }),
-      hops: origin.hops + 1,
+      hops: 0, // What comes back from outside is an outside input: a queue that is worked off call by call is no chain without end.
       ...(origin.trace === undefined ? {} : { trace: origin.trace }),
       from: slot.address,
       shard: slot.shard,
