@@ -1,13 +1,15 @@
 import { addressOf, partsOf } from "../kernel/address.ts";
 import type { Answer, Refusal } from "../kernel/decision.ts";
 import type { AnyDefinition, AskOf, AskOptions, EventOf } from "../kernel/definition.ts";
-import type { EffectOutcome, PerformEffect } from "../kernel/effect-protocol.ts";
+import type { EffectLook, EffectOutcome, PerformEffect } from "../kernel/effect-protocol.ts";
 import type { Code } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
 import type { Schema } from "../kernel/schema.ts";
 import type { DomainLimits } from "../shard/domain.ts";
+import type { EffectAction } from "../shard/message.ts";
 import { JournalCheck, type StateOf } from "./journal-check.ts";
 import { type HeldAttempt, KitAttempts } from "./kit-attempts.ts";
+import { type KitPort, kitPerformer } from "./kit-port.ts";
 import { Simulation } from "./simulation.ts";
 
 export interface EntityTestKitOptions {
@@ -18,6 +20,8 @@ export interface EntityTestKitOptions {
   readonly limits?: Partial<DomainLimits>;
   /** Ports that effects may go to: the test is their port (`attempt`). Without them such an effect is a crash of its handler. */
   readonly ports?: readonly string[];
+  /** Ports that answer by themselves, retried by their policy as in a service. Not together with `ports`. */
+  readonly answering?: readonly KitPort[];
 }
 
 /** An attempt at an effect that leaves the runtime, which the test performs as it likes. Retries and rests are the test's, too: it says the outcome. */
@@ -44,7 +48,7 @@ export class EntityTestKit {
   readonly #waiting = new Set<(cause: Error) => void>();
   #isScheduled = false;
 
-  constructor({ definitions, seed = 1, threadCount = 1, limits = {}, ports = [] }: EntityTestKitOptions) {
+  constructor({ definitions, seed = 1, threadCount = 1, limits = {}, ports = [], answering = [] }: EntityTestKitOptions) {
     const attempts = ports.length === 0 ? null : new KitAttempts();
     this.#attempts = attempts;
     this.#definitions = new Map(definitions.map((definition) => [definition.type, definition]));
@@ -55,7 +59,7 @@ export class EntityTestKit {
       shardCount: SHARD_COUNT,
       definitions,
       limits: { ...LIMITS, ...limits },
-      ...(attempts === null ? {} : { performer: { ports: new Set(ports), start: () => attempts.start() } }),
+      performer: attempts === null ? kitPerformer(answering) : { ports: new Set(ports), start: () => attempts.start() },
       onRecord: (record) => void this.#journal.add(record),
       onAnswer: () => undefined,
     });
@@ -127,6 +131,20 @@ export class EntityTestKit {
   async crash(): Promise<void> {
     this.#simulation.inject({ kind: "process-crash" });
     this.#run(() => this.#simulation.process?.isWhole === true, "the process to start again");
+  }
+
+  /** Effects that leave the runtime and are open, dead letters among them. */
+  get effectsOpen(): readonly EffectLook[] {
+    return this.#shards.flatMap(({ domain }) => domain?.effectLooks({ after: null, limit: LOOKS_MAX, state: null }) ?? []);
+  }
+
+  /** A person's decision about an open effect. */
+  async resolve(id: string, action: EffectAction): Promise<void> {
+    for (const shard of this.#shards) if (shard.domain?.effectLook(id) != null) shard.resolve(id, action);
+  }
+
+  get #shards() {
+    return this.#simulation.process?.shards ?? [];
   }
 
   async #ask(to: string, command: string, body: unknown, { id = null, timeoutMs = ANSWER_MS_MAX }: KitAskOptions = {}) {
@@ -205,6 +223,7 @@ type KitAskOptions = { readonly id?: string | null; readonly timeoutMs?: number 
 const SHARD_COUNT = 16;
 const ANSWER_MS_MAX = 30_000;
 const WAIT_MS_MAX = 600_000;
+const LOOKS_MAX = 1_000;
 /** To an entity that must be loaded, or back: more than the longest of the simulation's ways. */
 const ON_THE_WAY_MS = 50;
 const LIMITS: DomainLimits = {

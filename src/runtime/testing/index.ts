@@ -5,6 +5,7 @@ export { Channel } from "./channel.ts";
 export { EntityTestKit, type EntityTestKitOptions, type KitAttempt } from "./entity-test-kit.ts";
 export type { Fault as SimulatedFault } from "./fault-plan.ts";
 export { JournalCheck } from "./journal-check.ts";
+export type { KitAnswer, KitPort } from "./kit-port.ts";
 export { LossySnapshots } from "./lossy-snapshots.ts";
 export { Random } from "./random.ts";
 export { type ClientCommand, commandOf, nameOf, type Operation } from "./simulated-clients.ts";

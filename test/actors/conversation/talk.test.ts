@@ -54,7 +54,7 @@ function kitOf(given: Partial<Ai> = {}, threadCount = 2) {
       },
     },
   ];
-  return { ai, kit: new EntityTestKit({ definitions: [conversation, summary], ports, threadCount }) };
+  return { ai, kit: new EntityTestKit({ definitions: [conversation, summary], answering: ports, threadCount }) };
 }
 
 type Kit = EntityTestKit;

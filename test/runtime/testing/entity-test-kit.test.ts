@@ -1,7 +1,14 @@
 /** The kit and the simulation for entities of anybody (issue 3 H): what they promise, shown with entities that keep it and entities that do not. */
 import { describe, expect, it } from "vitest";
-import { accept, type Decision, defineEntity, entityProtocol, reply } from "../../../src/runtime/index.ts";
-import { commandOf, EntityTestKit, runSimulation, type Scenario, type SimulationStage } from "../../../src/runtime/testing/index.ts";
+import { accept, type Decision, defineEntity, entityProtocol, PortFailure, reply } from "../../../src/runtime/index.ts";
+import {
+  commandOf,
+  EntityTestKit,
+  type KitPort,
+  runSimulation,
+  type Scenario,
+  type SimulationStage,
+} from "../../../src/runtime/testing/index.ts";
 import { any, counter } from "../shard/domain-bench.ts";
 
 describe("EntityTestKit", () => {
@@ -49,6 +56,70 @@ describe("EntityTestKit", () => {
     expect(["b", "c", "d"].map((id) => kit.state(counter, id).total)).toEqual([5, 5, 5]);
     expect(await kit.entity(counter, "a").ask.boom({})).toMatchObject({ ok: false, code: "INTERNAL_ERROR" });
     expect(kit.violations.join()).toContain("counter/a crashed in boom: Error: boom");
+  });
+});
+
+/** Sends what it is told to a port, and counts what it hears of it. */
+const caller = defineEntity({
+  ...entityProtocol("caller", {
+    call: { body: any<{ readonly label: string }>(), reply: any<null>() },
+    cancel: { body: any<{ readonly label: string }>(), reply: any<null>() },
+  }),
+  version: 1,
+  events: { heard: any<{ readonly what: string }>() },
+  initial: (): { readonly heard: readonly string[] } => ({ heard: [] }),
+  decide: {
+    call: (_state, { label }) =>
+      accept([{ kind: "heard", what: "" }], {
+        effects: [
+          { kind: "call", to: "line", command: "call", body: { label }, label, answerTo: "over", progressTo: "said", keepsDead: true },
+        ],
+      }),
+    cancel: (_state, { label }) => accept([{ kind: "heard", what: "cancelled" }], { cancels: [label] }),
+  },
+  answers: {
+    over: (_state, answer, { attempt }) => accept([{ kind: "heard", what: `${answer.ok ? answer.value : answer.code} ${attempt}` }]),
+  },
+  progress: { said: (_state, value, { attempt }) => accept([{ kind: "heard", what: `${value} ${attempt}` }]) },
+  evolve: { heard: ({ heard }, { what }) => ({ heard: [...heard, what] }) },
+  snapshot: { encode: ({ heard }) => [...heard], decode: (json) => ({ heard: json as unknown as readonly string[] }) },
+});
+
+describe("EntityTestKit with ports that answer", () => {
+  const failure = () => ({ failure: new PortFailure("no", { status: 503 }) });
+  const heard = (kit: EntityTestKit) => kit.state(caller, "a").heard.slice(1);
+  const policy = { attemptsMax: 2, backoffMsMin: 100, backoffMsMax: 1_000, breaker: null };
+
+  it("performs effects in virtual time: what a port tells, its failures and its answer, and nothing after a cancel", async () => {
+    const line: KitPort = {
+      name: "line",
+      kind: "call",
+      policy,
+      attempt: ({ attempt }) => ({ ms: 1_000, tells: ["hm"], end: attempt === 1 ? failure() : { answer: "yes" } }),
+    };
+    const kit = new EntityTestKit({ definitions: [caller], answering: [line] });
+    await kit.entity(caller, "a").ask.call({ label: "x" });
+    await kit.settle();
+    expect(heard(kit)).toEqual(["hm 1", "hm 2", "yes 2"]);
+    await kit.entity(caller, "a").ask.call({ label: "x" });
+    await kit.advance(300);
+    await kit.entity(caller, "a").ask.cancel({ label: "x" });
+    await kit.settle();
+    expect([heard(kit).slice(3), kit.effectsOpen, kit.violations]).toEqual([["", "cancelled"], [], []]);
+  });
+
+  it("shows dead letters, and lets a person replay them", async () => {
+    let isDown = true;
+    const line: KitPort = { name: "line", kind: "call", policy, attempt: () => ({ ms: 1, end: isDown ? failure() : { answer: "yes" } }) };
+    const kit = new EntityTestKit({ definitions: [caller], answering: [line] });
+    await kit.entity(caller, "a").ask.call({ label: "x" });
+    await kit.advance(10_000);
+    const [dead] = kit.effectsOpen;
+    expect([dead?.state, heard(kit)]).toEqual(["dead", []]);
+    isDown = false;
+    await kit.resolve(dead?.id ?? "", "replay");
+    await kit.settle();
+    expect([heard(kit), kit.violations]).toEqual([["yes 1"], []]);
   });
 });
 
