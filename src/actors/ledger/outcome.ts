@@ -52,7 +52,7 @@ export const TITLE_OF_CODE: Readonly<Record<Code, string>> = {
   transfer_not_found: "The transfer does not exist.",
   version_conflict: "The account has changed since the expected version.",
   key_in_progress: "The command with this key is still running.",
-  illegal_transition: "The account's state does not allow this.",
+  illegal_transition: "Its state does not allow this.",
   EFFECT_CLOSED: "The effect is no longer open.",
   already_exists: "The id is taken.",
   payload_too_large: "The request is too large.",

@@ -239,7 +239,7 @@ describe("freezing and closing", () => {
     const told = booksWith("zoë {1}", "0").account("zoë {1}", "unfreeze");
     expect(JSON.parse(bodyOf(told))).toEqual({
       type: "urn:troupe:problem:illegal_transition",
-      title: "The account's state does not allow this.",
+      title: "Its state does not allow this.",
       status: 409,
       code: "illegal_transition",
       detail: "account zoë {1} is open, not frozen",
