@@ -1,5 +1,5 @@
 /** A conversation by hand, without any runtime: what it keeps, what it asks for, and what it answers to whom (R-CON-1, R-CON-2, R-CON-9, C1-C6). */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import type { PostReply } from "../../../src/actors/index.ts";
 import { Chat, type Client, ID, joined, opened, outcomeOf, sealed } from "./chat.ts";
 
@@ -160,6 +160,17 @@ describe("repeats (L3)", () => {
     expect(chat.post("k2", { wantsReply: false }).answers).toEqual(refusedWith("keys_exhausted"));
     expect(chat.post("old1", { wantsReply: false }).answers).toEqual(refusedWith("key_reused"));
   });
+});
+
+test("L3: an id whose reply is still waited for is kept, however long that takes", () => {
+  const chat = Chat.opened();
+  const first = chat.post("k1");
+  chat.at += 48 * 3_600_000;
+  outcomeOf(chat.post("k2", { wantsReply: false }));
+  const again = chat.post("k1");
+  chat.reply("at last");
+  expect(outcomeOf(again)).toEqual(outcomeOf(first));
+  expect(chat.kinds().filter((kind) => kind === "posted").length).toBe(2);
 });
 
 describe("10 posts at once (R-CON-9)", () => {
