@@ -8,7 +8,7 @@ import type { Answer, Json } from "../runtime/index.ts";
 export interface ConversationReads {
   /** Messages with a number above `after`, oldest first, at most `limit` (1,000) and 4 Mi characters of text. */
   messages(conversationId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<MessagePage>>;
-  /** What was said in these turns, at most 1,000 of them, in their order; of several replies of a turn the last one. */
+  /** What was said in these turns, at most 1,000 of them, in their order; without replies that were superseded. */
   turnTexts(conversationId: string, turns: TurnRange): Promise<Answer<readonly TurnText[]>>;
   /** Events behind a place in the feed, oldest first, at most `limit` (1,000) and 4 Mi characters; from `FEED_START` on all that there are. */
   feedAfter(conversationId: string, after: FeedPlace, limit: number): Promise<Answer<FeedPage>>;
@@ -37,7 +37,7 @@ export interface TurnRange {
   readonly fromTurn: number;
   readonly toTurn: number;
 }
-export type TurnText = Pick<MessageRow, "turn" | "role" | "speaker" | "text" | "chars" | "status">;
+export type TurnText = Pick<MessageRow, "turn" | "role" | "speaker" | "parts" | "chars" | "status">;
 
 /** An event's place: the journal's record, and which of the conversation's events in it. The same after every restart and rebuild. */
 export interface FeedPlace {

@@ -90,7 +90,7 @@ describe("conversations of a node", () => {
     for (let turn = 1; turn <= 20; turn++) {
       await say("c", posted(turn));
       const page = await node.messages("c", { after: turn - 1, limit: 10 });
-      expect(page).toMatchObject({ ok: true, value: { messages: [{ number: turn, text: `question ${turn}` }], hasMore: false } });
+      expect(page).toMatchObject({ ok: true, value: { messages: [{ number: turn, parts: [`s1.question-${turn}`] }], hasMore: false } });
       expect(await node.turnTexts("c", { fromTurn: turn, toTurn: turn })).toMatchObject({ ok: true, value: [{ turn }] });
     }
   });

@@ -3,59 +3,22 @@
  * sealed and stays so.
  */
 import type { Entry, Json } from "../../runtime/index.ts";
+import type { ConversationEvent } from "./conversation-schema.ts";
+import { endOf, type ReplyEnd } from "./reply-end.ts";
+import type { SummaryEvent } from "./summary-schema.ts";
 
-type Sealed = string | null;
-interface Reply {
-  readonly replyId: string;
-  readonly turn: number;
-}
-interface ReplyText extends Reply {
-  readonly text: Sealed;
-  readonly chars: number;
-}
-/** Events of a conversation as its feed reads them. `chars` is the length of the text before it was sealed. */
-export type ConversationFeedEvent =
-  | { readonly kind: "opened"; readonly onBusy: string; readonly user: string | null }
-  | {
-      readonly kind: "posted";
-      readonly messageId: string;
-      readonly turn: number;
-      readonly speaker: string;
-      readonly text: Sealed;
-      readonly chars: number;
-      readonly wantsReply: boolean;
-    }
-  | ({ readonly kind: "replyBegun" } & Reply)
-  | {
-      readonly kind: "replyChunk";
-      readonly replyId: string;
-      readonly attempt: number;
-      readonly index: number;
-      readonly text: Sealed;
-      readonly chars: number;
-    }
-  | ({ readonly kind: "replied" | "replyStopped" | "replyInterrupted" } & ReplyText)
-  | ({ readonly kind: "replyFailed"; readonly code: string } & Reply)
-  | { readonly kind: "summarized" }
-  | { readonly kind: "deleted" };
-/** The event of a conversation's summary that is told; its others are bookkeeping of its own. */
-export interface SummarizedFeedEvent {
-  readonly kind: "summarized";
-  readonly fromTurn: number;
-  readonly toTurn: number;
-  readonly text: Sealed;
-  /** Of all turns up to `toTurn`. */
-  readonly messageCount: number;
-}
-
-export type MessageStatus = "complete" | "stopped" | "interrupted";
+/** "superseded": another reply of its turn took its place. */
+export type MessageStatus = "complete" | "stopped" | "interrupted" | "superseded";
 /** One message as it lies in the conversation. A reply that was cut off holds what had come of it. */
 export interface MessageRow {
+  /** Of a reply its replyId. */
   readonly messageId: string;
   readonly turn: number;
   readonly role: "user" | "assistant";
   readonly speaker: string;
-  readonly text: Sealed;
+  /** Pieces of the text, each sealed by itself: whoever opens them joins them. */
+  readonly parts: readonly string[];
+  /** Characters of the text before it was sealed. */
   readonly chars: number;
   readonly status: MessageStatus;
 }
@@ -64,6 +27,8 @@ export interface FeedRow {
   readonly kind: string;
   readonly data: { readonly [key: string]: Json };
   readonly message?: MessageRow;
+  /** The message whose place `message` takes. */
+  readonly supersedes?: string;
 }
 export interface FeedRows {
   readonly conversation: string;
@@ -81,35 +46,41 @@ export function feedRows(entry: Entry): FeedRows | null {
   const { entity, at, events } = entry;
   if (events === undefined) return null;
   if (entity.startsWith(CONVERSATION)) {
-    const rows = (events as readonly unknown[] as readonly ConversationFeedEvent[]).flatMap(conversationRow);
+    const rows = (events as readonly unknown[] as readonly ConversationEvent[]).flatMap(conversationRow);
     return rows.length === 0 ? null : { conversation: entity.slice(CONVERSATION.length), at, rows };
   }
   if (!entity.startsWith(SUMMARY)) return null;
-  const rows = (events as readonly unknown[] as readonly SummarizedFeedEvent[]).flatMap(summaryRow);
+  const rows = (events as readonly unknown[] as readonly SummaryEvent[]).flatMap(summaryRow);
   return rows.length === 0 ? null : { conversation: entity.slice(SUMMARY.length), at, rows };
 }
 
-function conversationRow(event: ConversationFeedEvent): readonly FeedRow[] {
+/** What the runtime and the entity need for themselves (keys, prints, instructions, usage) is left out. */
+function conversationRow(event: ConversationEvent): readonly FeedRow[] {
   switch (event.kind) {
     case "opened":
       return [{ kind: event.kind, data: { onBusy: event.onBusy, user: event.user } }];
     case "posted": {
-      const { kind, messageId, turn, speaker, text, chars, wantsReply } = event;
-      const message: MessageRow = { messageId, turn, role: "user", speaker, text, chars, status: "complete" };
-      return [{ kind, data: { messageId, turn, speaker, text, chars, wantsReply }, message }];
+      const { kind, messageId, turn, role, speaker, text, chars, wantsReply } = event;
+      const message: MessageRow = { messageId, turn, role, speaker, parts: [text], chars, status: "complete" };
+      return [{ kind, data: { messageId, turn, role, speaker, text, chars, wantsReply }, message }];
     }
     case "replyBegun":
       return [{ kind: event.kind, data: { replyId: event.replyId, turn: event.turn } }];
     case "replyChunk": {
-      const { kind, replyId, attempt, index, text, chars } = event;
-      return [{ kind, data: { replyId, attempt, index, text, chars } }];
+      const { kind, replyId, turn, attempt, index, text, chars } = event;
+      return [{ kind, data: { replyId, turn, attempt, index, text, chars } }];
     }
-    case "replied":
-    case "replyStopped":
+    case "replied": {
+      const { kind, replyId, turn, text, chars, supersedes } = event;
+      return [{ kind, data: { replyId, turn, text, chars, supersedes }, ...replyMessage(endOf(event)) }];
+    }
+    case "replyStopped": {
+      const { kind, replyId, turn, parts, chars, supersedes } = event;
+      return [{ kind, data: { replyId, turn, parts, chars, supersedes }, ...replyMessage(endOf(event)) }];
+    }
     case "replyInterrupted": {
-      const { kind, replyId, turn, text, chars } = event;
-      const message: MessageRow = { messageId: replyId, turn, role: "assistant", speaker: "assistant", text, chars, status: STATUS[kind] };
-      return [{ kind, data: { replyId, turn, text, chars }, message }];
+      const { kind, replyId, turn, attempt, parts, chars, isOver, supersedes } = event;
+      return [{ kind, data: { replyId, turn, attempt, parts, chars, isOver, supersedes }, ...replyMessage(endOf(event)) }];
     }
     case "replyFailed":
       return [{ kind: event.kind, data: { replyId: event.replyId, turn: event.turn, code: event.code } }];
@@ -123,9 +94,17 @@ function conversationRow(event: ConversationFeedEvent): readonly FeedRow[] {
   }
 }
 
-/** Its text only: what the summarizer remembers besides is nobody else's. */
-function summaryRow({ kind, fromTurn, toTurn, text, messageCount }: SummarizedFeedEvent): readonly FeedRow[] {
-  return kind === "summarized" ? [{ kind, data: { fromTurn, toTurn, text, messageCount } }] : [];
+/** A reply that ended with any text is a message; what an attempt said that others follow is none. */
+function replyMessage(end: ReplyEnd | null): Pick<FeedRow, "message" | "supersedes"> {
+  if (end === null || end.parts.length === 0 || end.status === "failed") return {};
+  const { replyId: messageId, turn, parts, chars, status, supersedes } = end;
+  const message: MessageRow = { messageId, turn, role: "assistant", speaker: "assistant", parts, chars, status };
+  return supersedes === null ? { message } : { message, supersedes };
 }
 
-const STATUS = { replied: "complete", replyStopped: "stopped", replyInterrupted: "interrupted" } as const;
+/** The text only: what the summarizer remembers besides is nobody else's, and its other events are bookkeeping. */
+function summaryRow(event: SummaryEvent): readonly FeedRow[] {
+  if (event.kind !== "summarized") return [];
+  const { kind, fromTurn, toTurn, text, messageCount } = event;
+  return [{ kind, data: { fromTurn, toTurn, text, messageCount } }];
+}

@@ -6,7 +6,18 @@ import { describe, expect, it } from "vitest";
 import { FEED_START, type FeedPlace } from "../../../src/system/conversation-reads.ts";
 import { ConversationReader } from "../../../src/system/sqlite/conversation-reader.ts";
 import { SqliteViews, type SqliteViewsOptions } from "../../../src/system/sqlite/view-store.ts";
-import { begun, chunk, conversationRecord, deleted, posted, replied, summarized, wasOpened } from "../../support/conversation-records.ts";
+import {
+  begun,
+  chunk,
+  conversationRecord,
+  deleted,
+  interrupted,
+  posted,
+  replied,
+  stopped,
+  summarized,
+  wasOpened,
+} from "../../support/conversation-records.ts";
 import { folder, JOURNAL_SHARDS } from "../../support/journal-bench.ts";
 import { books, opened, recordOf } from "../../support/ledger-records.ts";
 
@@ -18,8 +29,14 @@ const records = [
   conversationRecord(1, ["conversation/c", wasOpened, posted(1), begun(1)], ["conversation/d", wasOpened]),
   conversationRecord(2, ["summary/c", summarized(1, 1)], ["conversation/c", chunk(1, 0), replied(1)]),
   recordOf(3, ["alice", opened()]),
-  conversationRecord(4, ["conversation/d", posted(1, "hi", false)]),
-  conversationRecord(5, ["conversation/c", posted(2), replied(2, { kind: "replyInterrupted", text: "ans" }), replied(2)]),
+  conversationRecord(4, ["conversation/d", posted(1, "s1.hi")]),
+  conversationRecord(5, [
+    "conversation/c",
+    posted(2),
+    interrupted(2, ["s1.an"], false),
+    stopped(2, ["s1.an", "s1.s"], "r2a"),
+    replied(2, "r2b", "r2a"),
+  ]),
 ];
 
 const kindsOf = (views: SqliteViews, name: string, after: FeedPlace = FEED_START) =>
@@ -35,20 +52,20 @@ describe("conversations in the read model", () => {
     views.apply(records);
     const shown = (after: number, limit: number) => {
       const { messages, hasMore } = views.messages("c", { after, limit });
-      return [messages.map(({ number, messageId, text, status }) => [number, messageId, text, status]), hasMore];
+      return [messages.map(({ number, messageId, parts, status }) => [number, messageId, parts, status]), hasMore];
     };
     const all = [
-      [1, "m1", "question 1", "complete"],
-      [2, "r1", "answer 1", "complete"],
-      [3, "m2", "question 2", "complete"],
-      [4, "r2", "ans", "interrupted"],
-      [5, "r2", "answer 2", "complete"],
+      [1, "m1", ["s1.question-1"], "complete"],
+      [2, "r1", ["s1.answer-r1"], "complete"],
+      [3, "m2", ["s1.question-2"], "complete"],
+      [4, "r2a", ["s1.an", "s1.s"], "superseded"],
+      [5, "r2b", ["s1.answer-r2b"], "complete"],
     ];
     expect(shown(0, 100)).toEqual([all, false]);
     expect(shown(0, 2)).toEqual([all.slice(0, 2), true]);
     expect(shown(2, 3)).toEqual([all.slice(2), false]);
     expect(views.messages("d", { after: 0, limit: 9 }).messages).toEqual([
-      { number: 1, messageId: "m1", turn: 1, role: "user", speaker: "user", text: "hi", chars: 2, status: "complete", at: 4000 },
+      { number: 1, messageId: "m1", turn: 1, role: "user", speaker: "Ann", parts: ["s1.hi"], chars: 5, status: "complete", at: 4000 },
     ]);
     expect(views.messages("nobody", { after: 0, limit: 9 })).toEqual({ messages: [], hasMore: false });
     expect(views.trialBalance()).toMatchObject({ position: 5, lines: [{ currency: "CZK", accounts: 1 }] });
@@ -69,7 +86,8 @@ describe("conversations in the read model", () => {
       [2, 2, "summarized"],
       [5, 0, "posted"],
       [5, 1, "replyInterrupted"],
-      [5, 2, "replied"],
+      [5, 2, "replyStopped"],
+      [5, 3, "replied"],
     ];
     expect(kindsOf(views, "c")).toEqual(kinds);
     const atOnce = new SqliteViews(optionsOf(other.path));
@@ -79,7 +97,7 @@ describe("conversations in the read model", () => {
       expect(kindsOf(views, "c", { seq: Number(seq), idx: Number(idx) })).toEqual(kinds.slice(i + 1));
     const first = views.feedAfter("c", { seq: 1, idx: 0 }, 1);
     expect(first).toEqual({
-      events: [{ seq: 1, idx: 1, kind: "posted", at: 1000, data: expect.objectContaining({ text: "question 1", turn: 1 }) }],
+      events: [{ seq: 1, idx: 1, kind: "posted", at: 1000, data: expect.objectContaining({ text: "s1.question-1", turn: 1 }) }],
       hasMore: true,
       isDeleted: false,
     });
@@ -88,13 +106,13 @@ describe("conversations in the read model", () => {
     atOnce.close();
   });
 
-  it("R-CON-2: the texts of turns come in their order, of several replies of a turn the last one", () => {
+  it("R-CON-2: the texts of turns come in their order, without a reply that was superseded", () => {
     using dir = folder();
     const views = new SqliteViews(optionsOf(dir.path));
     views.apply(records);
-    const texts = (fromTurn: number, toTurn: number) => views.turnTexts("c", { fromTurn, toTurn }).map(({ text }) => text);
-    expect(texts(1, 2)).toEqual(["question 1", "answer 1", "question 2", "answer 2"]);
-    expect(texts(2, 9)).toEqual(["question 2", "answer 2"]);
+    const texts = (fromTurn: number, toTurn: number) => views.turnTexts("c", { fromTurn, toTurn }).flatMap(({ parts }) => parts);
+    expect(texts(1, 2)).toEqual(["s1.question-1", "s1.answer-r1", "s1.question-2", "s1.answer-r2b"]);
+    expect(texts(2, 9)).toEqual(["s1.question-2", "s1.answer-r2b"]);
     expect(texts(3, 9)).toEqual([]);
     expect(() => texts(1, 1001)).toThrow(RangeError);
     views.close();
@@ -104,11 +122,11 @@ describe("conversations in the read model", () => {
     using dir = folder();
     const views = new SqliteViews(optionsOf(dir.path));
     views.apply([conversationRecord(1, ["conversation/c", posted(1), posted(2), replied(1), replied(2)])]);
-    expect(views.turnTexts("c", { fromTurn: 1, toTurn: 2 }).map(({ text }) => text)).toEqual([
-      "question 1",
-      "answer 1",
-      "question 2",
-      "answer 2",
+    expect(views.turnTexts("c", { fromTurn: 1, toTurn: 2 }).flatMap(({ parts }) => parts)).toEqual([
+      "s1.question-1",
+      "s1.answer-r1",
+      "s1.question-2",
+      "s1.answer-r2",
     ]);
     views.close();
   });
@@ -133,7 +151,7 @@ describe("conversations in the read model", () => {
     using dir = folder();
     const views = new SqliteViews(optionsOf(dir.path));
     const large = "x".repeat(3 * 1024 * 1024);
-    views.apply([1, 2, 3, 4].map((turn) => conversationRecord(turn, ["conversation/c", posted(turn, large, false)])));
+    views.apply([1, 2, 3, 4].map((turn) => conversationRecord(turn, ["conversation/c", posted(turn, large)])));
     const seen: number[] = [];
     for (let hasMore = true; hasMore; ) {
       const page = views.messages("c", { after: seen.at(-1) ?? 0, limit: 100 });
@@ -161,7 +179,7 @@ describe("conversations in the read model", () => {
     other.exec("ROLLBACK");
     other.close();
     views.apply(records.slice(3));
-    expect(heard).toEqual([["c 6", "d 1"], [], ["d 2", "c 9"]]);
+    expect(heard).toEqual([["c 6", "d 1"], [], ["d 2", "c 10"]]);
     views.close();
   });
 
@@ -169,15 +187,15 @@ describe("conversations in the read model", () => {
     using dir = folder();
     const views = new SqliteViews(optionsOf(dir.path));
     views.apply(records.map((record) => ({ ...record, body: JSON.stringify(JSON.parse(Buffer.from(record.body).toString()), null, 2) })));
-    expect(kindsOf(views, "c")).toHaveLength(9);
+    expect(kindsOf(views, "c")).toHaveLength(10);
     views.close();
   });
 });
 
 describe("a reader beside the thread that fills the view", () => {
   const turns = { fromTurn: 1, toTurn: 1 };
-  const texts = ["question 1", "answer 1"];
-  const textsOf = (reader: ConversationReader, seq: number) => reader.turnTexts(seq, "c", turns)?.map(({ text }) => text) ?? null;
+  const texts = ["s1.question-1", "s1.answer-r1"];
+  const textsOf = (reader: ConversationReader, seq: number) => reader.turnTexts(seq, "c", turns)?.flatMap(({ parts }) => parts) ?? null;
 
   it("answers null until the view is there and holds the record, then the texts", () => {
     using dir = folder();
