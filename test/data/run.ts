@@ -8,6 +8,7 @@ import { checkImportKill } from "../checks/import-kill.ts";
 import { figuresOf, runCli, startCli, tempFolder } from "../support/cli.ts";
 import { checkSseVectors } from "./sse-vectors.ts";
 import { checkStructuredFields } from "./structured-fields.ts";
+import { checkSummaryScores } from "./summary-scores.ts";
 
 interface DataCheck {
   readonly name: string;
@@ -68,6 +69,16 @@ const checks: readonly DataCheck[] = [
       if (!ok) throw new Error(failures.join("\n"));
       return { vectors, events };
     },
+  },
+  {
+    name: "dialogues: the built-in summarizer against people's summaries",
+    needs: "conv-dialogsum",
+    run: async (data) => checkSummaryScores(data, "conv-dialogsum"),
+  },
+  {
+    name: "meetings: the built-in summarizer against people's summaries",
+    needs: "conv-qmsum",
+    run: async (data) => checkSummaryScores(data, "conv-qmsum"),
   },
 ];
 
