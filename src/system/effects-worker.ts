@@ -80,7 +80,7 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
             return () => clearTimeout(timer);
           },
           begin: (port, request, settle, progress) => {
-            if (port.kind === "compute") return pool.run({ port: port.name, request } satisfies PoolTask as never, settle);
+            if (port.kind === "compute") return pool.run({ port: port.name, request } satisfies PoolTask, settle);
             const controller = new AbortController();
             void attempt(port, request, controller, progress).then(settle);
             return (why) => controller.abort(why);
@@ -100,8 +100,8 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
     measures: (): TakenMeasures => ({
       life: threadId,
       measures: [
-        measure("pool_queue_depth", pool.figures.queued),
-        measure("pool_task_seconds", pool.times),
+        measure("pool_queue_depth", pool.figures.queued, { pool: "tasks" }),
+        measure("pool_task_seconds", pool.times, { pool: "tasks" }),
         measure("eventloop_lag_seconds", lag.lags, { thread: "effects" }),
       ],
     }),

@@ -20,10 +20,10 @@ export const METRICS = {
   journal_commit_seconds: { type: "histogram", help: "Time of one transaction of the journal with its fsync." },
   journal_batch_size: { type: "histogram", help: "Entries in one transaction of the journal." },
   snapshot_write_seconds: { type: "histogram", help: "Time of one transaction of snapshots." },
-  pool_queue_depth: { type: "gauge", help: "Tasks that wait for a thread of the worker pool. Only with modules that have ports." },
+  pool_queue_depth: { type: "gauge", help: "Tasks that wait for a thread of a worker pool, by pool. Only where there is one." },
   pool_task_seconds: {
     type: "histogram",
-    help: "Time of one task of the worker pool, without its wait. Only with modules that have ports.",
+    help: "Time of one task of a worker pool, without its wait, by pool. Only where there is one.",
   },
   http_request_seconds: {
     type: "histogram",

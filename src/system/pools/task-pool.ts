@@ -1,5 +1,5 @@
 import { Piscina } from "piscina";
-import { type AttemptResult, Histogram, type HistogramLook, type Json, SECONDS_BOUNDS } from "../../runtime/index.ts";
+import { type AttemptResult, Histogram, type HistogramLook, SECONDS_BOUNDS } from "../../runtime/index.ts";
 
 export interface TaskPoolOptions {
   /** Module that exports `name`. */
@@ -10,13 +10,19 @@ export interface TaskPoolOptions {
   /** Tasks that wait for a thread; beyond, `run` answers `busy`. */
   readonly queueMax: number;
   readonly heapMiBMax: number;
+  /** Longest time for one task from its start; then its thread is ended and the task has failed. Without it whoever runs the task watches the time. */
+  readonly runMsMax?: number;
 }
 
 /** A task that waits, or runs. */
 interface Task {
   readonly body: unknown;
+  /** Leaves this thread with the task instead of being copied, when a thread is free for it. */
+  readonly transfer: readonly ArrayBuffer[];
   readonly settle: (result: AttemptResult) => void;
   readonly controller: AbortController;
+  /** It ran for longer than it may. */
+  isLate: boolean;
 }
 
 /**
@@ -55,8 +61,8 @@ export class TaskPool {
   }
 
   /** `settle` is called once, never from inside; not after an abort. The result aborts the task: one that runs is ended with its thread. */
-  run(body: Json, settle: (result: AttemptResult) => void): () => void {
-    const task: Task = { body, settle, controller: new AbortController() };
+  run(body: unknown, settle: (result: AttemptResult) => void, transfer: readonly ArrayBuffer[] = []): () => void {
+    const task: Task = { body, transfer, settle, controller: new AbortController(), isLate: false };
     if (this.#running < this.#options.threads) this.#start(task);
     else if (this.#queue.size < this.#options.queueMax) this.#queue.add(task);
     else {
@@ -64,6 +70,7 @@ export class TaskPool {
       queueMicrotask(() => settle({ kind: "busy", reason }));
     }
     return () => {
+      task.isLate = false;
       if (!this.#queue.delete(task)) task.controller.abort();
     };
   }
@@ -77,16 +84,30 @@ export class TaskPool {
     const { controller, settle } = task;
     this.#running++;
     const startedMs = performance.now();
+    const stopWatch = this.#watch(task);
     void this.#pool
-      .run(task.body, { signal: controller.signal })
+      .run(task.body, { signal: controller.signal, transferList: [...task.transfer] })
       .catch((cause: unknown): AttemptResult => crashed(cause))
       .then((result) => {
+        stopWatch();
         this.#running--;
         this.#times.observe((performance.now() - startedMs) / 1000);
         const [next] = this.#queue;
         if (next !== undefined && this.#queue.delete(next)) this.#start(next);
-        if (!controller.signal.aborted) settle(result);
+        if (task.isLate) settle(late(this.#options.runMsMax));
+        else if (!controller.signal.aborted) settle(result);
       });
+  }
+
+  #watch(task: Task): () => void {
+    const { runMsMax } = this.#options;
+    if (runMsMax === undefined) return () => undefined;
+    const timer = setTimeout(() => {
+      if (task.controller.signal.aborted) return;
+      task.isLate = true;
+      task.controller.abort();
+    }, runMsMax);
+    return () => clearTimeout(timer);
   }
 }
 
@@ -95,6 +116,17 @@ function crashed(cause: unknown): AttemptResult {
   const error = `the task's thread ended: ${cause instanceof Error ? cause.message : String(cause)}`;
   return { kind: "failed", failure: { error, status: 0, isRetryable: true, retryAfterMs: null, code: "INTERNAL_ERROR" } };
 }
+
+const late = (runMsMax = 0): AttemptResult => ({
+  kind: "failed",
+  failure: {
+    error: `the task ran for longer than ${runMsMax} ms, and its thread was ended`,
+    status: 0,
+    isRetryable: true,
+    retryAfterMs: null,
+    code: "UPSTREAM_TIMEOUT",
+  },
+});
 
 /** A thread costs some 10 MB and 100 ms to start. */
 const IDLE_MS = 10_000;
