@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { failureOf, type Json } from "../../../src/runtime/index.ts";
 import { openModel } from "../../../src/system/ai/model.ts";
-import { type ReadTurns, remoteSummaryPort, type SealedTurnText } from "../../../src/system/ai/remote-summary-port.ts";
+import { remoteSummaryPort } from "../../../src/system/ai/remote-summary-port.ts";
+import type { ReadTurns, SealedTurnText } from "../../../src/system/ai/turn-texts.ts";
 import { loadConfig } from "../../../src/system/config/config.ts";
 import { AiAttempts } from "../../support/ai-attempts.ts";
 import { FakeAi } from "../../support/fake-ai.ts";
