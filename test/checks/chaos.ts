@@ -18,7 +18,9 @@ import { type ChaosFigures, chaosRun, FAULTS } from "../support/chaos-run.ts";
 import { type CheckResult, percentile, runCheck } from "../support/check-run.ts";
 import { KeepAliveClient } from "../support/keep-alive-client.ts";
 import { type KeptPromises, keptPromises } from "../support/kept-promises.ts";
-import { httpDoor, LedgerLoad, openAccounts, randomOf, randomOrders } from "../support/ledger-load.ts";
+import { httpDoor, type LedgerLoad, type Order, openAccounts, randomOrders } from "../support/ledger-load.ts";
+import { OrderLoad } from "../support/order-load.ts";
+import { randomOf } from "../support/seeded-random.ts";
 
 const USAGE = `check:chaos [--seconds 300] [--threads 2] [--kinds ${[...FAULTS.keys()].join(",")}] [--gap-ms 3000] [--heartbeat-ms 2000]
             [--connections 64] [--accounts 300] [--ratio-percent 80] [--serving-ms 500] [--weaken reply-before-commit] [--seed <number>] [--json]
@@ -46,7 +48,7 @@ await runCheck(
     const kinds = options.kinds === "" ? [...FAULTS.keys()] : options.kinds.split(",");
     const dataDir = mkdtempSync(join(tmpdir(), "troupe-chaos-"));
     const random = randomOf(options.seed);
-    const load = new LedgerLoad({ next: randomOrders(options.accounts, random), connections: options.connections });
+    const load = new OrderLoad<Order>({ next: randomOrders(options.accounts, random), connections: options.connections });
     const flags = {
       "--data.dir": dataDir,
       "--http.port": "0",

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { BOUNDARIES, EFFECTS_BUGS, type EffectsBug, runEffects } from "../simulation/effects-run.ts";
 import { type CheckResult, runCheck, tell } from "../support/check-run.ts";
 import { effectsRounds } from "../support/effects-rounds.ts";
-import { randomOf } from "../support/ledger-load.ts";
+import { randomOf } from "../support/seeded-random.ts";
 
 const USAGE = `check:effects [--rounds 1000] [--processes <a tenth of the rounds>] [--ops 80] [--seed 1] [--weaken <${EFFECTS_BUGS.join("|")}>] [--json]
 --rounds: seeds of the simulation from --seed on. --processes: lives of real servers. --ops: commands of clients in each seed.`;

@@ -23,8 +23,10 @@ import { startSystem } from "../../src/system/start.ts";
 import { runCheck, tell } from "../support/check-run.ts";
 import { type ClientAnswer, KeepAliveClient } from "../support/keep-alive-client.ts";
 import { keptPromises } from "../support/kept-promises.ts";
-import { CURRENCY, idOfKey, LedgerLoad, type Order, randomOf } from "../support/ledger-load.ts";
+import { CURRENCY, idOfKey, type LedgerLoad, type Order } from "../support/ledger-load.ts";
 import { nodeDoor, openOnNode } from "../support/node-door.ts";
+import { OrderLoad } from "../support/order-load.ts";
+import { randomOf } from "../support/seeded-random.ts";
 
 const USAGE = "check:hot [--orders 10000] [--threads 1,2,3] [--seed <number>] [--json]";
 const HOT = "hot";
@@ -193,7 +195,7 @@ async function contend(node: Node, { name, orders, inFlight, random }: Contentio
     const one = other(Math.floor(random() * OTHERS));
     return { key, kind: "transfer", from: isIn ? one : HOT, to: isIn ? HOT : one, amount: decimal(BigInt(minor)) };
   };
-  const load = new LedgerLoad({ next, connections: inFlight });
+  const load = new OrderLoad<Order>({ next, connections: inFlight });
   const startedAt = performance.now();
   await load.run(nodeDoor(node));
   const perSecond = Math.round((orders / (performance.now() - startedAt)) * 1000);

@@ -19,7 +19,9 @@ import { keptPromises } from "../support/kept-promises.ts";
 import type { KillFigures } from "../support/kill-figures.ts";
 import { killProcesses } from "../support/kill-processes.ts";
 import { killThreads } from "../support/kill-threads.ts";
-import { LedgerLoad, randomOf, randomOrders } from "../support/ledger-load.ts";
+import { type LedgerLoad, type Order, randomOrders } from "../support/ledger-load.ts";
+import { OrderLoad } from "../support/order-load.ts";
+import { randomOf } from "../support/seeded-random.ts";
 
 const USAGE = `check:kill [--kills 100] [--thread] [--threads 1,2] [--weaken reply-before-commit] [--connections 64] [--accounts 300] [--acks 200]
            [--seed <number>] [--json]
@@ -49,7 +51,7 @@ await runCheck(
     const threads = (options.threads === "" ? (options.thread ? "2" : "1,2") : options.threads).split(",").map(Number);
     const dataDir = mkdtempSync(join(tmpdir(), "troupe-kill-"));
     const random = randomOf(options.seed);
-    const load = new LedgerLoad({ next: randomOrders(options.accounts, random), connections: options.connections });
+    const load = new OrderLoad<Order>({ next: randomOrders(options.accounts, random), connections: options.connections });
     const run = { ...options, threads, dataDir, random, load };
     try {
       const figures = options.thread ? await killThreads(run) : await killProcesses(run);

@@ -18,8 +18,10 @@ import { startSystem } from "../../src/system/start.ts";
 import { percentile, runCheck, tell } from "../support/check-run.ts";
 import { KeepAliveClient } from "../support/keep-alive-client.ts";
 import { KillableServer } from "../support/killable-server.ts";
-import { accountId, httpDoor, LedgerLoad, type Order, randomOf } from "../support/ledger-load.ts";
+import { accountId, httpDoor, type Order } from "../support/ledger-load.ts";
 import { nodeDoor, openOnNode } from "../support/node-door.ts";
+import { OrderLoad } from "../support/order-load.ts";
+import { randomOf } from "../support/seeded-random.ts";
 import { probeStart, type StartFigures } from "../support/start-probe.ts";
 
 const USAGE = "check:start [--accounts 200000] [--entries 2000000] [--starts 5] [--ready-ms 1000] [--dir <folder>] [--json]";
@@ -141,7 +143,7 @@ async function readyAfterKill(dataDir: string, accounts: number): Promise<number
     to: accountId((count * 7919) % accounts),
     amount: "1.00",
   });
-  const load = new LedgerLoad({ next, connections: CONNECTIONS });
+  const load = new OrderLoad<Order>({ next, connections: CONNECTIONS });
   load.whenAcknowledged(TAIL_ORDERS, () => {
     server.kill();
     load.stop();

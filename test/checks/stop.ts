@@ -11,7 +11,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CheckResult, percentile, runCheck } from "../support/check-run.ts";
-import { LedgerLoad, randomOf, randomOrders } from "../support/ledger-load.ts";
+import { type Order, randomOrders } from "../support/ledger-load.ts";
+import { OrderLoad } from "../support/order-load.ts";
+import { randomOf } from "../support/seeded-random.ts";
 import { stopRounds } from "../support/stop-rounds.ts";
 
 const USAGE = `check:stop [--rounds 50] [--connections 64] [--accounts 300] [--acks 200] [--seed <number>] [--json]
@@ -24,7 +26,7 @@ await runCheck(
   async (options): Promise<CheckResult> => {
     const dataDir = mkdtempSync(join(tmpdir(), "troupe-stop-"));
     const random = randomOf(options.seed);
-    const load = new LedgerLoad({ next: randomOrders(options.accounts, random), connections: options.connections });
+    const load = new OrderLoad<Order>({ next: randomOrders(options.accounts, random), connections: options.connections });
     try {
       const { stopMs, backMs, readyMs, rounds, defects, ...figures } = await stopRounds({ ...options, dataDir, random, load });
       const played = Object.values(rounds).reduce((sum, count) => sum + count, 0);

@@ -1,7 +1,7 @@
-/** Load on a ledger from a closed loop of clients that write down what they were answered, whatever carries their orders. */
+/** Orders of a ledger's clients, made by chance, and how they are sent over HTTP. */
 import { createHash } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { KeepAliveClient } from "./keep-alive-client.ts";
+import type { Door, OrderLoad, Reply } from "./order-load.ts";
 
 /** One movement of money that a client wants. `amount` is a decimal. */
 export interface Order {
@@ -12,32 +12,16 @@ export interface Order {
   readonly to: string;
   readonly amount: string;
 }
-/** `outcome`: stored and final. `again`: not done, or not finished; the same key is to be sent again. `unknown`: nobody knows. */
-export type Reply =
-  | { readonly kind: "outcome"; readonly status: number; readonly body: string; readonly isReplayed: boolean }
-  | { readonly kind: "again" | "unknown"; readonly why: string; readonly isAccepted?: boolean };
-export type Door = (order: Order) => Promise<Reply>;
-
-/** What a client holds in its hands: the service said that it is done. */
-export interface Acknowledged {
-  readonly order: Order;
-  readonly status: number;
-  readonly body: string;
-}
+export type LedgerLoad = OrderLoad<Order>;
 
 export const CURRENCY = "CZK";
-const AGAIN_MS = 5;
-/** Nobody is there, or nobody knows: a client that asks at once would take the machine from the one that recovers. */
-const UNKNOWN_AGAIN_MS = 25;
-/** An order that gets no outcome for so long is a defect of its own. */
-const TRIES_MS_MAX = 60_000;
 
 /** A transfer's id as the documentation defines it: base64url(SHA-256(caller, a zero byte, key)). */
 export const idOfKey = (key: string): string => createHash("sha256").update(`local\0${key}`).digest("base64url");
 
 /** Sends orders over HTTP. */
 export const httpDoor =
-  (client: KeepAliveClient): Door =>
+  (client: KeepAliveClient): Door<Order> =>
   async ({ key, kind, from, to, amount }) => {
     const fields = kind === "deposit" ? { accountId: to, amount, currency: CURRENCY } : { from, to, amount, currency: CURRENCY };
     try {
@@ -54,167 +38,6 @@ function replyOf({ status, body, isReplayed }: { readonly status: number; readon
   if (status === 409 || status === 429 || status === 503) return { kind: "again", why: `${status} ${body}` };
   if (status === 504) return { kind: "unknown", why: body };
   return { kind: "outcome", status, body, isReplayed };
-}
-
-export interface LedgerLoadOptions {
-  /** Where new orders come from; null when there are no more. */
-  readonly next: () => Order | null;
-  /** Orders under way at once. */
-  readonly connections: number;
-}
-
-/**
- * The clients and their books, across all lives of the server.
- * An order without an answer is not forgotten: it is the first that the next life of the server is sent.
- */
-export class LedgerLoad {
-  readonly acknowledged = new Map<string, Acknowledged>();
-  /** Keys that were answered 202: accepted, though not finished. */
-  readonly accepted = new Set<string>();
-  /** Keys whose second answer was not the first one, byte for byte and marked as replayed. */
-  readonly changed = new Set<string>();
-  /** Second answers that were compared with the first. */
-  replays = 0;
-  /** Orders that were repeated after they got no answer, and then got one. */
-  repeated = 0;
-  /** Answers "nobody knows", and connections that ended before an answer. */
-  unknown = 0;
-  /** Orders that no life of the server gave an outcome in time. */
-  readonly stuck: string[] = [];
-  /** Refusals and lost connections by their first words. */
-  readonly refusals = new Map<string, number>();
-  readonly #options: LedgerLoadOptions;
-  readonly #underWay = new Map<string, Order>();
-  readonly #unanswered = new Map<string, Order>();
-  readonly #order: string[] = []; // Acknowledged keys, oldest first.
-  #toCompare: Acknowledged[] = [];
-  #waiting: Array<{ readonly count: number; readonly then: () => void }> = [];
-  #isRunning = false;
-
-  constructor(options: LedgerLoadOptions) {
-    this.#options = options;
-  }
-
-  /** Orders that were sent and have no answer. */
-  get inFlight(): number {
-    return this.#underWay.size;
-  }
-
-  /** Sends until `stop`. First the orders without an answer, then repeats of acknowledged ones, then new ones. Ends when nothing is under way. */
-  async run(door: Door): Promise<void> {
-    this.#isRunning = true;
-    await Promise.all(Array.from({ length: this.#options.connections }, () => this.#client(door)));
-  }
-
-  /** No further order is sent; `run` ends with the last answer. */
-  stop(): void {
-    this.#isRunning = false;
-  }
-
-  /** Sends every order without an answer until it has one, and repeats what was chosen to be compared. */
-  async settle(door: Door): Promise<void> {
-    const orders = [...this.#unanswered.values()];
-    const compare = this.#toCompare.splice(0);
-    await Promise.all([...orders.map((order) => this.#place(door, order)), ...compare.map((first) => this.#compare(door, first))]);
-  }
-
-  /** The latest acknowledged orders and some older ones will be sent a second time: their answers must be the first ones. */
-  compareLater(latest: number, older: number, random: () => number): void {
-    const keys = new Set(this.#order.slice(-latest));
-    for (let i = 0; i < older; i++) keys.add(this.#order[Math.floor(random() * this.#order.length)] ?? "");
-    for (const key of keys) {
-      const first = this.acknowledged.get(key);
-      if (first !== undefined) this.#toCompare.push(first);
-    }
-  }
-
-  /** Calls back in the very turn in which so many more orders have been acknowledged. */
-  whenAcknowledged(more: number, then: () => void): void {
-    this.#waiting.push({ count: this.acknowledged.size + more, then });
-  }
-
-  async #client(door: Door): Promise<void> {
-    while (this.#isRunning) {
-      const [open] = this.#unanswered.values();
-      const first = open === undefined ? this.#toCompare.pop() : undefined;
-      if (first !== undefined) await this.#compare(door, first);
-      else {
-        const order = open ?? this.#options.next();
-        if (order === null) return;
-        await this.#place(door, order);
-      }
-    }
-  }
-
-  /** Sends an order until it has an outcome, or nobody knows and the load has been stopped. */
-  async #place(door: Door, order: Order): Promise<void> {
-    const { key } = order;
-    const isRepeat = this.#unanswered.delete(key);
-    const until = performance.now() + TRIES_MS_MAX;
-    for (;;) {
-      this.#underWay.set(key, order);
-      const reply = await door(order);
-      this.#underWay.delete(key);
-      if (reply.kind === "outcome") {
-        if (isRepeat) this.repeated++;
-        this.#acknowledge(order, reply);
-        return;
-      }
-      this.#refused(reply.why);
-      if (reply.isAccepted === true) this.accepted.add(key);
-      if (reply.kind === "unknown") {
-        this.unknown++;
-        this.#unanswered.set(key, order);
-        if (this.#isRunning) await delay(UNKNOWN_AGAIN_MS);
-        return;
-      }
-      if (!this.#isRunning || performance.now() > until) {
-        if (performance.now() > until) this.stuck.push(`${key}: ${reply.why}`);
-        this.#unanswered.set(key, order);
-        return;
-      }
-      await delay(AGAIN_MS);
-    }
-  }
-
-  async #compare(door: Door, { order, status, body }: Acknowledged): Promise<void> {
-    const reply = await door(order);
-    // Without an answer nothing can be said; its turn comes again at random.
-    if (reply.kind === "unknown") return;
-    this.replays++;
-    if (reply.kind !== "outcome" || !reply.isReplayed || reply.status !== status || reply.body !== body) this.changed.add(order.key);
-  }
-
-  #acknowledge(order: Order, { status, body }: { readonly status: number; readonly body: string }): void {
-    this.acknowledged.set(order.key, { order, status, body });
-    this.#order.push(order.key);
-    if (this.#waiting.length === 0) return;
-    const due = this.#waiting.filter(({ count }) => count <= this.acknowledged.size);
-    if (due.length === 0) return;
-    this.#waiting = this.#waiting.filter(({ count }) => count > this.acknowledged.size);
-    for (const { then } of due) then();
-  }
-
-  #refused(why: string): void {
-    const words = why.slice(0, 60);
-    this.refusals.set(words, (this.refusals.get(words) ?? 0) + 1);
-  }
-
-  /** Orders that have no answer yet. */
-  get unanswered(): number {
-    return this.#unanswered.size;
-  }
-}
-
-/** A source of random numbers from 0 to 1 that a seed repeats (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Transfers and deposits between accounts chosen at random; every fourth account may not be overdrawn, so some transfers are refused. */

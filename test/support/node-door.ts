@@ -2,10 +2,11 @@
 import { account } from "../../src/actors/index.ts";
 import { movementCall } from "../../src/system/ingress/ledger-door.ts";
 import type { Node } from "../../src/system/node.ts";
-import { CURRENCY, type Door, type Order } from "./ledger-load.ts";
+import { CURRENCY, type Order } from "./ledger-load.ts";
+import type { Door } from "./order-load.ts";
 
 export const nodeDoor =
-  (node: Node): Door =>
+  (node: Node): Door<Order> =>
   async (order) => {
     const checked = movementCall(order.kind, fieldsOf(order), order.key);
     if (!checked.ok) throw new Error(`the door refused an order of the check: ${checked.detail}`);

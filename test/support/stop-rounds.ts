@@ -6,7 +6,8 @@ import { doubledOf } from "./journal-reader.ts";
 import { KeepAliveClient } from "./keep-alive-client.ts";
 import { promisesSoFar } from "./kept-promises.ts";
 import { KillableServer } from "./killable-server.ts";
-import { type Door, httpDoor, idOfKey, type LedgerLoad, openAccounts } from "./ledger-load.ts";
+import { httpDoor, idOfKey, type LedgerLoad, type Order, openAccounts } from "./ledger-load.ts";
+import type { Door } from "./order-load.ts";
 import { settle } from "./settle.ts";
 import { StopProbe } from "./stop-probe.ts";
 
@@ -112,7 +113,7 @@ class Rounds {
     load.compareLater(COMPARED.latest, COMPARED.older, random);
   }
 
-  #door(client: KeepAliveClient): Door {
+  #door(client: KeepAliveClient): Door<Order> {
     const door = httpDoor(client);
     return async (order) => {
       const reply = await door(order);

@@ -17,8 +17,10 @@ import { doubledOf, readJournal } from "../support/journal-reader.ts";
 import { KeepAliveClient } from "../support/keep-alive-client.ts";
 import { keptPromises } from "../support/kept-promises.ts";
 import { KillableServer } from "../support/killable-server.ts";
-import { accountId, httpDoor, LedgerLoad, openAccounts, overdraftOf, randomOf, randomOrders } from "../support/ledger-load.ts";
+import { accountId, httpDoor, type Order, openAccounts, overdraftOf, randomOrders } from "../support/ledger-load.ts";
 import { nodeDoor, openOnNode } from "../support/node-door.ts";
+import { OrderLoad } from "../support/order-load.ts";
+import { randomOf } from "../support/seeded-random.ts";
 import { allEnded, balanceOf, deposit, endThread, openNode, until } from "../support/test-node.ts";
 
 const supportScript = (name: string): string => fileURLToPath(new URL(`../support/${name}.ts`, import.meta.url));
@@ -146,7 +148,7 @@ describe("a part of a node that ends", () => {
     const ACCOUNTS = 40;
     const { node } = await openNode(dir.path, { "--shard.threads": 2, "--checkpoint.every-entities": 100, "--checkpoint.every-ms": 50 });
     const random = randomOf(4);
-    const load = new LedgerLoad({ next: randomOrders(ACCOUNTS, random), connections: 32 });
+    const load = new OrderLoad<Order>({ next: randomOrders(ACCOUNTS, random), connections: 32 });
     await Promise.all(Array.from({ length: ACCOUNTS }, (_, number) => openOnNode(node, accountId(number), overdraftOf(number))));
     const door = nodeDoor(node);
     const running = load.run(door);
@@ -308,7 +310,7 @@ describe("a node that is started again", () => {
     using dir = folder();
     const ACCOUNTS = 60;
     const random = randomOf(7);
-    const load = new LedgerLoad({ next: randomOrders(ACCOUNTS, random), connections: 48 });
+    const load = new OrderLoad<Order>({ next: randomOrders(ACCOUNTS, random), connections: 48 });
     const start = (threads: number): Promise<KillableServer> =>
       KillableServer.start({
         dataDir: dir.path,
