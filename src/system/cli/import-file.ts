@@ -1,50 +1,13 @@
-import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
-import { pipeline, type Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
-import { CliError, errnoOf } from "./cli-error.ts";
 import { csvRows } from "./csv.ts";
 import type { ImportMapping } from "./import-mapping.ts";
 import { type ImportRow, importRows } from "./import-row.ts";
+import { bytesOf, fileError } from "./input-file.ts";
 
 /** The rows of a CSV file, plain or gzipped (told by its first bytes). Each call reads the file from its beginning, in a stream. */
 export async function* rowsOfFile(path: string, mapping: ImportMapping): AsyncGenerator<ImportRow> {
   try {
     yield* importRows(csvRows(bytesOf(path), mapping), mapping);
   } catch (cause) {
-    if (cause instanceof CliError) throw new CliError(cause.code, `${path}: ${cause.message}`, { cause });
-    const code = errnoOf(cause);
-    if (code === null || !(code in WHY_NOT_READ || code.startsWith("Z_"))) throw cause;
-    const why = WHY_NOT_READ[code] ?? "it is gzipped and damaged or cut off";
-    throw new CliError("FILE_UNREADABLE", `${path} cannot be read: ${why}. Expected a CSV file, plain or gzipped.`, { cause });
-  }
-}
-
-const WHY_NOT_READ: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "this user may not read it",
-  EISDIR: "it is a folder",
-};
-
-function bytesOf(path: string): Readable {
-  const file = createReadStreamOf(path);
-  if (!isGzip(path)) return file;
-  const plain = createGunzip();
-  // Errors of either end in `plain`, whose reader meets them.
-  pipeline(file, plain, () => undefined);
-  return plain;
-}
-
-function createReadStreamOf(path: string): Readable {
-  if (statSync(path).isDirectory()) throw Object.assign(new Error("a folder"), { code: "EISDIR" });
-  return createReadStream(path);
-}
-
-function isGzip(path: string): boolean {
-  const file = openSync(path, "r");
-  try {
-    const head = Buffer.alloc(2);
-    return readSync(file, head, 0, 2, 0) === 2 && head[0] === 0x1f && head[1] === 0x8b;
-  } finally {
-    closeSync(file);
+    throw fileError(cause, path, "a CSV file");
   }
 }

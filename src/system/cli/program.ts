@@ -118,6 +118,29 @@ anything is written. Run it again after any interruption: what is done is answer
       keep(await runImport(run, { csv, ...options }));
     });
 
+  command(
+    program,
+    "import-dialogues <jsonl>",
+    "Play a file of dialogues (also gzipped) through the service: each line a message of its speaker.",
+  )
+    .option("--url <url>", "play through this running server instead of the one on the store, or one for this purpose")
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .option("--conversations <count>", "dialogues at once", count(1, 4096), 64)
+    .option("--id-prefix <text>", "put before the name of a dialogue to make its conversation's id", "dialogue-")
+    .addHelpText(
+      "after",
+      `
+A line of the file is a JSON object, {"fname", "dialogue": "name: what was said\\n..."} (DialogSum) or {"meeting_transcripts":
+[{"speaker", "content"}]} (QMSum; its name is meeting_ and the number of the line). No message wants a reply. Then the last summaries are waited
+for, and the messages are read back and compared. Run again within 24 hours, what is done is not done twice.`,
+    )
+    .addHelpText("after", SETTINGS_TEXT)
+    .addHelpText("after", example("import-dialogues dev.jsonl", "import-dialogues meetings.jsonl.gz --url http://127.0.0.1:7070 --json"))
+    .action(async (file: string, options: ImportDialoguesFlags) => {
+      const { runImportDialogues } = await import("./import-dialogues-command.ts");
+      keep(await runImportDialogues(run, { file, ...options }));
+    });
+
   const journal = program.command("journal").description("Look into a store's journal; works while a node runs on it, and writes nothing.");
   journal.addHelpText("after", example("journal verify", "journal tail --limit 5"));
   command(journal, "tail", "Print the last records, one line for each entry.")
@@ -252,6 +275,12 @@ export interface ImportFlags {
   readonly dataDir?: string;
   readonly verify?: boolean;
   readonly inFlight: number;
+}
+export interface ImportDialoguesFlags {
+  readonly url?: string;
+  readonly dataDir?: string;
+  readonly conversations: number;
+  readonly idPrefix: string;
 }
 export interface TailFlags {
   readonly after?: number;
