@@ -63,12 +63,13 @@ function ticks(): { readonly all: number; readonly idle: number } | null {
 
 const TICK_MICROS = 10_000;
 
-/** CPU time of this process so far in microseconds, by thread name; threads of one name are added. Empty where there is no /proc. */
-export function cpuByThread(): ReadonlyMap<string, number> {
+/** CPU time of a process of ours so far in microseconds, by thread name; threads of one name are added. Empty where there is no /proc. */
+export function cpuByThread(pid: number | "self" = "self"): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
-  if (!existsSync("/proc/self/task")) return found;
-  for (const task of readdirSync("/proc/self/task")) {
-    const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return found;
+  for (const task of readdirSync(tasks)) {
+    const stat = readFileSync(`${tasks}/${task}/stat`, "utf8");
     const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     found.set(name, (found.get(name) ?? 0) + (Number(fields[11]) + Number(fields[12])) * TICK_MICROS);
