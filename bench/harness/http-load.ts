@@ -15,43 +15,52 @@ export interface HttpLoad {
   readonly requests: readonly Buffer[];
   /** Every answer must have it. */
   readonly status: number;
+  /** Request i is sent on connection i modulo their number; otherwise on whichever is free. */
+  readonly isByLane?: boolean;
+  /** Time between the beginnings of two requests of a connection, milliseconds; 0, the default, sends the next one at once. */
+  readonly everyMs?: number;
 }
 
-/** A request with a JSON body, as bytes. */
-export function postBytes(path: string, body: string, key: string): Buffer {
-  const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nidempotency-key: "${key}"\r\n`;
+/** A request with a JSON body, as bytes; `more` headers beside the usual ones. */
+export function postBytes(path: string, body: string, key: string, more: Readonly<Record<string, string>> = {}): Buffer {
+  const lines = Object.entries(more).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nidempotency-key: "${key}"\r\n${lines.join("")}`;
   return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
 /** Sends all requests, each once. Rejects at the first answer with another status. */
 export async function httpLoad(load: HttpLoad): Promise<LoopFigures & { readonly sample: string }> {
-  const { requests, connections } = load;
+  const { requests, connections, isByLane = false, everyMs = 0 } = load;
   const sockets = await Promise.all(Array.from({ length: Math.min(connections, requests.length) }, () => opened(load)));
   const latencies = new Float64Array(requests.length);
   let next = 0;
   let sample = "";
   const from = performance.now();
   await Promise.all(
-    sockets.map((socket) => {
+    sockets.map((socket, lane) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
+      let nextOfLane = lane;
       let current = 0;
       let begun = 0;
       const send = (): void => {
-        if (next === requests.length) return resolve();
-        current = next++;
+        current = isByLane ? nextOfLane : next++;
+        nextOfLane += sockets.length;
+        if (current >= requests.length) return resolve();
         begun = performance.now();
         socket.write(requests[current] ?? "");
       };
+      // Connections begin one after the other, so that they do not all send in one moment for ever.
+      const sendAfter = (ms: number): void => void (ms <= 0 ? send() : setTimeout(send, ms));
       readAnswers(socket, {
         onAnswer: (status, text) => {
           latencies[current] = performance.now() - begun;
           if (status !== load.status) return reject(new Error(`request ${current} was answered ${text()}`));
           if (sample === "") sample = text();
-          send();
+          sendAfter(everyMs === 0 ? 0 : everyMs - (performance.now() - begun));
         },
         onEnd: (why) => reject(new Error(`the server ended a connection: ${why}`)),
       });
-      send();
+      sendAfter((everyMs * lane) / sockets.length);
       return promise;
     }),
   );

@@ -12,7 +12,7 @@ export const bulk: RunVariant = async (mode) => {
   const accounts = byMode(mode, { full: 10_000, quick: 10_000, tiny: 100 });
   const count = byMode(mode, { full: 300_000, quick: 100_000, tiny: 1_000 });
   const warmUp = byMode(mode, { full: 30_000, quick: 30_000, tiny: 200 });
-  await using server = await startServer("troupe-server", [String(accounts)]);
+  await using server = await startServer(new URL("./troupe-server.ts", import.meta.url), [String(accounts)]);
   await stream(server, linesOf(accounts, warmUp), warmUp);
   const lines = linesOf(accounts, count);
   const before = await server.look();

@@ -16,7 +16,7 @@ export const oneDeposit: RunVariant = (mode) => measure(mode, { connections: 1, 
 
 /** The same requests, answered by a server that keeps nothing. */
 export const bare: RunVariant = async (mode) => {
-  await using server = await startServer("fastify-server", []);
+  await using server = await startServer(new URL("./fastify-server.ts", import.meta.url), []);
   const { figures } = await load(server, mode, { connections: CONNECTIONS, request: deposit });
   return { figures };
 };
@@ -41,7 +41,7 @@ function transfer(accounts: number, key: string): Buffer {
 const accountsIn = (mode: Mode): number => byMode(mode, { full: 10_000, quick: 10_000, tiny: 100 });
 
 async function measure(mode: Mode, work: Work): Promise<Outcome> {
-  await using server = await startServer("troupe-server", [String(accountsIn(mode))]);
+  await using server = await startServer(new URL("./troupe-server.ts", import.meta.url), [String(accountsIn(mode))]);
   const { figures, requests, before, after } = await load(server, mode, work);
   assertResult(before.durable !== null && after.durable !== null, "the server said nothing of its journal");
   await server.audit(requests);

@@ -29,10 +29,11 @@ export type ServerAnswer =
   | { readonly kind: "audited" }
   | { readonly kind: "failed"; readonly why: string };
 
-/** `options` are the arguments of the module. Rejects when the server ends before it is ready. */
-export async function startServer(module: "troupe-server" | "fastify-server", options: readonly string[]): Promise<BenchServer> {
+/** `options` are the arguments of the module; `onLog` gets what it writes to standard error. Rejects when the server ends before it is ready. */
+export async function startServer(module: URL, options: readonly string[], onLog?: (text: string) => void): Promise<BenchServer> {
   // A profile of the load asks for one of the server too: fork passes the flags of this process on.
-  const child = fork(fileURLToPath(new URL(`./${module}.ts`, import.meta.url)), options, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const child = fork(fileURLToPath(module), options, { stdio: ["ignore", "ignore", onLog === undefined ? "inherit" : "pipe", "ipc"] });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => onLog?.(text));
   const exited = once(child, "exit");
   const next = async (): Promise<ServerAnswer> => {
     const [answer] = (await Promise.race([once(child, "message"), exited.then(() => [gone])])) as [ServerAnswer];

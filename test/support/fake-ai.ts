@@ -39,6 +39,8 @@ export interface AiSettings {
   readonly isPacked: boolean;
   /** The answer; null = one that names the last message. */
   readonly content: string | null;
+  /** What every request for a summary meets. */
+  readonly summaryFault: AiFault | null;
   /** A bench that makes millions of calls keeps none. */
   readonly keepsCalls: boolean;
 }
@@ -60,7 +62,16 @@ export interface AiCall {
 }
 type Open = { -readonly [K in keyof AiCall]: AiCall[K] };
 
-const DEFAULTS: AiSettings = { replyMs: 0, summaryMs: 0, partMs: 0, faultRatio: 0, isPacked: false, content: null, keepsCalls: true };
+const DEFAULTS: AiSettings = {
+  replyMs: 0,
+  summaryMs: 0,
+  partMs: 0,
+  faultRatio: 0,
+  isPacked: false,
+  content: null,
+  summaryFault: null,
+  keepsCalls: true,
+};
 const TRANSIENT: readonly AiFault[] = [
   { kind: "status", status: 429, retryAfter: "1" },
   { kind: "status", status: 500 },
@@ -148,10 +159,11 @@ export class FakeAi implements AsyncDisposable {
     if (text === null) return; // The client went away before it had said all.
     if (request.method !== "POST" || request.url !== "/v1/chat/completions") return void response.writeHead(404).end();
     const body = JSON.parse(text) as AiCall["body"];
-    const fault = this.#faults.shift() ?? this.#drawnFault();
+    const kind = body.temperature === 0.3 ? "summary" : "reply";
+    const fault = this.#faults.shift() ?? (kind === "summary" ? this.#settings.summaryFault : null) ?? this.#drawnFault();
     const call: Open = {
       key: String(request.headers["idempotency-key"]),
-      kind: body.temperature === 0.3 ? "summary" : "reply",
+      kind,
       isStream: body.stream === true,
       authorization: request.headers.authorization ?? null,
       traceparent: typeof request.headers.traceparent === "string" ? request.headers.traceparent : null,
