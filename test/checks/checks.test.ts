@@ -1,5 +1,5 @@
 /**
- * The checks of issues 2 and 3, small: the same programs on the same real parts as on the command line, with fewer kills, orders and lines.
+ * The checks of issues 2 to 4, small: the same programs on the same real parts as on the command line, with fewer kills, orders and lines.
  * Their figures are asserted, their times are not.
  */
 import { execFile } from "node:child_process";
@@ -84,6 +84,24 @@ describe("check:stop", () => {
     expect(figures).toMatchObject({ ok: true, rounds: 4, lost: 0, doubled: 0, halfAnswers: 0, defects: [] });
     expect(figures.styles).toMatchObject({ held: 1, kill: 1, duck: 1, supervised: 1 });
     expect(code).toBe(0);
+  });
+});
+
+describe("check:turns", () => {
+  const few = ["--turns", "300", "--conversations", "20", "--connections", "16"];
+
+  it("R-CON-4: SIGTERM and kill -9 under conversations lose no turn and no summary, do none twice and keep their order", async () => {
+    const { code, figures } = await check("turns", ...few, "--kills", "4");
+    expect(figures).toMatchObject({ ok: true, turns: 300, kills: 2, terms: 2, acknowledged: 300, lost: 0, duplicated: 0, outOfOrder: 0 });
+    expect(figures).toMatchObject({ replaysChanged: 0, defects: [] });
+    expect(code).toBe(0);
+  });
+
+  it("L2: notices a server that acknowledges before the commit", async () => {
+    const { code, figures } = await check("turns", ...few, "--kills", "6", "--weaken", "reply-before-commit");
+    expect(figures.ok).toBe(false);
+    expect(figures.lost).toBeGreaterThan(0);
+    expect(code).toBe(1);
   });
 });
 

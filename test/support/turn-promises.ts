@@ -154,5 +154,5 @@ const isAs = (turn: TurnStory, { speaker, content, wantsReply }: TurnOrder, mess
 
 function hasReply({ ends }: TurnStory, body: string): boolean {
   const { replyId, status, content } = turnAnswerOf(body);
-  return ends.some((end) => end.replyId === replyId && end.kind === END_OF_STATUS[status] && end.text === content);
+  return ends.some((end) => end.replyId === replyId && end.kind === END_OF_STATUS[status] && end.text === (content ?? ""));
 }
