@@ -88,7 +88,7 @@ describe("check:stop", () => {
 });
 
 describe("check:turns", () => {
-  const few = ["--turns", "300", "--conversations", "20", "--connections", "16"];
+  const few = ["--turns", "300", "--conversations", "20", "--connections", "32"];
 
   it("R-CON-4: SIGTERM and kill -9 under conversations lose no turn and no summary, do none twice and keep their order", async () => {
     const { code, figures } = await check("turns", ...few, "--kills", "4");

@@ -42,10 +42,12 @@ export interface TurnKillFigures {
 
 const LIFE_MS_MAX = 120_000;
 const MORE_MS_MAX = 40;
+/** Long enough that every client has sent what the journal cannot take. */
+const HELD_MS = 200;
 const COMPARED = { latest: 32, older: 32 };
 /** Of the answers, how many are followed by a regenerate or a stop. */
-const AGAIN_RATIO = 0.02;
-const STOP_RATIO = 0.01;
+const AGAIN_RATIO = 0.05;
+const STOP_RATIO = 0.02;
 const SUMMARIES_MS_MAX = 120_000;
 const POLL_MS = 20;
 
@@ -107,7 +109,7 @@ class Lives {
     else {
       await answered;
       await holder?.hold();
-      await delay(random() * MORE_MS_MAX);
+      await delay(end === "held" ? HELD_MS : random() * MORE_MS_MAX);
       if (end !== "term") server.kill();
     }
     if (end === "term") await this.#terminate(server, life);
