@@ -98,7 +98,11 @@ class Lives {
     const acks = Math.floor((turns / (kills + 1)) * (0.5 + random() / 2));
     const answered = new Promise<void>((resolve, reject) => {
       load.whenAcknowledged(acks, resolve);
-      setTimeout(() => reject(new Error(`a server took too few messages in ${LIFE_MS_MAX} ms:\n${server.said}`)), LIFE_MS_MAX).unref();
+      const stuck = (): string => JSON.stringify({ inFlight: load.inFlight, unanswered: load.unanswered, ...Object.fromEntries(load.refusals) });
+      setTimeout(
+        () => reject(new Error(`a server took too few messages in ${LIFE_MS_MAX} ms: ${stuck()}\n${server.said}`)),
+        LIFE_MS_MAX,
+      ).unref();
     });
     const holder = end === "held" ? new JournalHolder(join(dataDir, "journal.db")) : null;
     const isOver = { now: false };
