@@ -13,7 +13,9 @@ export {
   conversationEvents,
   conversationViewSchema,
   type OnBusy,
+  type OutcomeReply,
   onBusySchema,
+  outcomeReplySchema,
   type PostReply,
   postReplySchema,
 } from "./conversation/conversation-schema.ts";
@@ -26,7 +28,7 @@ export {
   replyRequestSchema,
   replyResultSchema,
 } from "./conversation/reply-port.ts";
-export { SEALED_CHARS_MAX, sealedSchema } from "./conversation/sealed-text.ts";
+export { SEALED_CHARS_MAX, sealedSchema, TEXT_CHARS_MAX } from "./conversation/sealed-text.ts";
 export {
   reachedIdOf,
   type SummaryEvent,

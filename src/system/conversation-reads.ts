@@ -8,6 +8,8 @@ import type { Answer, Json } from "../runtime/index.ts";
 export interface ConversationReads {
   /** Messages with a number above `after`, oldest first, at most `limit` (1,000) and 4 Mi characters of text. */
   messages(conversationId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<MessagePage>>;
+  /** One message of a turn, also a reply that was superseded; null when there is none of this id. */
+  message(conversationId: string, turn: number, messageId: string): Promise<Answer<ConversationMessage | null>>;
   /** What was said in these turns, at most 1,000 of them, in their order; without replies that were superseded. */
   turnTexts(conversationId: string, turns: TurnRange): Promise<Answer<readonly TurnText[]>>;
   /** Events behind a place in the feed, oldest first, at most `limit` (1,000) and 4 Mi characters; from `FEED_START` on all that there are. */

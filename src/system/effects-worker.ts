@@ -2,6 +2,7 @@
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
 import { type FromPerformer, Performer, type PortDefinition, policyOf, type ToPerformer, unreachable } from "../runtime/index.ts";
 import { attempt } from "./effects/attempt.ts";
+import { ConversationPorts, type ConversationPortsOptions } from "./effects/conversation-ports.ts";
 import { OutcomePort } from "./effects/outcome-port.ts";
 import { loadModules } from "./loaded-modules.ts";
 import { type HopLog, openHopLog } from "./observe/hop-log.ts";
@@ -15,10 +16,10 @@ import { Heartbeat } from "./threads/heartbeat.ts";
 import { moduleUrl } from "./threads/module-url.ts";
 
 export interface EffectsWorkerData {
-  readonly storeId: string;
   /** URLs of modules whose `ports` there are. */
   readonly modules: readonly string[];
   readonly pool: { readonly threads: number; readonly queueMax: number; readonly taskMsMax: number; readonly heapMiBMax: number };
+  readonly conversations: ConversationPortsOptions;
   /** Gets the name of a port that an open effect is for and no module defines. */
   readonly reportPort: MessagePort;
   readonly logLevel: LogLevel;
@@ -29,7 +30,7 @@ export type EffectsControl = ReturnType<typeof controlOfEffects>;
 if (parentPort === null) throw new Error("effects-worker.ts runs as a worker thread");
 exposeControl(parentPort, controlOfEffects(workerData as EffectsWorkerData));
 
-function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel }: EffectsWorkerData) {
+function controlOfEffects({ modules, pool: limits, conversations, reportPort, logLevel }: EffectsWorkerData) {
   const loaded = loadModules(modules);
   loaded.catch(() => undefined); // `start` tells of it.
   Heartbeat.ofThisThread(loaded);
@@ -40,6 +41,7 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
     workerData: { modules } satisfies PoolWorkerData,
     ...limits,
   });
+  const builtIn = new ConversationPorts(conversations);
   const lag = new LoopLag();
   let hops: HopLog | null = null;
   let started: Performer | null = null;
@@ -69,8 +71,8 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
       const { ports } = await loaded;
       hops = await openHopLog(logLevel, "effects");
       started = new Performer({
-        storeId,
-        definitions: [...ports.values()].map((port) => bounded(port, limits.taskMsMax)),
+        storeId: conversations.meta.storeId,
+        definitions: [...ports.values(), ...builtIn.definitions()].map((port) => bounded(port, limits.taskMsMax)),
         ports: {
           monotonicMs: () => performance.now(),
           wallMs: Date.now,
@@ -102,6 +104,7 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
       measures: [
         measure("pool_queue_depth", pool.figures.queued, { pool: "tasks" }),
         measure("pool_task_seconds", pool.times, { pool: "tasks" }),
+        ...builtIn.measures(),
         measure("eventloop_lag_seconds", lag.lags, { thread: "effects" }),
       ],
     }),
@@ -116,6 +119,7 @@ function controlOfEffects({ storeId, modules, pool: limits, reportPort, logLevel
       for (const outcomes of shards.values()) outcomes.close();
       reportPort.close();
       await pool.close();
+      await builtIn.close();
     },
   };
 }

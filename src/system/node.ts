@@ -19,12 +19,13 @@ import { actorPorts } from "./actor-ports.ts";
 import type { EntityPage, Inspected, ThreadTop } from "./admin/inspected.ts";
 import type { CheckpointControl } from "./checkpoint-worker.ts";
 import type { Config } from "./config/config.ts";
-import type { FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "./conversation-reads.ts";
+import type { ConversationMessage, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "./conversation-reads.ts";
 import type { DataDir } from "./data-dir.ts";
 import { OpenEffects } from "./effects/open-effects.ts";
 import type { EffectsControl } from "./effects-worker.ts";
 import type { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl } from "./journal-worker.ts";
+import type { KeyRing } from "./keys/key-ring.ts";
 import type { Log } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
 import { type Measure, measure, type PartMeasures, type TakenMeasures } from "./observe/measure.ts";
@@ -51,6 +52,7 @@ export interface NodeParts {
   readonly checkpoint: ThreadComponent<CheckpointControl>;
   readonly views: ThreadComponent<ViewsControl>;
   readonly feeds: FeedListeners;
+  readonly keyRing: KeyRing;
   readonly shards: ShardThreads;
   /** Null when no module was given. */
   readonly effects: ThreadComponent<EffectsControl> | null;
@@ -143,6 +145,9 @@ export class Node implements TroupeSystem, Inspected {
   get synchronous(): string {
     return this.#synchronous;
   }
+  get keyRing(): KeyRing {
+    return this.#parts.keyRing;
+  }
   get inFlight(): number {
     return this.#parts.router.inFlight;
   }
@@ -211,6 +216,10 @@ export class Node implements TroupeSystem, Inspected {
 
   async messages(conversationId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<MessagePage>> {
     return await this.#view(() => this.#parts.views.call.messages(this.#position(), conversationId, page.after, page.limit));
+  }
+
+  async message(conversationId: string, turn: number, messageId: string): Promise<Answer<ConversationMessage | null>> {
+    return await this.#view(() => this.#parts.views.call.message(this.#position(), conversationId, turn, messageId));
   }
 
   async turnTexts(conversationId: string, turns: TurnRange): Promise<Answer<readonly TurnText[]>> {
@@ -434,13 +443,14 @@ export class Node implements TroupeSystem, Inspected {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { shards, router, heartbeats, dataDir } = this.#parts;
+    const { shards, router, heartbeats, keyRing, dataDir } = this.#parts;
     if (!this.#isDrained && this.#tree !== null) await this.drain(deadlineMs);
     await this.#tree?.stop(TREE_STOP_MS_MAX);
     await shards.close();
     router.close();
     heartbeats.close();
     this.#lag[Symbol.dispose]();
+    keyRing.close();
     dataDir.close();
   }
 

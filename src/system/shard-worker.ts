@@ -9,6 +9,7 @@ import {
   type PlantedBug,
   Recovery,
 } from "../runtime/index.ts";
+import { assertNotBuiltIn, BUILT_IN_PORTS } from "./effects/built-in-ports.ts";
 import { loadModules } from "./loaded-modules.ts";
 import { openHopLog } from "./observe/hop-log.ts";
 import type { LogLevel } from "./observe/log.ts";
@@ -174,7 +175,8 @@ function controlOfShard(data: ShardWorkerData) {
 async function loadAll({ registryUrl, modules }: ShardWorkerData) {
   const { registry } = (await import(registryUrl)) as { readonly registry: readonly AnyDefinition[] };
   const { definitions, ports } = await loadModules(modules);
-  return { definitions: merged(registry, definitions), outside: new Set(ports.keys()) };
+  assertNotBuiltIn(ports.keys());
+  return { definitions: merged(registry, definitions), outside: new Set([...BUILT_IN_PORTS, ...ports.keys()]) };
 }
 
 /** @throws Fault `CONFIG_INVALID` when a module defines a type of the registry. */

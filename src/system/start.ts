@@ -6,6 +6,7 @@ import { DataDir } from "./data-dir.ts";
 import type { EffectsControl, EffectsWorkerData } from "./effects-worker.ts";
 import { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
+import { KeyRing } from "./keys/key-ring.ts";
 import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import { openStores, storePaths } from "./sqlite/open-stores.ts";
@@ -152,34 +153,40 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     onRunning: () => feeds.tellAll(),
   });
   const modules = (options.modules ?? []).map(({ href }) => href);
-  // Without a port nothing can leave: a thread for it would only take memory.
-  const effects: ThreadComponent<EffectsControl> | null =
-    modules.length === 0
-      ? null
-      : new ThreadComponent({
-          type: "effects-thread",
-          heartbeats,
-          create: () => {
-            const report = new MessageChannel();
-            report.port1.on("message", (port: string) => log.warn({ port }, "no module defines the port of an open effect; it is kept"));
-            report.port1.unref();
-            return new WorkerThread<EffectsControl>({
-              ...thread,
-              name: "effects",
-              url: moduleUrl("effects-worker", import.meta.url),
-              data: {
-                storeId: meta.storeId,
-                modules,
-                pool: { ...config.pool, threads: poolThreadsOf(config) },
-                reportPort: report.port2,
-                logLevel: config.log.level,
-              } satisfies EffectsWorkerData,
-              transfer: [report.port2],
-            });
+  const effects: ThreadComponent<EffectsControl> = new ThreadComponent({
+    type: "effects-thread",
+    heartbeats,
+    create: () => {
+      const report = new MessageChannel();
+      report.port1.on("message", (port: string) => log.warn({ port }, "no module defines the port of an open effect; it is kept"));
+      report.port1.unref();
+      return new WorkerThread<EffectsControl>({
+        ...thread,
+        name: "effects",
+        url: moduleUrl("effects-worker", import.meta.url),
+        data: {
+          modules,
+          pool: { ...config.pool, threads: poolThreadsOf(config) },
+          conversations: {
+            dir,
+            meta,
+            busyTimeoutMs: journalConfig.busyTimeoutMs,
+            cacheKiB: viewsConfig.cacheKiB,
+            heapMiBMax: config.pool.heapMiBMax,
+            viewWaitMsMax: viewsConfig.waitMsMax,
+            committed,
+            ai: config.ai,
+            conversation: config.conversation,
           },
-          open: (worker) => worker.call.start(),
-          onRunning: () => shards.performerRuns(),
-        });
+          reportPort: report.port2,
+          logLevel: config.log.level,
+        } satisfies EffectsWorkerData,
+        transfer: [report.port2],
+      });
+    },
+    open: (worker) => worker.call.start(),
+    onRunning: () => shards.performerRuns(),
+  });
   const threadCount = Math.min(shardThreadsOf(config), shard.count);
   const router = new CommandRouter({ threadCount, commandsMax: shard.commandsMax });
   const shards: ShardThreads = new ShardThreads({
@@ -236,6 +243,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     checkpoint,
     views,
     feeds,
+    keyRing: new KeyRing({ path: paths.keys, meta, busyTimeoutMs: journalConfig.busyTimeoutMs }),
     shards,
     effects,
   });

@@ -1,5 +1,6 @@
 import type { Answer, AnyDefinition, AskOf, AskOptions, Code, Json } from "../runtime/index.ts";
 import type { ConversationReads } from "./conversation-reads.ts";
+import type { KeyRing } from "./keys/key-ring.ts";
 import type { PartMeasures } from "./observe/measure.ts";
 
 /**
@@ -21,9 +22,14 @@ export interface TroupeSystem extends AsyncDisposable, ConversationReads {
   figures(): Promise<SystemFigures>;
   /** What each part counted, for `/metrics`. A part that does not answer within a second is named, and the others answer. */
   measures(): Promise<readonly PartMeasures[]>;
+  /** Seals the texts of conversations before they become commands, and opens what reads show. Closed with the system. */
+  readonly keyRing: TextRing;
   /** Commands accepted and not yet answered. */
   readonly inFlight: number;
 }
+
+/** What doors need of the ring of keys; only the port "conversation-keys" destroys one, after the deletion is durable. */
+export type TextRing = Pick<KeyRing, "make" | "seal" | "open">;
 
 /** Amounts are minor units as decimal strings; `amount` is signed: negative for money that left the account. */
 export interface StatementEntry {

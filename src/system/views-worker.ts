@@ -54,6 +54,8 @@ function controlOfViews(data: ViewsWorkerData) {
     trialBalance: (seq: number) => thread.read(seq, data.waitMsMax, () => views.trialBalance()),
     messages: (seq: number, conversation: string, after: number, limit: number) =>
       thread.read(seq, data.waitMsMax, () => views.messages(conversation, { after, limit })),
+    message: (seq: number, conversation: string, turn: number, messageId: string) =>
+      thread.read(seq, data.waitMsMax, () => views.message(conversation, turn, messageId)),
     turnTexts: (seq: number, conversation: string, turns: TurnRange) =>
       thread.read(seq, data.waitMsMax, () => views.turnTexts(conversation, turns)),
     feedAfter: (seq: number, conversation: string, after: FeedPlace, limit: number) =>

@@ -73,7 +73,7 @@ async function portTaken(settings: Config): Promise<string> {
   try {
     await using system = await startSystem(settings);
     const nothing = (): void => {};
-    await startHttp({ system, config: { http: { ...settings.http, port } }, log: { info: nothing, error: nothing } });
+    await startHttp({ system, config: { ...settings, http: { ...settings.http, port } }, log: { info: nothing, error: nothing } });
     return "listens";
   } catch (cause) {
     return cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);

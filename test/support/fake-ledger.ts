@@ -18,18 +18,20 @@ import {
   type Effect,
   type Entry,
   type EventBase,
+  Fault,
   type Info,
   type Json,
   partsOf,
   shardOf,
 } from "../../src/runtime/index.ts";
-import type { FeedPage, MessagePage, TurnText } from "../../src/system/conversation-reads.ts";
+import type { ConversationMessage, FeedPage, MessagePage, TurnText } from "../../src/system/conversation-reads.ts";
 import type { PartMeasures } from "../../src/system/observe/measure.ts";
 import type {
   Readiness,
   StatementEntry,
   StatementPage,
   SystemFigures,
+  TextRing,
   TrialBalance,
   TrialLine,
   TroupeSystem,
@@ -140,6 +142,16 @@ export class FakeLedger implements TroupeSystem {
   }
 
   // It holds a ledger only: there is no conversation to read.
+  readonly keyRing: TextRing = {
+    make: () => {},
+    seal: (id) => {
+      throw new Fault("not_found", `Conversation ${id} has no key: it was never opened.`);
+    },
+    open: () => null,
+  };
+  async message(): Promise<Answer<ConversationMessage | null>> {
+    return { ok: true, value: null };
+  }
   async messages(): Promise<Answer<MessagePage>> {
     return { ok: true, value: { messages: [], hasMore: false } };
   }

@@ -44,8 +44,16 @@ export const postReplySchema = z.object({
   status: z.enum(["stored", "complete", "stopped", "interrupted", "failed"]),
   /** Why it failed; `not_found` when the conversation was deleted meanwhile. */
   code: codeSchema.nullable(),
+  /** When it was posted, or asked for again: milliseconds since 1970. */
+  at: z.number(),
+  /** On the answer to a repeat. */
+  isRepeat: z.literal(true).optional(),
 });
 export type PostReply = Readonly<z.infer<typeof postReplySchema>>;
+
+/** `outcome` is null while the reply is waited for. */
+export const outcomeReplySchema = z.object({ messageId: z.string(), turn: turnSchema, outcome: postReplySchema.nullable() });
+export type OutcomeReply = Readonly<z.infer<typeof outcomeReplySchema>>;
 
 /** A conversation as the wire shows it. */
 export const conversationViewSchema = z.object({
@@ -75,6 +83,8 @@ export const conversations = entityProtocol("conversation", {
   post: { body: postSchema, reply: postReplySchema },
   /** Another reply for the last turn that wanted one; `replyId` is any of that turn's. */
   regenerate: { body: regenerateSchema, reply: postReplySchema },
+  /** What came of the post or regenerate with this id, without waiting for it. */
+  outcome: { body: z.strictObject({ id: z.string().max(1024) }), reply: outcomeReplySchema },
   /** Ends the reply under way; null when there is none. */
   stop: { body: z.strictObject({}), reply: z.object({ replyId: z.string().nullable() }) },
   delete: { body: z.strictObject({}), reply: z.object({ id: z.string() }) },

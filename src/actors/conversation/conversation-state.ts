@@ -92,7 +92,7 @@ export const conversationEvolve = {
     const state = open(before);
     const { turn, messageId, role, speaker, text, key, print, at, isStreamed, wantsReply } = event;
     const counted = { ...state, turns: turn, messages: state.messages + 1 };
-    const outcome = wantsReply ? null : storedOutcome({ messageId, turn });
+    const outcome = wantsReply ? null : storedOutcome({ messageId, turn, at });
     const keys = withKey(state.keys, { id: key, print, at, outcome });
     if (wantsReply) return { ...counted, keys, queue: [...state.queue, { turn, messageId, speaker, text, key, isStreamed }] };
     return { ...counted, keys, recent: withMessage(state.recent, { turn, role, speaker, parts: [text], replyId: null }) };
@@ -133,6 +133,11 @@ export function afterEvent(state: Open, event: ConversationEvent): Open {
   return open(evolve(state, event));
 }
 
+/** What a post's outcome says of the command that waits for it. */
+export function askedOf({ keys, opening }: Open, { key, messageId }: Post): { readonly messageId: string; readonly at: number } {
+  return { messageId, at: keys.find(({ id }) => id === key)?.at ?? opening.at };
+}
+
 /** The post of the reply that ends: of the one under way, or of one that was still in the queue. */
 export function postOf({ replying, queue }: Open, { turn, replyId }: Pick<ReplyEnd, "turn" | "replyId">): Post {
   return replying?.replyId === replyId
@@ -162,7 +167,7 @@ function ended(state: Open, end: ReplyEnd | null): Open {
     replying: isUnderWay ? null : replying,
     queue: isUnderWay ? queue : queue.filter((waiting) => waiting !== post),
     last: { post, count: (again?.count ?? 0) + 1, standing: hasText ? replyId : (again?.standing ?? null) },
-    keys: withOutcome(state.keys, post.key, outcomeOf(end, post.messageId)),
+    keys: withOutcome(state.keys, post.key, outcomeOf(end, askedOf(state, post))),
   };
 }
 

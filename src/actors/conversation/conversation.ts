@@ -18,12 +18,21 @@ import {
   conversationEvents,
   conversations,
   type OpenBody,
+  type OutcomeReply,
   type PostBody,
   type PostReply,
   type RegenerateBody,
   type SummarizedBody,
 } from "./conversation-schema.ts";
-import { type Conversation, conversationEvolve, conversationSnapshot, type LastTurn, type Open, replyIdOf } from "./conversation-state.ts";
+import {
+  askedOf,
+  type Conversation,
+  conversationEvolve,
+  conversationSnapshot,
+  type LastTurn,
+  type Open,
+  replyIdOf,
+} from "./conversation-state.ts";
 import { decided } from "./follow-up.ts";
 import { areKeysFull, KEYS_COUNT_MAX, printOf } from "./kept-keys.ts";
 import { interruptAll, partialOf } from "./partial-reply.ts";
@@ -44,7 +53,7 @@ export const conversation = defineEntity({
   version: 1,
   events: conversationEvents,
   initial: (): Conversation | null => null,
-  decide: { open, post, regenerate, stop, delete: erase, get, summarized },
+  decide: { open, post, regenerate, outcome, stop, delete: erase, get, summarized },
   answers: { replied },
   progress: { chunk },
   evolve: conversationEvolve,
@@ -69,7 +78,7 @@ function post(state: Conversation | null, body: PostBody, info: Info): Decided<P
   if (known !== null) return known;
   const turn = state.turns + 1;
   const posted = { kind: "posted" as const, turn, ...said, role, isStreamed: stream, key: info.id, print, at: info.at };
-  if (!body.wantsReply) return decided(state, [posted], info, { reply: storedOutcome({ messageId: body.messageId, turn }) });
+  if (!body.wantsReply) return decided(state, [posted], info, { reply: storedOutcome({ messageId: body.messageId, turn, at: info.at }) });
   if (role !== "user") return reject("validation_failed", "a message of the assistant wants no reply");
   if (state.replying === null) return decided(state, [posted], info, { isAnsweredLater: true });
   switch (onBusy) {
@@ -90,7 +99,7 @@ function knownOrRefused({ keys }: Open, print: string, info: Info): Decided<Post
   const kept = keys.find(({ id }) => id === info.id);
   if (kept !== undefined) {
     if (kept.print !== print) return reject("key_reused", "the key was used for another message");
-    return kept.outcome === null ? accept([], { isAnsweredLater: true }) : reply(kept.outcome);
+    return kept.outcome === null ? accept([], { isAnsweredLater: true }) : reply({ ...kept.outcome, isRepeat: true });
   }
   if (!areKeysFull(keys, info.at)) return null;
   return reject("keys_exhausted", `conversation ${info.key} remembers ${KEYS_COUNT_MAX} keys of the last 24 hours; try again later`);
@@ -115,6 +124,16 @@ function regenerate(state: Conversation | null, { replyId, stream = false }: Reg
 const isReplyOf = ({ post, count }: LastTurn, replyId: string): boolean =>
   Array.from({ length: count }, (_, at) => replyIdOf(post.turn, at + 1)).includes(replyId);
 
+function outcome(state: Conversation | null, { id }: { readonly id: string }, info: Info): Decided<OutcomeReply> {
+  if (state?.phase !== "open") return absent(info);
+  const { keys, replying, queue } = state;
+  const kept = keys.find((key) => key.id === id)?.outcome ?? null;
+  if (kept !== null) return reply({ messageId: kept.messageId, turn: kept.turn, outcome: kept });
+  const waiting = [...(replying === null ? [] : [replying.post]), ...queue].find(({ key }) => key === id);
+  if (waiting === undefined) return reject("not_found", `conversation ${info.key} remembers no such message`);
+  return reply({ messageId: waiting.messageId, turn: waiting.turn, outcome: null });
+}
+
 function stop(state: Conversation | null, _body: object, info: Info): Decided<{ readonly replyId: string | null }> {
   if (state?.phase !== "open") return absent(info);
   const { replying } = state;
@@ -127,9 +146,10 @@ function erase(state: Conversation | null, _body: object, info: Info): Decided<{
   if (state?.phase !== "open") return absent(info);
   const { replying, queue } = state;
   const waiting = replying === null ? queue : [replying.post, ...queue];
-  const settles = waiting.map(({ key, turn, messageId }) => {
-    const value: PostReply = { messageId, turn, replyId: null, parts: [], chars: 0, status: "failed", code: "not_found" };
-    return { id: key, value };
+  const settles = waiting.map((post) => {
+    const gone = { turn: post.turn, replyId: null, parts: [], chars: 0, status: "failed" as const, code: "not_found" as const };
+    const value: PostReply = { ...askedOf(state, post), ...gone };
+    return { id: post.key, value };
   });
   return accept([{ kind: "deleted" }], {
     reply: { id: info.key },

@@ -2,7 +2,7 @@
 import { type Accept, accept, type Effect, type Info } from "../../runtime/index.ts";
 import { contextOf } from "./context-window.ts";
 import type { ConversationEvent } from "./conversation-schema.ts";
-import { afterEvent, endedTurns, messagesUpTo, type Open, postOf, recentOf, replyIdOf } from "./conversation-state.ts";
+import { afterEvent, askedOf, endedTurns, messagesUpTo, type Open, postOf, recentOf, replyIdOf } from "./conversation-state.ts";
 import { endOf, outcomeOf } from "./reply-end.ts";
 import { replyCall } from "./reply-port.ts";
 import { SUMMARY_TURNS_MAX, summaries } from "./summary-schema.ts";
@@ -33,8 +33,8 @@ export function decided<Reply>(
 function settledBy(before: Open, event: ConversationEvent) {
   const end = endOf(event);
   if (end === null) return [];
-  const { key, messageId } = postOf(before, end);
-  return [{ id: key, value: outcomeOf(end, messageId) }];
+  const post = postOf(before, end);
+  return [{ id: post.key, value: outcomeOf(end, askedOf(before, post)) }];
 }
 
 function takes(before: Open, state: Open, info: Info): readonly Effect[] {

@@ -35,12 +35,15 @@ export function endOf(event: ConversationEvent): ReplyEnd | null {
   }
 }
 
-export function outcomeOf({ turn, replyId, status, parts, chars, code }: ReplyEnd, messageId: string): PostReply {
-  return { messageId, turn, replyId, parts: [...parts], chars, status, code };
+export function outcomeOf(
+  { turn, replyId, status, parts, chars, code }: ReplyEnd,
+  { messageId, at }: Pick<PostReply, "messageId" | "at">,
+): PostReply {
+  return { messageId, turn, replyId, parts: [...parts], chars, status, code, at };
 }
 
 /** The answer to a message that wants no reply, and to its repeats. */
-export const storedOutcome = ({ messageId, turn }: Pick<PostReply, "messageId" | "turn">): PostReply => ({
+export const storedOutcome = ({ messageId, turn, at }: Pick<PostReply, "messageId" | "turn" | "at">): PostReply => ({
   messageId,
   turn,
   replyId: null,
@@ -48,4 +51,5 @@ export const storedOutcome = ({ messageId, turn }: Pick<PostReply, "messageId" |
   chars: 0,
   status: "stored",
   code: null,
+  at,
 });

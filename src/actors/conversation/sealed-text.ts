@@ -4,8 +4,10 @@
  */
 import { z } from "zod";
 
-/** One sealed text: about 96 KiB of UTF-8. */
-export const SEALED_CHARS_MAX = 131_072;
+/** Characters (UTF-16 units) of one text that somebody writes. */
+export const TEXT_CHARS_MAX = 100_000;
+/** One sealed text: 100,000 characters of three bytes each, the widest there are, with nonce, tag and base64url. */
+export const SEALED_CHARS_MAX = 400_041;
 /** Readable text does not match, so it cannot get into the journal by mistake. */
 export const sealedSchema = z
   .string()

@@ -34,4 +34,11 @@ export const summaryPolicy = (ai: Config["ai"], concurrencyMax: number): Partial
   deadlineMs: null,
 });
 
+/** Of the built-in summarizer. A breaker would stop all conversations for what one of them does to its thread. */
+export const localSummaryPolicy = (ai: Config["ai"], concurrencyMax: number, attemptMsMax: number): Partial<PortPolicy> => ({
+  ...summaryPolicy(ai, concurrencyMax),
+  attemptMsMax,
+  breaker: null,
+});
+
 const LEEWAY_MS = 1_000;

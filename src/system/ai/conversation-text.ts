@@ -35,6 +35,10 @@ export class ConversationText {
     if (text === null) throw deleted();
     return text;
   }
+  /** What was sealed in pieces. @throws PortFailure `not_found`. */
+  openParts(parts: readonly string[]): string {
+    return parts.map((part) => this.open(part)).join("");
+  }
   openOrNull(sealed: string | null): string | null {
     return sealed === null ? null : this.open(sealed);
   }

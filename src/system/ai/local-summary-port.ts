@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Json, PortDefinition } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import type { SummaryPool } from "../pools/summary-pool.ts";
-import { summaryPolicy } from "./ai-policy.ts";
+import { localSummaryPolicy } from "./ai-policy.ts";
 import { ConversationText, type TextKeys } from "./conversation-text.ts";
 import { type ReadTurns, turnRange, turnTextsOf } from "./turn-texts.ts";
 
@@ -27,14 +27,13 @@ export function localSummaryPort(options: LocalSummaryPortOptions): PortDefiniti
   return {
     name: "summary",
     kind: "call",
-    // A breaker would stop all conversations for what one of them does to its thread.
-    policy: { ...summaryPolicy(ai, concurrencyMax), attemptMsMax: viewWaitMsMax + poolMsMax, breaker: null },
+    policy: localSummaryPolicy(ai, concurrencyMax, viewWaitMsMax + poolMsMax),
     async perform({ body }, { signal }): Promise<Json> {
       const request = summaryRequest.parse(body);
       const text = new ConversationText(keyRing, request.conversation);
       const previous = { text: text.openOrNull(request.previous), memory: text.openOrNull(request.memory) };
       const turns = await turnTextsOf(request, readTurns, { waitMsMax: viewWaitMsMax, signal });
-      const messages = turns.map(({ role, speaker, text: sealed }) => ({ speaker: speaker ?? role, text: text.open(sealed) }));
+      const messages = turns.map(({ role, speaker, parts }) => ({ speaker: speaker ?? role, text: text.openParts(parts) }));
       const made = await pool.summarize({ ...previous, messages }, signal);
       const stretch = `${request.fromTurn}-${request.toTurn}`;
       return { text: text.seal(`summary.${stretch}`, made.text), memory: text.seal(`memory.${stretch}`, made.memory) };

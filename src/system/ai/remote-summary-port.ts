@@ -20,10 +20,19 @@ export interface RemoteSummaryPortOptions {
   readonly keyRing: TextKeys;
   readonly client: ChatClient;
   readonly readTurns: ReadTurns;
+  /** Longest wait for a read model that is behind: it mostly is, by some milliseconds, and that must not cost an attempt at the endpoint. */
+  readonly viewWaitMsMax: number;
 }
 
 /** The port "summary" where a model of an endpoint makes it, from the summary before and what was said since: `{text, memory: null}`, the text sealed. */
-export function remoteSummaryPort({ ai, concurrencyMax, keyRing, client, readTurns }: RemoteSummaryPortOptions): PortDefinition {
+export function remoteSummaryPort({
+  ai,
+  concurrencyMax,
+  keyRing,
+  client,
+  readTurns,
+  viewWaitMsMax,
+}: RemoteSummaryPortOptions): PortDefinition {
   return {
     name: "summary",
     kind: "call",
@@ -33,10 +42,10 @@ export function remoteSummaryPort({ ai, concurrencyMax, keyRing, client, readTur
       const { conversation, fromTurn, toTurn, temperature, maxTokens } = request;
       const text = new ConversationText(keyRing, conversation);
       const previous = text.openOrNull(request.previous);
-      const said = (await turnTextsOf(request, readTurns, { waitMsMax: 0, signal })).map(({ role, speaker, text: sealed }) => ({
+      const said = (await turnTextsOf(request, readTurns, { waitMsMax: viewWaitMsMax, signal })).map(({ role, speaker, parts }) => ({
         role,
         speaker,
-        text: text.open(sealed),
+        text: text.openParts(parts),
       }));
       const messages = summaryPrompt(previous, said, ai.promptCharsMax);
       const { content } = await client.complete({ messages, temperature, maxTokens }, { signal, key, trace });

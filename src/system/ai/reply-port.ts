@@ -88,7 +88,7 @@ function contextOf({ instructions, summary, messages, temperature, maxTokens }: 
   return {
     instructions: text.openOrNull(instructions),
     summary: text.openOrNull(summary),
-    messages: messages.map(({ role, speaker, parts }) => ({ role, speaker, text: parts.map((part) => text.open(part)).join("") })),
+    messages: messages.map(({ role, speaker, parts }) => ({ role, speaker, text: text.openParts(parts) })),
     temperature,
     maxTokens,
   };

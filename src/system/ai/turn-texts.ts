@@ -12,7 +12,8 @@ export interface SealedTurnText {
   readonly turn: number;
   readonly role: "user" | "assistant";
   readonly speaker: string | null;
-  readonly text: string;
+  /** Pieces of what was said, each sealed by itself. */
+  readonly parts: readonly string[];
 }
 /**
  * Reads both turns and all between them from the read model, in order, with everything that was committed before the call: a turn whose reply is not

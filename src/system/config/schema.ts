@@ -247,6 +247,33 @@ export const configSchema = z.strictObject({
     breakerOpenMs: milliseconds("Time for which no attempt is made after most of the last ones failed.", 30_000),
     localWordMs: milliseconds("Rest of the built-in replier before each word, for trying out streaming.", 0, 10_000, 0),
   }),
+  conversation: z.strictObject({
+    summaries: choice(
+      'When a post is answered: "async" as soon as the reply is durable, "inline" when the summary of its turn is too (for comparison).',
+      ["async", "inline"],
+      "async",
+    ),
+    repliesMax: count("Replies that are made at once; further ones wait, durably.", 50, { unit: "replies", min: 1, max: 10_000 }),
+    summariesMax: count("Summaries that are made at once; further ones wait, durably, and hold up no reply.", 8, {
+      unit: "summaries",
+      min: 1,
+      max: 1_000,
+    }),
+    summaryThreads: count("Threads of the built-in summarizer, a pool of its own; they start with the first summary.", 1, {
+      unit: "threads",
+      min: 1,
+      max: 256,
+    }),
+    summaryQueueMax: count("Summaries that wait for one of these threads; more are offered again later.", 100, {
+      unit: "summaries",
+      min: 0,
+      max: 1_000_000,
+    }),
+    summaryMsMax: milliseconds(
+      "Longest time for one summary on these threads; then its thread is ended and the attempt has failed.",
+      60_000,
+    ),
+  }),
   shutdown: z.strictObject({
     deadlineMs: milliseconds(
       "Longest time for an ordered stop; what is not finished by then resumes at the next start.",

@@ -19,6 +19,8 @@ export interface AnswerOptions {
   readonly isLast?: boolean;
   /** Of a refusal: extension members of the problem (RFC 9457, 3.2). */
   readonly members?: object;
+  /** Of a refusal: when it happened, in milliseconds since 1970; now when absent. */
+  readonly at?: number;
 }
 
 const JSON_TYPE = "application/json";
@@ -106,7 +108,7 @@ export class Answers {
 
   refusal(request: FastifyRequest, reply: FastifyReply, { code, detail }: Refusal, options: AnswerOptions = {}): void {
     const headers = [...retryAfter(code), ...(options.headers ?? NONE)];
-    const problem = problemBody({ code, detail, instance: instanceOf(request.url), at: Date.now() });
+    const problem = problemBody({ code, detail, instance: instanceOf(request.url), at: options.at ?? Date.now() });
     const body = options.members === undefined ? problem : JSON.stringify({ ...JSON.parse(problem), ...options.members });
     this.text(request, reply, STATUS_OF_CODE[code], PROBLEM_TYPE, body, { ...options, headers });
   }
@@ -120,6 +122,12 @@ export class Answers {
     else compressed(body).then((small) => this.#write(request, reply, status, type, small, small.length, GZIPPED, options), writePlain);
   }
 
+  /** 204: done, and nothing to show. */
+  empty(request: FastifyRequest, reply: FastifyReply): void {
+    reply.hijack();
+    this.#head(request, reply, 204, NONE, {}, null);
+  }
+
   #write(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -128,17 +136,29 @@ export class Answers {
     body: string | Buffer,
     bytes: number,
     encoding: readonly string[],
+    options: AnswerOptions,
+  ): void {
+    this.#head(request, reply, status, ["content-type", type, "content-length", String(bytes), ...encoding], options, body);
+  }
+
+  #head(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    status: number,
+    content: readonly string[],
     { headers = NONE, isLast = false }: AnswerOptions,
+    body: string | Buffer | null,
   ): void {
     const { raw } = reply;
     if (raw.headersSent || raw.destroyed) {
       this.#open.delete(raw); // The client went away, or the sweep of slow bodies has answered.
       return;
     }
-    const list = ["content-type", type, "content-length", String(bytes), "x-request-id", request.id, ...SECURITY, ...encoding, ...headers];
+    const list = [...content, "x-request-id", request.id, ...SECURITY, ...headers];
     if (isLast || this.isClosing) list.push("connection", "close");
     raw.writeHead(status, list);
-    raw.end(body);
+    if (body === null) raw.end();
+    else raw.end(body);
     this.ended(request, raw, status);
     if (hasLeft(raw)) this.#open.delete(raw); // As nearly every answer has by now.
   }

@@ -1,6 +1,7 @@
 /** The OpenAPI document as one page to read. It has no script and loads nothing: what is not in it cannot leak or break. */
 import { createHash } from "node:crypto";
-import type { OpenApiDocument, Operation } from "./openapi.ts";
+import type { OpenApiDocument } from "./openapi.ts";
+import type { Operation } from "./openapi-parts.ts";
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
 h1{margin-bottom:0}h2{margin-top:2.5rem;border-bottom:1px solid #d0d7de}h3{margin:2rem 0 .25rem}code,pre{font:14px/1.45 ui-monospace,monospace}

@@ -20,17 +20,18 @@ import type { Metrics } from "../observe/metrics.ts";
 import type { Readiness, StatementPage, TrialBalance, TroupeSystem } from "../system.ts";
 import type { Answers } from "./answers.ts";
 import { Bulk } from "./bulk.ts";
+import { conversationHandlersOf } from "./conversation-handlers.ts";
 import { docsPage } from "./docs-page.ts";
+import type { Handler } from "./handler.ts";
 import type { HttpLog } from "./http-log.ts";
 import { openApiDocument } from "./openapi.ts";
 import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
 import type { RouteKey } from "./routes.ts";
 import type { SlowBodies } from "./slow-bodies.ts";
 
-export type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
 interface Surroundings {
   readonly system: TroupeSystem;
-  readonly config: Pick<Config, "http">;
+  readonly config: Pick<Config, "http" | "conversation">;
   readonly log: HttpLog;
   readonly answers: Answers;
   readonly slowBodies: SlowBodies;
@@ -251,6 +252,17 @@ export function handlersOf({
       .catch((error: unknown) => fail(request, reply, error));
   };
 
+  const conversations = conversationHandlersOf({
+    system,
+    config,
+    answers,
+    bodyOf: (request, isNeeded) => bodyOf(request, isNeeded ? NO_BODY : EMPTY_OBJECT),
+    fail,
+  });
+  const takenUnlessClosing = Object.fromEntries(
+    Object.entries(conversations).map(([key, handler]) => [key, unlessClosing(handler)]),
+  ) as typeof conversations;
+
   const document = JSON.stringify(openApiDocument());
   const { html, policy } = docsPage(openApiDocument());
 
@@ -267,6 +279,7 @@ export function handlersOf({
     "POST /v1/transfers/bulk": unlessClosing(bulk),
     "GET /v1/transfers/{id}": unlessClosing(readOne("transfer", storedBody)),
     "GET /v1/ledger/trial-balance": unlessClosing((request, reply) => show(request, reply, system.trialBalance(), trialBalanceBody)),
+    ...takenUnlessClosing,
     "GET /livez": (request, reply) => answers.json(request, reply, 200, '{"status":"live"}'),
     "GET /readyz": unlessClosing(readyz),
     "GET /metrics": metricsPage,

@@ -17,7 +17,8 @@ import { Metrics } from "../observe/metrics.ts";
 import type { TroupeSystem } from "../system.ts";
 import { Answers, instanceOf, PROBLEM_TYPE } from "./answers.ts";
 import type { Bulk } from "./bulk.ts";
-import { type Handler, handlersOf, SHUTTING_DOWN } from "./handlers.ts";
+import type { Handler } from "./handler.ts";
+import { handlersOf, SHUTTING_DOWN } from "./handlers.ts";
 import type { HttpLog } from "./http-log.ts";
 import { isBodyUnread, requestIds } from "./request.ts";
 import { RequestEvents } from "./request-events.ts";
@@ -26,7 +27,7 @@ import { SlowBodies } from "./slow-bodies.ts";
 
 export interface StartHttpOptions {
   readonly system: TroupeSystem;
-  readonly config: Pick<Config, "http">;
+  readonly config: Pick<Config, "http" | "conversation">;
   readonly log: HttpLog;
   /** Of the process, when somebody else shows them too; else the server's own. */
   readonly metrics?: Metrics;
@@ -73,7 +74,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     serverFactory: (handle) =>
       server.on("request", (request, response) => {
         answers.begin(response);
-        if (request.method === "POST") slowBodies.add(request);
+        if (request.method !== "GET") slowBodies.add(request);
         handle(request, response);
       }),
     logger: false,

@@ -1,18 +1,28 @@
 /** The OpenAPI 3.1 document. The type of `OPERATIONS` makes it complete: a route without an operation does not compile. */
-import { type Code, STATUS_OF_CODE } from "../../runtime/index.ts";
+import type { Code } from "../../runtime/index.ts";
+import { CONVERSATION_OPERATIONS } from "./openapi-conversations.ts";
+import {
+  body,
+  ID,
+  json,
+  KEY,
+  KEY_OR_ID,
+  KEYED,
+  LOCATION,
+  made,
+  type Node,
+  type Operation,
+  PAGE,
+  problems,
+  REPLAYED,
+  ref,
+  shown,
+  TRACE,
+  WORK,
+} from "./openapi-parts.ts";
 import { type RouteKey, routes } from "./routes.ts";
 import { schemas } from "./schemas.ts";
 
-type Node = Readonly<Record<string, unknown>>;
-export interface Operation {
-  readonly operationId: string;
-  readonly tags: readonly string[];
-  readonly summary: string;
-  readonly description?: string;
-  readonly parameters?: readonly Node[];
-  readonly requestBody?: Node;
-  readonly responses: Readonly<Record<string, Node>>;
-}
 export interface OpenApiDocument {
   readonly openapi: "3.1.0";
   readonly info: Node & { readonly title: string; readonly version: string; readonly description: string };
@@ -21,84 +31,6 @@ export interface OpenApiDocument {
   readonly components: { readonly schemas: Readonly<Record<string, Node>> };
 }
 
-const ref = (name: keyof typeof schemas): Node => ({ $ref: `#/components/schemas/${name}` });
-const json = (schema: Node): Node => ({ "application/json": { schema } });
-const body = (name: keyof typeof schemas): Node => ({ required: true, content: json(ref(name)) });
-
-const KEY: Node = {
-  name: "Idempotency-Key",
-  in: "header",
-  required: true,
-  description:
-    'Makes a repeat safe: 1-255 visible ASCII characters without `"` and `,`, or an RFC 9651 String. A UUID is a good one. Send it once.',
-  schema: { type: "string" },
-  example: "8e03978e-40d5-43dd-bc93-6894a57f9324",
-};
-const KEY_OR_ID: Node = {
-  ...KEY,
-  required: false,
-  description:
-    "Needed when the body has no `id`: the account's id is then made from it, and the key makes a repeat safe. With an `id` the id does that: the key may be left out; one that is sent must be well-formed, is kept with the account, and is not compared with other accounts'. Same form as for a transfer.",
-};
-const TRACE: Node = {
-  name: "traceparent",
-  in: "header",
-  required: false,
-  description: "W3C trace context, kept with the work.",
-  schema: { type: "string" },
-};
-const ID: Node = {
-  name: "id",
-  in: "path",
-  required: true,
-  description: "1-200 bytes of UTF-8, no control character, no `/`.",
-  schema: { type: "string", minLength: 1 },
-};
-
-const REPLAYED: Node = {
-  "Idempotency-Replayed": {
-    description: "`true` when the key was used before: status and body are the first ones, byte for byte.",
-    schema: { type: "string", const: "true" },
-  },
-};
-const LOCATION: Node = { Location: { description: "Path of what was made.", schema: { type: "string" } } };
-const RETRY_AFTER: Node = { "Retry-After": { description: "Seconds to wait before a repeat.", schema: { type: "integer", minimum: 1 } } };
-
-const made = (what: string, name: keyof typeof schemas): Node => ({
-  description: what,
-  headers: { ...LOCATION, ...REPLAYED },
-  content: json(ref(name)),
-});
-const shown = (what: string, name: keyof typeof schemas): Node => ({ description: what, content: json(ref(name)) });
-
-/** One response for each status that the codes have. Its schema names the codes. */
-function problems(...codes: readonly Code[]): Record<string, Node> {
-  const byStatus = Map.groupBy([...codes, ...ANYWHERE], (code) => STATUS_OF_CODE[code]);
-  const responses = [...byStatus]
-    .sort(([a], [b]) => a - b)
-    .map(([status, of]) => {
-      const schema = { allOf: [ref("Problem"), { properties: { code: { enum: [...new Set(of)] } } }] };
-      const headers = status === 503 || status === 429 || of.includes("key_in_progress") ? { headers: RETRY_AFTER } : {};
-      return [
-        String(status),
-        { description: `Refused: ${[...new Set(of)].join(", ")}.`, ...headers, content: { "application/problem+json": { schema } } },
-      ] as const;
-    });
-  return Object.fromEntries(responses);
-}
-/** What any route may answer. */
-const ANYWHERE: readonly Code[] = ["validation_failed", "INTERNAL_ERROR"];
-const WORK: readonly Code[] = [
-  "ENTITY_FAILED",
-  "MAILBOX_FULL",
-  "OVERLOADED",
-  "JOURNAL_UNAVAILABLE",
-  "NOT_OWNER",
-  "SHUTTING_DOWN",
-  "DEADLINE_EXCEEDED",
-  "OUTCOME_UNKNOWN",
-];
-const KEYED: readonly Code[] = ["idempotency_key_missing", "idempotency_key_invalid", "key_reused", "payload_too_large", ...WORK];
 const ACCOUNT_STATE: readonly Code[] = ["account_not_found", "account_frozen", "account_closed", "currency_mismatch", "limit_exceeded"];
 const MOVEMENT: readonly Code[] = [...KEYED, ...ACCOUNT_STATE, "amount_invalid", "key_in_progress"];
 const CHANGE: readonly Code[] = [...KEYED, "account_not_found", "version_conflict", "illegal_transition", "keys_exhausted"];
@@ -145,24 +77,7 @@ const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
     tags: ["accounts"],
     summary: "Read an account's statement",
     description: "Oldest first. `next` is the `after` of the next page; null at the end. New entries never change earlier pages.",
-    parameters: [
-      ID,
-      {
-        name: "after",
-        in: "query",
-        required: false,
-        description: "`next` of the page before.",
-        schema: { type: "string", pattern: "^[0-9]{1,15}$" },
-      },
-      {
-        name: "limit",
-        in: "query",
-        required: false,
-        description: "Entries on the page.",
-        schema: { type: "integer", minimum: 1, maximum: 200, default: 50 },
-      },
-      TRACE,
-    ],
+    parameters: [ID, ...PAGE, TRACE],
     responses: { 200: shown("One page.", "EntryPage"), ...problems(...WORK, "account_not_found", "VIEW_BEHIND") },
   },
   "POST /v1/deposits": {
@@ -219,6 +134,7 @@ const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
     description: "All sums are of one position of the journal. `total` is 0 when the books are right.",
     responses: { 200: shown("The sums.", "TrialBalance"), ...problems("VIEW_BEHIND", "JOURNAL_UNAVAILABLE", "SHUTTING_DOWN") },
   },
+  ...CONVERSATION_OPERATIONS,
   "GET /livez": {
     operationId: "livez",
     tags: ["service"],
@@ -272,15 +188,16 @@ export function openApiDocument(): OpenApiDocument {
   return {
     openapi: "3.1.0",
     info: {
-      title: "Troupe ledger",
+      title: "Troupe",
       version: "0.1.0",
       description:
-        "An account ledger that never acknowledges what it can lose. Amounts are decimals in JSON strings with the currency's scale. Every refusal is a problem (RFC 9457) with a stable `code`; a 503, or a 504 OUTCOME_UNKNOWN, may be repeated with the same key.",
+        "An account ledger and conversations that never acknowledge what they can lose. Amounts are decimals in JSON strings with the currency's scale. Every refusal is a problem (RFC 9457) with a stable `code`; a 503, or a 504 OUTCOME_UNKNOWN, may be repeated with the same key.",
     },
     tags: [
       { name: "accounts", description: "Open, read, freeze, close; statements." },
       { name: "movements", description: "Deposits, withdrawals, transfers: each keyed, each double entry." },
       { name: "ledger", description: "The books as a whole." },
+      { name: "conversations", description: "Messages, replies, summaries; texts are sealed at rest." },
       { name: "service", description: "Health and this description." },
     ],
     paths: Object.fromEntries(paths),

@@ -12,6 +12,15 @@ const KEYS = [
   "POST /v1/transfers/bulk",
   "GET /v1/transfers/{id}",
   "GET /v1/ledger/trial-balance",
+  "POST /v1/conversations",
+  "GET /v1/conversations/{id}",
+  "DELETE /v1/conversations/{id}",
+  "POST /v1/conversations/{id}/messages",
+  "GET /v1/conversations/{id}/messages",
+  "GET /v1/conversations/{id}/messages/{messageId}",
+  "GET /v1/conversations/{id}/summary",
+  "POST /v1/conversations/{id}/stop",
+  "POST /v1/conversations/{id}/replies/{replyId}/regenerate",
   "GET /livez",
   "GET /readyz",
   "GET /metrics",
@@ -21,9 +30,11 @@ const KEYS = [
 /** Method and path as OpenAPI writes them. */
 export type RouteKey = (typeof KEYS)[number];
 
+type Method = "GET" | "POST" | "DELETE";
+
 export interface Route {
   readonly key: RouteKey;
-  readonly method: "GET" | "POST";
+  readonly method: Method;
   /** As the router writes it: `:id`. */
   readonly path: string;
   /** As OpenAPI writes it: `{id}`. */
@@ -32,13 +43,15 @@ export interface Route {
   readonly pattern: RegExp;
 }
 
+const PARAM = /\{(\w+)\}/g;
+
 export const routes: readonly Route[] = KEYS.map((key) => {
-  const [method, openApiPath = ""] = key.split(" ");
+  const [method, openApiPath] = key.split(" ") as [Method, string]; // As every key is written.
   return {
     key,
-    method: method === "POST" ? "POST" : "GET",
-    path: openApiPath.replaceAll("{id}", ":id"),
+    method,
+    path: openApiPath.replaceAll(PARAM, ":$1"),
     openApiPath,
-    pattern: new RegExp(`^${openApiPath.replaceAll(".", "\\.").replaceAll("{id}", "[^/]+")}$`),
+    pattern: new RegExp(`^${openApiPath.replaceAll(".", "\\.").replaceAll(PARAM, "[^/]+")}$`),
   };
 });

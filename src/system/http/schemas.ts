@@ -13,6 +13,10 @@ const amount = {
 const currency = { type: "string", pattern: "^[A-Z]{3}$", description: "An active ISO 4217 currency.", examples: ["CZK"] } as const;
 const accountId = { type: "string", minLength: 1, description: "An account that a client opened.", examples: ["alice"] } as const;
 const key = { type: "string", minLength: 1, maxLength: 1024, pattern: "^[ -~]+$" } as const;
+const count = { type: "integer", minimum: 0 } as const;
+const onBusy = { enum: ["enqueue", "reject", "interrupt"] } as const;
+const role = { enum: ["user", "assistant"] } as const;
+const text = { type: "string", minLength: 1, maxLength: 100_000, description: "1 to 100,000 characters (UTF-16 units)." } as const;
 const kind = { enum: ["transfer", "deposit", "withdrawal"] } as const;
 const leg = object({ accountId: string, amount: signed, balance: { ...signed, description: "After this leg." } });
 
@@ -111,6 +115,72 @@ export const schemas = {
       }),
     },
   }),
+  NewConversation: object(
+    {
+      id: {
+        type: "string",
+        minLength: 1,
+        description: "1-200 bytes of UTF-8, no control character, no `/`; made from the key when left out.",
+      },
+      onBusy: { ...onBusy, default: "enqueue" },
+      instructions: { ...text, type: ["string", "null"], default: null, description: "What the model is told before everything else." },
+      user: { type: ["string", "null"], minLength: 1, maxLength: 200, default: null, description: "Whose conversation it is." },
+    },
+    ["id", "onBusy", "instructions", "user"],
+  ),
+  OpenedConversation: object({ id: string, onBusy, instructions: { type: ["string", "null"] }, user: { type: ["string", "null"] } }),
+  Conversation: object({
+    id: string,
+    onBusy,
+    user: { type: ["string", "null"] },
+    turns: { ...count, description: "Each message that somebody posts is one, with its reply." },
+    messages: { ...count, description: "Without replies that were replaced." },
+    isReplying: { type: "boolean" },
+    replyId: { type: ["string", "null"], description: "Of the reply under way." },
+    queued: { ...count, description: "Messages that wait for their reply to begin." },
+    summarizedTurn: { ...count, description: "The last turn that the next reply's summary covers; 0 = none." },
+    createdAt: time,
+  }),
+  NewMessage: object(
+    {
+      content: text,
+      speaker: { type: "string", minLength: 1, maxLength: 200, description: "Who says it; the role when left out." },
+      role: { ...role, default: "user", description: "`assistant` for an earlier reply that is brought in: it gets no reply." },
+      reply: { type: "boolean", default: true, description: "false stores and summarizes the message and answers at once." },
+      onBusy: { ...onBusy, description: "What happens while another reply is under way; the conversation's own when left out." },
+    },
+    ["speaker", "role", "reply", "onBusy"],
+  ),
+  Regenerate: object({}),
+  PostedMessage: object({
+    messageId: string,
+    turn: { type: "integer", minimum: 1 },
+    replyId: { type: ["string", "null"], description: "null when no reply was wanted or none has begun." },
+    content: { type: ["string", "null"], description: "The reply's text; what had come of it when it was stopped or interrupted." },
+    status: {
+      enum: ["stored", "complete", "stopped", "interrupted", "pending"],
+      description: "`stored`: no reply was wanted. `pending`: the message is durable, its reply under way.",
+    },
+  }),
+  Message: object({
+    number: { type: "integer", minimum: 1, description: "Counts the messages from 1." },
+    messageId: { type: "string", description: "A reply's is its replyId." },
+    turn: { type: "integer", minimum: 1 },
+    role,
+    speaker: string,
+    content: string,
+    status: { enum: ["complete", "stopped", "interrupted", "superseded"], description: "`superseded`: another reply took its place." },
+    at: time,
+  }),
+  MessagePage: object({ items: { type: "array", items: { $ref: "#/components/schemas/Message" } }, next: { type: ["string", "null"] } }),
+  Summary: object({
+    conversationId: string,
+    content: { type: ["string", "null"], description: "null while there is none." },
+    messageCount: { ...count, description: "Messages that it covers, from the first." },
+    upToTurn: { ...count, description: "Turns that it covers, from the first." },
+    knownTurn: { ...count, description: "Turns that it is to cover: it is behind while this is more." },
+  }),
+  Stopped: object({ replyId: { type: ["string", "null"], description: "Of the reply that was ended; null when none was under way." } }),
   Live: object({ status: { const: "live" } }),
   Ready: object(
     {

@@ -4,6 +4,7 @@
  */
 import { isReservedAccountId, parseAmount, parseLimit, scaleOf, transferIdOf } from "../../actors/index.ts";
 import { addressOf, type Code, type Json, type Refusal, whyNotId } from "../../runtime/index.ts";
+import { kindOf, shown, unknownField } from "./fields.ts";
 import type { JsonObject } from "./json-body.ts";
 
 export type MovementKind = "transfer" | "deposit" | "withdrawal";
@@ -136,13 +137,6 @@ function accountCall(id: string, command: string, body: Json, commandId: string 
   return { id, address: addressOf("account", id), command, body, commandId };
 }
 
-function unknownField(fields: JsonObject, known: readonly string[], alsoAllowed: readonly string[]): Refusal | null {
-  for (const name in fields)
-    if (!known.includes(name) && !alsoAllowed.includes(name))
-      return refuse("validation_failed", `the field ${shown(name)} is not known; expected only ${[...alsoAllowed, ...known].join(", ")}`);
-  return null;
-}
-
 function whyNotAccount(field: string, id: unknown): Refusal | null {
   if (typeof id !== "string")
     return refuse("validation_failed", `${field} is ${kindOf(id)}; expected the id of an account in a JSON string`);
@@ -162,16 +156,4 @@ function badCurrency(currency: unknown): Refusal {
 
 function isOwner(owner: unknown): owner is string {
   return typeof owner === "string" && owner.length > 0 && owner.length <= OWNER_CHARS_MAX && owner.isWellFormed();
-}
-
-function kindOf(value: unknown): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  return Array.isArray(value) ? "an array" : typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
-/** A client's value in a sentence: short, and quoted. */
-function shown(value: unknown): string {
-  const text = value === undefined ? "missing" : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }

@@ -61,7 +61,10 @@ export class KeyRing implements Disposable {
     }
   }
 
-  /** Gives the conversation a key unless it has one. Durable on return, which costs a sync of the disk. @throws Fault `not_found` when it was destroyed. */
+  /**
+   * Gives the conversation a key unless it has one. Durable on return, which costs a sync of the disk.
+   * @throws Fault `not_found` when it was destroyed, `JOURNAL_UNAVAILABLE` when the disk fails.
+   */
   make(id: string): void {
     if (this.#find(id) === null) this.#change(() => void this.#sql.add.run(id, randomBytes(KEY_BYTES)));
     this.#keyOf(id);
@@ -118,7 +121,13 @@ export class KeyRing implements Disposable {
   }
 
   #change(write: () => void): void {
-    namingCorruption(this.#db.name, () => this.#db.transaction(write).immediate());
+    try {
+      namingCorruption(this.#db.name, () => this.#db.transaction(write).immediate());
+    } catch (cause) {
+      const code = sqliteCodeOf(cause);
+      if (code === null) throw cause;
+      throw new Fault("JOURNAL_UNAVAILABLE", `${this.#db.name} takes no writes: ${code}. Try again.`, { isRetryable: true, cause });
+    }
   }
 }
 

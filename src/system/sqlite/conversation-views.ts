@@ -83,6 +83,12 @@ export class ConversationViews {
     return this.#sql.turns.all(name, fromTurn, toTurn).map(inParts);
   }
 
+  /** The message of this turn and id, superseded or not; null when it is not known. */
+  message(name: string, turn: number, messageId: string): ConversationMessage | null {
+    const row = this.#sql.message.get(name, turn, messageId);
+    return row === undefined ? null : inParts(row);
+  }
+
   feedAfter(name: string, { seq, idx }: FeedPlace, limit: number): FeedPage {
     const { rows, hasMore } = pageOf(this.#sql.feed.iterate(name, seq, idx), limit, ({ data }) => data.length);
     const events = rows.map(({ data, ...row }): FeedEvent => ({ ...row, data: JSON.parse(data) as Json }));
@@ -161,6 +167,9 @@ function prepared(db: Connection) {
     removeEvents: db.prepare<[number]>("DELETE FROM feed WHERE conversation = ?"),
     messages: db.prepare<[string, number], Stored<ConversationMessage>>(
       `SELECT number, message_id AS messageId, ${said}, at FROM messages WHERE ${its} AND number > ? ORDER BY number`,
+    ),
+    message: db.prepare<[string, number, string], Stored<ConversationMessage>>(
+      `SELECT number, message_id AS messageId, ${said}, at FROM messages WHERE ${its} AND turn = ? AND message_id = ?`,
     ),
     turns: db.prepare<[string, number, number], Stored<TurnText>>(
       `SELECT ${said} FROM messages WHERE ${its} AND turn BETWEEN ? AND ? AND status <> 'superseded' ORDER BY turn, number`,

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import type { AccountKind } from "../../actors/index.ts";
 import { Fault, type StoredRecord } from "../../runtime/index.ts";
-import type { FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
+import type { ConversationMessage, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
 import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
 import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
 import { type Connection, isCorruption, openConnection } from "./connection.ts";
@@ -141,6 +141,11 @@ export class SqliteViews {
   /** See `ConversationReads`. @throws Fault `VIEW_BEHIND` as `statement`. */
   messages(conversation: string, page: { readonly after: number; readonly limit: number }): MessagePage {
     return this.#query(({ conversations }) => conversations.messages(conversation, page));
+  }
+
+  /** See `ConversationReads`. @throws Fault `VIEW_BEHIND` as `statement`. */
+  message(conversation: string, turn: number, messageId: string): ConversationMessage | null {
+    return this.#query(({ conversations }) => conversations.message(conversation, turn, messageId));
   }
 
   /** See `ConversationReads`. @throws Fault `VIEW_BEHIND` as `statement`; RangeError for more than 1,000 turns. */

@@ -5,7 +5,7 @@ import { Chat, type Client, ID, joined, opened, outcomeOf, sealed } from "./chat
 
 const viewOf = (chat: Chat) => chat.command("get").answers[0];
 const refusedWith = (code: string) => [{ ok: false, code, detail: expect.any(String) }];
-const repeatOf = (outcome: PostReply): PostReply => ({ ...outcome, parts: null });
+const repeatOf = (outcome: PostReply): PostReply => ({ ...outcome, parts: null, isRepeat: true });
 const ten = Array.from({ length: 10 }, (_, n) => `k${n + 1}`);
 
 describe("opening", () => {
@@ -42,6 +42,7 @@ describe("a turn", () => {
       chars: 5,
       status: "complete",
       code: null,
+      at: chat.at,
     });
     expect(chat.tells).toMatchObject([{ to: `summary/${ID}`, command: "take", body: { turn: 1, messages: 2, user: "ann" } }]);
     expect(chat.kinds()).toEqual(["opened", "posted", "replyBegun", "replied"]);
@@ -82,10 +83,10 @@ describe("a turn", () => {
 
   it("a message that wants no reply is a turn of its own, answered at once", () => {
     const chat = Chat.opened();
-    const stored = { messageId: "m-k1", turn: 1, replyId: null, parts: [], chars: 0, status: "stored", code: null };
+    const stored = { messageId: "m-k1", turn: 1, replyId: null, parts: [], chars: 0, status: "stored", code: null, at: chat.at };
     expect(outcomeOf(chat.post("k1", { wantsReply: false }))).toEqual(stored);
     expect(chat.tells).toMatchObject([{ command: "take", body: { turn: 1, messages: 1 } }]);
-    expect(outcomeOf(chat.post("k1", { wantsReply: false }))).toEqual(stored);
+    expect(outcomeOf(chat.post("k1", { wantsReply: false }))).toEqual({ ...stored, isRepeat: true });
     expect(chat.post("k2", { role: "assistant" }).answers).toEqual(refusedWith("validation_failed"));
     chat.post("k3", { wantsReply: false, role: "assistant", speaker: "bot" });
     chat.post("k4");
@@ -111,7 +112,21 @@ describe("a turn", () => {
     expect(outcomeOf(client)).toMatchObject({ status: "failed", code: "UPSTREAM_TIMEOUT", parts: [], replyId: "r1-1" });
     expect(chat.tells).toMatchObject([{ body: { turn: 1, messages: 1 } }]);
     expect(viewOf(chat)).toMatchObject({ value: { turns: 1, messages: 1, isReplying: false } });
-    expect(outcomeOf(chat.post("k1"))).toEqual(outcomeOf(client));
+    expect(outcomeOf(chat.post("k1"))).toEqual({ ...outcomeOf(client), isRepeat: true });
+  });
+
+  it("R-API-3: what came of a post can be looked at meanwhile and later, which begins nothing and waits for nothing", () => {
+    const chat = Chat.opened();
+    const first = chat.post("k1");
+    const queued = chat.post("k2");
+    const look = (id: string) => chat.command("outcome", { id }).answers;
+    expect(look("k1")).toMatchObject([{ ok: true, value: { messageId: "m-k1", turn: 1, outcome: null } }]);
+    expect(look("k2")).toMatchObject([{ ok: true, value: { messageId: "m-k2", turn: 2, outcome: null } }]);
+    expect(look("k3")).toEqual(refusedWith("not_found"));
+    const { entries } = chat;
+    chat.reply("hello");
+    expect(look("k1")).toMatchObject([{ ok: true, value: { outcome: { ...outcomeOf(first), parts: null } } }]);
+    expect([chat.entries, queued.answers]).toEqual([entries + 1, []]);
   });
 
   it("an answer of the port that is no reply is a failure, not a reply that never ends", () => {

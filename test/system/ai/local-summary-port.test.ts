@@ -13,7 +13,7 @@ const FACTS = [
   "The pumps are in Hamburg. A driver brings the pumps tonight, and the server room is dry by noon, when the customers come.",
 ];
 const allTurns: ReadTurns = async (_conversation, { fromTurn, toTurn }) =>
-  FACTS.slice(fromTurn - 1, toTurn).map((text, at) => ({ turn: fromTurn + at, role: "user", speaker: null, text: `sealed:${text}` }));
+  FACTS.slice(fromTurn - 1, toTurn).map((text, at) => ({ turn: fromTurn + at, role: "user", speaker: null, parts: [`sealed:${text}`] }));
 const bodyOf = (fromTurn: number, toTurn: number, previous: string | null = null, memory: string | null = null): Json => ({
   conversation: "c",
   user: null,

@@ -14,8 +14,8 @@ afterEach(async () => {
 });
 
 const said = (turn: number): readonly SealedTurnText[] => [
-  { turn, role: "user", speaker: "Anna", text: `sealed:question ${turn}` },
-  { turn, role: "assistant", speaker: null, text: `sealed:answer ${turn}` },
+  { turn, role: "user", speaker: "Anna", parts: [`sealed:ques`, `sealed:tion ${turn}`] },
+  { turn, role: "assistant", speaker: null, parts: [`sealed:answer ${turn}`] },
 ];
 const allTurns: ReadTurns = async (_conversation, { fromTurn, toTurn }) =>
   Array.from({ length: toTurn - fromTurn + 1 }, (_, at) => said(fromTurn + at)).flat();
@@ -40,7 +40,7 @@ async function started(readTurns: ReadTurns = allTurns) {
     seal: (id: string, context: string, text: string) => `${id} ${context}: ${text}`,
     open: (_id: string, sealed: string) => sealed.replace("sealed:", ""),
   };
-  const port = remoteSummaryPort({ ai: config.ai, concurrencyMax: 8, keyRing, client: model.client, readTurns });
+  const port = remoteSummaryPort({ ai: config.ai, concurrencyMax: 8, keyRing, client: model.client, readTurns, viewWaitMsMax: 100 });
   return { ai, port, attempts: new AiAttempts(port, { isVirtual: true, random: () => 0 }) };
 }
 

@@ -115,6 +115,9 @@ describe("conversations in the read model", () => {
     expect(texts(2, 9)).toEqual(["s1.question-2", "s1.answer-r2b"]);
     expect(texts(3, 9)).toEqual([]);
     expect(() => texts(1, 1001)).toThrow(RangeError);
+    // Whoever repeats the request that brought it still gets it (L3).
+    expect(views.message("c", 2, "r2a")).toMatchObject({ number: 4, parts: ["s1.an", "s1.s"], status: "superseded" });
+    expect([views.message("c", 1, "r2a"), views.message("d", 2, "r2a")]).toEqual([null, null]);
     views.close();
   });
 

@@ -1,0 +1,223 @@
+/** What the routes of conversations do: read the request, let the door check and seal it, ask, open what is shown. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { type ConversationView, isoTime, type SummaryView } from "../../actors/index.ts";
+import { type Answer, addressOf, type Json, type Refusal } from "../../runtime/index.ts";
+import type { Config } from "../config/config.ts";
+import type { MessagePage } from "../conversation-reads.ts";
+import { ConversationCalls, type PostOutcome, type PostResult } from "../ingress/conversation-call.ts";
+import { type CheckedPost, type ConversationCall, ConversationDoor } from "../ingress/conversation-door.ts";
+import { isJsonObject, type JsonObject, type JsonResult } from "../ingress/json-body.ts";
+import { refuse } from "../ingress/ledger-door.ts";
+import type { TroupeSystem } from "../system.ts";
+import type { Answers } from "./answers.ts";
+import type { Handler } from "./handler.ts";
+import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
+import type { RouteKey } from "./routes.ts";
+
+export interface ConversationSurroundings {
+  readonly system: TroupeSystem;
+  readonly config: Pick<Config, "http" | "conversation">;
+  readonly answers: Answers;
+  /** The JSON object of the body; `{}` when there is none and none is needed. */
+  readonly bodyOf: (request: FastifyRequest, isNeeded: boolean) => JsonResult;
+  /** Answers for a defect. */
+  readonly fail: (request: FastifyRequest, reply: FastifyReply, error: unknown) => void;
+}
+export type ConversationRoute = Extract<RouteKey, `${string} /v1/conversations${string}`>;
+
+export function conversationHandlersOf(surroundings: ConversationSurroundings): Readonly<Record<ConversationRoute, Handler>> {
+  const { system, config, answers, bodyOf, fail } = surroundings;
+  const door = new ConversationDoor(system.keyRing);
+  const calls = new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" });
+  const optionsOf = (request: FastifyRequest, reply: FastifyReply) => ({
+    ...askOptionsOf(request, reply.raw, config.http.answerMsMax),
+    timeoutMs: config.http.answerMsMax,
+  });
+
+  /** A handler that may throw or take its time; whatever it throws is a defect. */
+  const handled =
+    (handle: (request: FastifyRequest, reply: FastifyReply) => Promise<void>): Handler =>
+    (request, reply) => {
+      handle(request, reply).catch((error: unknown) => fail(request, reply, error));
+    };
+
+  const asked = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { address, command, body, commandId }: ConversationCall,
+  ): Promise<Answer<Json>> =>
+    system.ask(address, command, body, { ...optionsOf(request, reply), ...(commandId === null ? {} : { id: commandId }) });
+
+  const open = handled(async (request, reply) => {
+    const key = keyOf(request.raw);
+    // A conversation that the client names is its own key; a key that was sent must still be a good one.
+    if (!key.ok && key.code !== "idempotency_key_missing") return answers.refusal(request, reply, key);
+    const body = duplicateHeader(request.raw) ?? bodyOf(request, true);
+    if (!body.ok) return answers.refusal(request, reply, body);
+    const checked = door.open(body.value, key.ok ? key.key : null);
+    if (!checked.ok) return answers.refusal(request, reply, whyNotOpened(checked));
+    const answer = await asked(request, reply, checked.call);
+    if (!answer.ok) return answers.refusal(request, reply, answer);
+    const { onBusy = "enqueue", instructions = null, user = null } = body.value;
+    const { id } = checked.call;
+    answers.json(request, reply, 201, JSON.stringify({ id, onBusy, instructions, user }), { headers: ["location", pathOf(id)] });
+  });
+
+  /** A post or a regenerate: answers what came of it. */
+  const posted = (make: (request: FastifyRequest, body: JsonObject, key: string) => CheckedPost, isBodyNeeded: boolean): Handler =>
+    handled(async (request, reply) => {
+      const key = keyOf(request.raw);
+      if (!key.ok) return answers.refusal(request, reply, key);
+      const body = duplicateHeader(request.raw) ?? bodyOf(request, isBodyNeeded);
+      if (!body.ok) return answers.refusal(request, reply, body);
+      const checked = make(request, body.value, key.key);
+      if (!checked.ok) return answers.refusal(request, reply, checked);
+      const { call } = checked;
+      const result = await calls.post(call, optionsOf(request, reply));
+      answerPost(request, reply, result, ["location", `${pathOf(call.id)}/messages/${call.commandId}`]);
+    });
+
+  function answerPost(request: FastifyRequest, reply: FastifyReply, result: PostResult, location: readonly string[]): void {
+    const status = location.length === 0 ? 200 : 201;
+    switch (result.kind) {
+      case "refused":
+        return answers.refusal(request, reply, result);
+      case "pending": {
+        const { messageId, turn } = result;
+        const body = { messageId, turn, replyId: null, content: null, status: "pending" };
+        return answers.json(request, reply, status === 201 ? 202 : status, JSON.stringify(body), { headers: location });
+      }
+      case "outcome": {
+        const headers = result.isReplayed ? ["idempotency-replayed", "true"] : [];
+        const { code } = result.reply;
+        if (code !== null) return answerFailed(request, reply, result, headers);
+        return answers.json(request, reply, status, JSON.stringify(outcomeShown(result)), { headers: [...location, ...headers] });
+      }
+    }
+  }
+
+  /** The message is stored and its reply is not: a repeat says the same again, to the byte. */
+  function answerFailed(request: FastifyRequest, reply: FastifyReply, { reply: failed }: PostOutcome, headers: readonly string[]): void {
+    const { messageId, turn, replyId, code, at } = failed;
+    if (code === null) throw new TypeError("a reply that failed has a code");
+    const members = { messageId, turn, replyId };
+    const detail =
+      replyId === null
+        ? `the conversation was deleted before message ${messageId} had its reply`
+        : `message ${messageId} is stored as turn ${turn}, but its reply failed with every attempt; to have another, POST ${pathOf(idOf(request))}/replies/${replyId}/regenerate with a new key`;
+    answers.refusal(request, reply, refuse(code, detail), { headers, members, at });
+  }
+
+  /** Shows what the asked answers. */
+  const shown = (ask: (request: FastifyRequest, reply: FastifyReply, id: string) => Promise<Answer<string>>): Handler =>
+    handled(async (request, reply) => {
+      const answer = await ask(request, reply, idOf(request));
+      if (answer.ok) answers.json(request, reply, 200, answer.value);
+      else answers.refusal(request, reply, answer);
+    });
+
+  const view = shown(async (request, reply, id) => {
+    const checked = door.plain(id, "get");
+    if (!checked.ok) return checked;
+    const answer = await asked(request, reply, checked.call);
+    return answer.ok ? { ok: true, value: JSON.stringify(answer.value as ConversationView) } : answer;
+  });
+
+  const messages = shown(async (request, reply, id) => {
+    const page = pageOf(isJsonObject(request.query) ? request.query : {});
+    if (!page.ok) return page;
+    const checked = door.plain(id, "get");
+    if (!checked.ok) return checked;
+    const found = await system.messages(id, page);
+    if (!found.ok) return found;
+    // The view knows only conversations with messages: whether there is one at all, the conversation says.
+    if (found.value.messages.length > 0) return pageShown(door, id, found.value);
+    const conversation = await asked(request, reply, checked.call);
+    return conversation.ok ? pageShown(door, id, found.value) : conversation;
+  });
+
+  const summary = shown(async (request, reply, id) => {
+    const checked = door.plain(id, "get");
+    if (!checked.ok) return checked;
+    const conversation = await asked(request, reply, checked.call);
+    if (!conversation.ok) return conversation;
+    const answer = await system.ask(addressOf("summary", id), "get", {}, optionsOf(request, reply));
+    return answer.ok ? summaryShown(door, id, answer.value as SummaryView) : answer;
+  });
+
+  const stop = shown(async (request, reply, id) => {
+    const body = duplicateHeader(request.raw) ?? bodyOf(request, false);
+    if (!body.ok) return body;
+    const checked = door.plain(id, "stop");
+    if (!checked.ok) return checked;
+    const answer = await asked(request, reply, checked.call);
+    return answer.ok ? { ok: true, value: JSON.stringify(answer.value) } : answer;
+  });
+
+  const erase = handled(async (request, reply) => {
+    const checked = door.plain(idOf(request), "delete");
+    if (!checked.ok) return answers.refusal(request, reply, checked);
+    const answer = await asked(request, reply, checked.call);
+    if (answer.ok) answers.empty(request, reply);
+    else answers.refusal(request, reply, answer);
+  });
+
+  /** Reads only: the work is not begun again (TRAPS 17). */
+  const outcome = handled(async (request, reply) => {
+    const checked = door.outcome(idOf(request), paramOf(request, "messageId"));
+    if (!checked.ok) return answers.refusal(request, reply, checked);
+    answerPost(request, reply, await calls.outcome(checked.call, optionsOf(request, reply)), NOTHING_MADE);
+  });
+
+  return {
+    "POST /v1/conversations": open,
+    "GET /v1/conversations/{id}": view,
+    "DELETE /v1/conversations/{id}": erase,
+    "GET /v1/conversations/{id}/messages": messages,
+    "POST /v1/conversations/{id}/messages": posted((request, body, key) => door.post(idOf(request), body, key), true),
+    "GET /v1/conversations/{id}/messages/{messageId}": outcome,
+    "GET /v1/conversations/{id}/summary": summary,
+    "POST /v1/conversations/{id}/stop": stop,
+    "POST /v1/conversations/{id}/replies/{replyId}/regenerate": posted(
+      (request, body, key) => door.regenerate(idOf(request), paramOf(request, "replyId"), body, key),
+      false,
+    ),
+  };
+}
+
+const NOTHING_MADE: readonly string[] = [];
+const pathOf = (id: string): string => `/v1/conversations/${encodeURIComponent(id)}`;
+const idOf = (request: FastifyRequest): string => paramOf(request, "id");
+function paramOf({ params }: FastifyRequest, name: string): string {
+  const value = isJsonObject(params) ? params[name] : undefined;
+  return typeof value === "string" ? value : "";
+}
+
+/** The ring has no key for an id that was used: nobody may open it again. */
+const whyNotOpened = (refusal: Refusal): Refusal =>
+  refusal.code === "not_found" ? refuse("already_exists", "the conversation of this id was deleted; its id is not used again") : refusal;
+
+function outcomeShown({ reply: { messageId, turn, replyId, status }, content }: PostOutcome): object {
+  return { messageId, turn, replyId, content, status };
+}
+
+function pageShown(door: ConversationDoor, id: string, { messages, hasMore }: MessagePage): Answer<string> {
+  const items: object[] = [];
+  for (const { number, messageId, turn, role, speaker, parts, status, at } of messages) {
+    const content = door.opened(id, parts);
+    if (content === null) return refuse("not_found", "the conversation was deleted");
+    items.push({ number, messageId, turn, role, speaker, content, status, at: isoTime(at) });
+  }
+  const last = messages.at(-1);
+  return { ok: true, value: JSON.stringify({ items, next: hasMore && last !== undefined ? String(last.number) : null }) };
+}
+
+function summaryShown(
+  door: ConversationDoor,
+  id: string,
+  { content: sealed, upToTurn, messageCount, knownTurn }: SummaryView,
+): Answer<string> {
+  const content = sealed === null ? null : door.opened(id, [sealed]);
+  if (sealed !== null && content === null) return refuse("not_found", "the conversation was deleted");
+  return { ok: true, value: JSON.stringify({ conversationId: id, content, messageCount, upToTurn, knownTurn }) };
+}
