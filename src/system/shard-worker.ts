@@ -1,5 +1,5 @@
 /** Composition root of a shard thread: recovers its shards, then runs them. */
-import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import {
   type AnyDefinition,
   type DomainLimits,
@@ -79,8 +79,10 @@ function controlOfShard(data: ShardWorkerData) {
   const reading = { synchronous: "normal" as const, busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const paths = storePaths(data.dir);
   const snapshots = new SqliteSnapshotReader({ path: paths.state, ...reading });
-  const lag = new LoopLag();
+  let lag = new LoopLag();
   let name = "shard-spare";
+  /** Of the part, not of the thread: one that dropped its part counts from 0 in the next. */
+  let life = 0;
   // At once, so that a spare has it when it is needed; who starts the thread hears of a module that fails.
   const loaded = loadAll(data);
   const heartbeat = Heartbeat.ofThisThread(loaded);
@@ -97,6 +99,9 @@ function controlOfShard(data: ShardWorkerData) {
     /** Recovers from the checkpoint and the journal up to `position`, then takes messages. Answers how many records were read. */
     async start({ thread, incarnation, position, isJournalDown, poison, ports }: ShardStart): Promise<{ readonly records: number }> {
       name = `shard-${thread}`;
+      life = incarnation;
+      lag[Symbol.dispose]();
+      lag = new LoopLag();
       reportPort = ports.report;
       const report = (message: ShardReport): void => ports.report.postMessage(message);
       const { definitions, outside } = await loaded;
@@ -152,11 +157,11 @@ function controlOfShard(data: ShardWorkerData) {
     effectLook: (id: string) => shell().effectLook(id),
     resolveEffect: (id: string, action: EffectAction) => shell().resolveEffect(id, action),
     figures: () => ({ ...shell().figures(), loopLagMs: lag.recentMsMax }),
-    measures: (): TakenMeasures => ({ life: threadId, measures: shardMeasures(shell().measures(), { thread: name, lags: lag.lags }) }),
+    measures: (): TakenMeasures => ({ life, measures: shardMeasures(shell().measures(), { thread: name, lags: lag.lags }) }),
     peek: (query: PeekQuery) => shell().peek(query),
     top: async (limit: number) => {
       const { messages, hot, fullest } = await shell().top(limit);
-      return { life: threadId, messages, hot, fullest: fullest.entities };
+      return { life, messages, hot, fullest: fullest.entities };
     },
     idle: () => shell().idle(),
     checkpointNow: () => shell().checkpointNow(),

@@ -10,6 +10,7 @@ import { describe, expect, it } from "vitest";
 import { account } from "../../src/actors/index.ts";
 import { type Answer, shardOf } from "../../src/runtime/index.ts";
 import type { Node } from "../../src/system/node.ts";
+import { MergedMeasures } from "../../src/system/observe/merged-measures.ts";
 import { SYSTEM_RESTART } from "../../src/system/tree.ts";
 import { findStrace, straceCommand, whyNoTracing } from "../../tools/strace.mjs";
 import { folder } from "../support/journal-bench.ts";
@@ -55,6 +56,23 @@ describe("a part of a node that ends", () => {
     expect(await deposit(node, "before", "alice")).toMatchObject({ ok: true, value: { replayed: true } });
     expect(new Set(errors)).toEqual(new Set(["a part ended; it is replaced"])); // TRAPS 21: once for each of the three threads.
     expect(errors).toHaveLength(3);
+  });
+
+  it("M1 of the merged measures: counters do not fall when shard threads drop their parts and take them again", async () => {
+    using dir = folder();
+    const { node } = await openNode(dir.path, { "--shard.threads": 2 });
+    await using _closed = node;
+    await openOnNode(node, "alice", "0");
+    const merged = new MergedMeasures();
+    const handled = async (): Promise<number> =>
+      merged.merge(await node.measures()).reduce((sum, { name, value }) => sum + (name === "actor_messages_total" ? Number(value) : 0), 0);
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 10; i++) await deposit(node, `key-${round}-${i}`, "alice");
+      const before = await handled();
+      await endThread(node, "/system/journal");
+      await until("it is ready again", async () => (await node.readiness()).isReady);
+      expect(await handled()).toBeGreaterThanOrEqual(before);
+    }
   });
 
   it("DESIGN 4.6: the checkpoint thread dies: its successor stores what was under way, and nothing else has stopped", async () => {
