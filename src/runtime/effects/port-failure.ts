@@ -70,7 +70,7 @@ export function retryAfterMsOf(header: string | null, nowMs: number): number | n
 }
 
 /** An error with the causes behind it (`fetch failed: connect ECONNREFUSED`), cut: it stands in the journal with every attempt. */
-function textOf(thrown: unknown, message = thrown instanceof Error ? thrown.message : String(thrown)): string {
+function textOf(thrown: unknown, message = plainTextOf(thrown)): string {
   const causes = [message];
   let cause = thrown instanceof Error ? thrown.cause : undefined;
   for (let depth = 0; depth < CAUSES_MAX && cause instanceof Error; depth++) {
@@ -78,6 +78,15 @@ function textOf(thrown: unknown, message = thrown instanceof Error ? thrown.mess
     cause = cause.cause;
   }
   return causes.join(": ").slice(0, ERROR_CHARS_MAX);
+}
+
+/** A port may throw what has no text; that must end its attempt, not the thread of all ports. */
+function plainTextOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "the port threw something that has no text";
+  }
 }
 
 const RETRY_AFTER_MS_MAX = 3_600_000;

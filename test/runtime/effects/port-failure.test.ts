@@ -38,6 +38,13 @@ describe("a failure of a port", () => {
     expect(failureOf("thrown text", NOW)).toMatchObject({ error: "thrown text", isRetryable: true });
   });
 
+  it.each([[Object.create(null)], [{ toString: () => ({}) }], [Symbol("s")], [null]])(
+    "R-SYS-3: %# whatever is thrown is a failure",
+    (thrown) => {
+      expect(failureOf(thrown, NOW)).toMatchObject({ error: expect.any(String), isRetryable: true });
+    },
+  );
+
   it("the port may know better than the status", () => {
     expect(failureOf(new PortFailure("no such model", { status: 503, isRetryable: false }), NOW).isRetryable).toBe(false);
     expect(failureOf(new PortFailure("try again", { status: 409, isRetryable: true }), NOW).isRetryable).toBe(true);
