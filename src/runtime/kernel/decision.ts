@@ -64,7 +64,7 @@ export interface OutsideEffect {
 }
 /**
  * A durable timer: at `at` (milliseconds since 1970; make it from `info.at`) the entity gets the command, with an id of the timer's own. An
- * entity has one timer of a label: another replaces it, `cancels` ends it. What a late one does is `catchUp`: it runs at once (`run`, the default, and
+ * entity has one timer of a label (at most 200 characters): another replaces it, `cancels` ends it. What a late one does is `catchUp`: it runs at once (`run`, the default, and
  * the only choice where money waits for it), within some seconds (`spread`), or not at all (`skip`).
  */
 export interface ScheduleEffect {

@@ -1608,8 +1608,15 @@ const leavesTrace = (decision: Decision<EventBase, Json>): boolean =>
 const effectClosed = (id: string): Refusal =>
   refusal("EFFECT_CLOSED", `There is no open effect ${id}: it is done, was dropped, or never was. Nothing was changed.`);
 
+/** A label names a timer wherever its work is noted, where space is bounded: what is cut there cannot be known again as poison (L6). */
+const TIMER_LABEL_CHARS_MAX = 200;
+
 /** A timer that nobody can handle would be found out when it is due, which may be in a year. @throws Error. */
 function assertTimer({ definition }: Slot, { label, at, command }: ScheduleEffect): void {
+  if (label.length > TIMER_LABEL_CHARS_MAX)
+    throw new Error(
+      `a timer of ${definition.type} has a label of ${label.length} characters; at most ${TIMER_LABEL_CHARS_MAX} are allowed`,
+    );
   if (!Object.hasOwn(definition.commands, command))
     throw new Error(`${definition.type} has no command "${command}" for its timer "${label}"`);
   if (!Number.isSafeInteger(at) || at < 0) throw new Error(`the timer "${label}" of ${definition.type} is set to ${at}, which is no time`);

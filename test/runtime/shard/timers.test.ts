@@ -70,6 +70,13 @@ function restart(bench: DomainBench, { isCheckpointed = false, awayMs = 0 } = {}
 }
 
 describe("durable timers", () => {
+  it("L6: a label that is too long to be noted as work is a crash of the handler, and nothing is kept", () => {
+    const bench = benchOf();
+    expect(bench.ask("alarm/a", "set", { label: "l".repeat(201), at: 1_500 })).toMatchObject({ ok: false, code: "INTERNAL_ERROR" });
+    expect(bench.ask("alarm/a", "set", { label: "l".repeat(200), at: 1_500 })).toMatchObject({ ok: true });
+    expect(bench.crashes).toHaveLength(1);
+  });
+
   it("fires once, not before its time, and the journal says that it is over", () => {
     const bench = benchOf();
     bench.ask("alarm/a", "set", { label: "tea", at: 1_500 });
