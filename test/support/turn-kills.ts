@@ -92,21 +92,13 @@ class Lives {
   }
 
   async play(life: number, end: End): Promise<void> {
-    const { load, connections, turns, kills, random, dataDir, orders } = this.#run;
+    const { load, connections, random, dataDir, orders } = this.#run;
     const server = await this.#start(life);
     const client = new KeepAliveClient(server.url, connections);
-    const acks = Math.floor((turns / (kills + 1)) * (0.5 + random() / 2));
-    const answered = new Promise<void>((resolve, reject) => {
-      load.whenAcknowledged(acks, resolve);
-      const stuck = (): string => JSON.stringify({ inFlight: load.inFlight, unanswered: load.unanswered, ...Object.fromEntries(load.refusals) });
-      setTimeout(
-        () => reject(new Error(`a server took too few messages in ${LIFE_MS_MAX} ms: ${stuck()}\n${server.said}`)),
-        LIFE_MS_MAX,
-      ).unref();
-    });
     const holder = end === "held" ? new JournalHolder(join(dataDir, "journal.db")) : null;
     const isOver = { now: false };
     const running = load.run(turnDoor(client, orders));
+    const answered = this.#answered(server, life, running);
     const stranger = this.#strange(client, isOver);
     // In the very turn of the answer: nothing that the server did after it may be needed.
     if (end === "answered") await answered.then(() => server.kill());
@@ -127,6 +119,20 @@ class Lives {
     this.#ends[end]++;
     if (load.unanswered > 0) this.#inFlight++;
     load.compareLater(COMPARED.latest, COMPARED.older, random);
+  }
+
+  /** So many messages were answered in this life that the others are left for those to come; or all were said. */
+  #answered(server: KillableServer, life: number, running: Promise<void>): Promise<void> {
+    const { load, turns, kills, random } = this.#run;
+    const left = turns - load.acknowledged.size;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    load.whenAcknowledged(Math.ceil((left / (kills + 1 - life)) * (0.4 + random() * 0.4)), resolve);
+    running.then(resolve, reject);
+    setTimeout(() => {
+      const met = JSON.stringify({ inFlight: load.inFlight, unanswered: load.unanswered, ...Object.fromEntries(load.refusals) });
+      reject(new Error(`a server took too few messages in ${LIFE_MS_MAX} ms: ${met}\n${server.said}`));
+    }, LIFE_MS_MAX).unref();
+    return promise;
   }
 
   async #terminate(server: KillableServer, life: number): Promise<void> {
