@@ -48,7 +48,8 @@ const COMPARED = { latest: 32, older: 32 };
 /** Of the answers, how many are followed by a regenerate or a stop. */
 const AGAIN_RATIO = 0.05;
 const STOP_RATIO = 0.02;
-const SUMMARIES_MS_MAX = 120_000;
+/** When no summary got any further for so long, what is missing is missing. */
+const IDLE_MS_MAX = 20_000;
 const POLL_MS = 20;
 
 /**
@@ -72,6 +73,22 @@ function endsOf({ kills, random }: TurnKillRun): readonly End[] {
     .map((end) => ({ end, at: random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ end }) => end);
+}
+
+class Deadline {
+  readonly #ms: number;
+  #atMs = 0;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+    this.begin();
+  }
+  begin(): void {
+    this.#atMs = performance.now() + this.#ms;
+  }
+  get isOver(): boolean {
+    return performance.now() > this.#atMs;
+  }
 }
 
 class Lives {
@@ -202,13 +219,16 @@ class Lives {
   }
 
   async #summarized(client: KeepAliveClient): Promise<void> {
-    const until = performance.now() + SUMMARIES_MS_MAX;
+    const until = new Deadline(IDLE_MS_MAX);
     for (const [conversation, turn] of this.#run.orders.known) {
       let upTo = -1;
-      while (upTo < turn && performance.now() < until) {
+      for (;;) {
         const { status, body } = await client.send({ method: "GET", path: `${pathOf(conversation)}/summary` });
-        upTo = status === 200 ? (JSON.parse(body) as { readonly upToTurn: number }).upToTurn : -1;
-        if (upTo < turn) await delay(POLL_MS);
+        const now = status === 200 ? (JSON.parse(body) as { readonly upToTurn: number }).upToTurn : -1;
+        if (now > upTo) until.begin();
+        upTo = now;
+        if (upTo >= turn || until.isOver) break;
+        await delay(POLL_MS);
       }
       if (upTo < turn) this.#defects.push(`${conversation}: has a summary up to turn ${upTo} of ${turn}`);
     }
@@ -219,19 +239,18 @@ class Lives {
     const server = await KillableServer.start({
       dataDir,
       args: weaken === "" ? [] : ["--planted-bug", weaken],
+      // With so many attempts no call fails for good, and none waits long for its next one.
       env: {
         TROUPE_SHARD_THREADS: String(1 + (life % 2)),
         TROUPE_CHECKPOINT_EVERY_ENTITIES: String([50, 200, 2_000][Math.floor(random() * 3)] ?? 50),
         TROUPE_CHECKPOINT_EVERY_MS: "50",
-        ...(Math.floor(life / 2) % 2 === 0 ? {} : this.#endpoint()),
+        TROUPE_AI_ATTEMPTS_MAX: "10",
+        TROUPE_AI_BACKOFF_MS_MIN: "5",
+        TROUPE_AI_BACKOFF_MS_MAX: "50",
+        ...(Math.floor(life / 2) % 2 === 0 ? {} : { TROUPE_AI_URL: this.#ai.url }),
       },
     });
     if (life > 0) this.#readyMs.push(server.readyMs);
     return server;
-  }
-
-  /** With so many attempts no call fails for good, and none waits long for its next one. */
-  #endpoint(): Record<string, string> {
-    return { TROUPE_AI_URL: this.#ai.url, TROUPE_AI_ATTEMPTS_MAX: "10", TROUPE_AI_BACKOFF_MS_MIN: "5", TROUPE_AI_BACKOFF_MS_MAX: "50" };
   }
 }
