@@ -14,6 +14,8 @@ export interface ConversationReads {
   turnTexts(conversationId: string, turns: TurnRange): Promise<Answer<readonly TurnText[]>>;
   /** Events behind a place in the feed, oldest first, at most `limit` (1,000) and 4 Mi characters; from `FEED_START` on all that there are. */
   feedAfter(conversationId: string, after: FeedPlace, limit: number): Promise<Answer<FeedPage>>;
+  /** The place behind everything that is committed now, in any feed. */
+  feedEnd(): FeedPlace;
   /**
    * Calls `listener` within some milliseconds after the feed of the conversation grew, and now and then without that: it pulls with `feedAfter` from where
    * it is, so that nothing is kept for one that is slow. To be called before the first pull; then no event is missed. A pull that is refused
@@ -47,6 +49,8 @@ export interface FeedPlace {
   readonly idx: number;
 }
 export const FEED_START: FeedPlace = { seq: 0, idx: 0 };
+/** Behind every event of a record: none has so many. */
+export const FEED_IDX_MAX = 999_999_999;
 export interface FeedEvent extends FeedPlace {
   readonly kind: string;
   readonly data: Json;

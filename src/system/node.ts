@@ -19,7 +19,15 @@ import { actorPorts } from "./actor-ports.ts";
 import type { EntityPage, Inspected, ThreadTop } from "./admin/inspected.ts";
 import type { CheckpointControl } from "./checkpoint-worker.ts";
 import type { Config } from "./config/config.ts";
-import type { ConversationMessage, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "./conversation-reads.ts";
+import {
+  type ConversationMessage,
+  FEED_IDX_MAX,
+  type FeedPage,
+  type FeedPlace,
+  type MessagePage,
+  type TurnRange,
+  type TurnText,
+} from "./conversation-reads.ts";
 import type { DataDir } from "./data-dir.ts";
 import { OpenEffects } from "./effects/open-effects.ts";
 import type { EffectsControl } from "./effects-worker.ts";
@@ -228,6 +236,10 @@ export class Node implements TroupeSystem, Inspected {
 
   async feedAfter(conversationId: string, after: FeedPlace, limit: number): Promise<Answer<FeedPage>> {
     return await this.#view(() => this.#parts.views.call.feedAfter(this.#position(), conversationId, after, limit));
+  }
+
+  feedEnd(): FeedPlace {
+    return { seq: this.#position(), idx: FEED_IDX_MAX };
   }
 
   watch(conversationId: string, listener: () => void): () => void {

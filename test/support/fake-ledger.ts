@@ -24,7 +24,14 @@ import {
   partsOf,
   shardOf,
 } from "../../src/runtime/index.ts";
-import type { ConversationMessage, FeedPage, MessagePage, TurnText } from "../../src/system/conversation-reads.ts";
+import {
+  type ConversationMessage,
+  FEED_START,
+  type FeedPage,
+  type FeedPlace,
+  type MessagePage,
+  type TurnText,
+} from "../../src/system/conversation-reads.ts";
 import type { PartMeasures } from "../../src/system/observe/measure.ts";
 import type {
   Readiness,
@@ -160,6 +167,9 @@ export class FakeLedger implements TroupeSystem {
   }
   async feedAfter(): Promise<Answer<FeedPage>> {
     return { ok: true, value: { events: [], hasMore: false, isDeleted: false } };
+  }
+  feedEnd(): FeedPlace {
+    return FEED_START;
   }
   watch(): () => void {
     return () => {};

@@ -73,6 +73,24 @@ export const configSchema = z.strictObject({
       max: 1_000_000,
     }),
     requestTimeoutMs: milliseconds("Longest time for receiving one whole request, except bulk streams.", 60_000),
+    streamsMax: count("Streams of events that are open at once, SSE and WebSocket together; further ones are refused with 503.", 1000, {
+      unit: "streams",
+      min: 1,
+      max: 1_000_000,
+    }),
+    streamHeartbeatMs: milliseconds("Time between two heartbeats of a stream of events.", 15_000, 600_000, 100),
+    streamAgeMsMax: milliseconds(
+      "Longest life of a stream of events; its client then comes back to where it was.",
+      1_800_000,
+      86_400_000,
+      100,
+    ),
+    streamStalledMs: milliseconds(
+      "Time after which a stream is cut whose client does not read what is sent; it can come back to where it was.",
+      30_000,
+      3_600_000,
+      100,
+    ),
     gzipBytesMin: count("Smallest answer that is compressed for clients that accept gzip.", KIB, { unit: "bytes", min: 0, max: GIB }),
   }),
   data: z.strictObject({

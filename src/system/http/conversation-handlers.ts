@@ -4,8 +4,8 @@ import { type ConversationView, isoTime, type SummaryView } from "../../actors/i
 import { type Answer, addressOf, type Json, type Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import type { MessagePage } from "../conversation-reads.ts";
-import { ConversationCalls, type PostOutcome, type PostResult } from "../ingress/conversation-call.ts";
-import { type CheckedPost, type ConversationCall, ConversationDoor } from "../ingress/conversation-door.ts";
+import type { ConversationCalls, PostOutcome, PostResult } from "../ingress/conversation-call.ts";
+import type { CheckedPost, ConversationCall, ConversationDoor } from "../ingress/conversation-door.ts";
 import { isJsonObject, type JsonObject, type JsonResult } from "../ingress/json-body.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import type { TroupeSystem } from "../system.ts";
@@ -13,10 +13,14 @@ import type { Answers } from "./answers.ts";
 import type { Handler } from "./handler.ts";
 import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
 import type { RouteKey } from "./routes.ts";
+import { type StreamHandlers, wantsEvents } from "./streams/stream-handlers.ts";
 
 export interface ConversationSurroundings {
   readonly system: TroupeSystem;
-  readonly config: Pick<Config, "http" | "conversation">;
+  readonly config: Pick<Config, "http">;
+  readonly door: ConversationDoor;
+  readonly calls: ConversationCalls;
+  readonly streams: StreamHandlers;
   readonly answers: Answers;
   /** The JSON object of the body; `{}` when there is none and none is needed. */
   readonly bodyOf: (request: FastifyRequest, isNeeded: boolean) => JsonResult;
@@ -26,9 +30,7 @@ export interface ConversationSurroundings {
 export type ConversationRoute = Extract<RouteKey, `${string} /v1/conversations${string}`>;
 
 export function conversationHandlersOf(surroundings: ConversationSurroundings): Readonly<Record<ConversationRoute, Handler>> {
-  const { system, config, answers, bodyOf, fail } = surroundings;
-  const door = new ConversationDoor(system.keyRing);
-  const calls = new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" });
+  const { system, config, door, calls, streams, answers, bodyOf, fail } = surroundings;
   const optionsOf = (request: FastifyRequest, reply: FastifyReply) => ({
     ...askOptionsOf(request, reply.raw, config.http.answerMsMax),
     timeoutMs: config.http.answerMsMax,
@@ -73,9 +75,13 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
       const checked = make(request, body.value, key.key);
       if (!checked.ok) return answers.refusal(request, reply, checked);
       const { call } = checked;
+      if (isStreamed(request, call)) return streams.post(request, reply, call);
       const result = await calls.post(call, optionsOf(request, reply));
       answerPost(request, reply, result, ["location", `${pathOf(call.id)}/messages/${call.commandId}`]);
     });
+
+  /** A regenerate has no message of its own that its events could begin with: it is followed by `events`. */
+  const isStreamed = (request: FastifyRequest, { command }: ConversationCall): boolean => command === "post" && wantsEvents(request);
 
   function answerPost(request: FastifyRequest, reply: FastifyReply, result: PostResult, location: readonly string[]): void {
     const status = location.length === 0 ? 200 : 201;
@@ -174,9 +180,14 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     "GET /v1/conversations/{id}": view,
     "DELETE /v1/conversations/{id}": erase,
     "GET /v1/conversations/{id}/messages": messages,
-    "POST /v1/conversations/{id}/messages": posted((request, body, key) => door.post(idOf(request), body, key), true),
+    "POST /v1/conversations/{id}/messages": posted(
+      (request, body, key) => door.post(idOf(request), body, key, { stream: wantsEvents(request) }),
+      true,
+    ),
     "GET /v1/conversations/{id}/messages/{messageId}": outcome,
     "GET /v1/conversations/{id}/summary": summary,
+    "GET /v1/conversations/{id}/events": streams.events,
+    "GET /v1/conversations/{id}/socket": (request, reply) => answers.refusal(request, reply, NO_SOCKET),
     "POST /v1/conversations/{id}/stop": stop,
     "POST /v1/conversations/{id}/replies/{replyId}/regenerate": posted(
       (request, body, key) => door.regenerate(idOf(request), paramOf(request, "replyId"), body, key),
@@ -185,6 +196,7 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
   };
 }
 
+const NO_SOCKET = refuse("validation_failed", "this is a WebSocket; send Upgrade: websocket, or read GET …/events");
 const NOTHING_MADE: readonly string[] = [];
 const pathOf = (id: string): string => `/v1/conversations/${encodeURIComponent(id)}`;
 const idOf = (request: FastifyRequest): string => paramOf(request, "id");

@@ -4,6 +4,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { formatAmount } from "../../actors/index.ts";
 import type { Answer, Json, Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
+import type { ConversationCalls } from "../ingress/conversation-call.ts";
+import type { ConversationDoor } from "../ingress/conversation-door.ts";
 import { isJsonObject, type JsonResult, readJsonObject } from "../ingress/json-body.ts";
 import { type CallResult, runCall } from "../ingress/ledger-call.ts";
 import {
@@ -28,10 +30,16 @@ import { openApiDocument } from "./openapi.ts";
 import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
 import type { RouteKey } from "./routes.ts";
 import type { SlowBodies } from "./slow-bodies.ts";
+import { ChatCompletions } from "./streams/chat-completions.ts";
+import type { OpenStreams } from "./streams/open-streams.ts";
+import { StreamHandlers } from "./streams/stream-handlers.ts";
 
 interface Surroundings {
   readonly system: TroupeSystem;
-  readonly config: Pick<Config, "http" | "conversation">;
+  readonly config: Pick<Config, "http" | "ai">;
+  readonly door: ConversationDoor;
+  readonly calls: ConversationCalls;
+  readonly streams: OpenStreams;
   readonly log: HttpLog;
   readonly answers: Answers;
   readonly slowBodies: SlowBodies;
@@ -47,6 +55,8 @@ export const SHUTTING_DOWN = refuse(
   "SHUTTING_DOWN",
   "the server stops and takes no new work; repeat with the same key when it is back, or elsewhere",
 );
+/** What answers name as their model when none is configured. */
+const LOCAL_MODEL = "troupe-local";
 const LEAVING = refuse("SHUTTING_DOWN", "the server is about to stop and still takes requests; send no new ones");
 /** How long a stopped bulk stream may still send before its connection is cut: its answer must arrive first. */
 const LINGER_MS = 1000;
@@ -60,6 +70,9 @@ export function handlersOf({
   slowBodies,
   bulks,
   metrics,
+  door,
+  calls,
+  streams,
 }: Surroundings): Readonly<Record<RouteKey, Handler>> {
   const { http } = config;
   const limits = { depthMax: http.jsonDepthMax, keysMax: http.jsonKeysMax };
@@ -252,12 +265,24 @@ export function handlersOf({
       .catch((error: unknown) => fail(request, reply, error));
   };
 
+  const following = new StreamHandlers({ system, door, answers, streams, answerMsMax: http.answerMsMax, log });
   const conversations = conversationHandlersOf({
     system,
     config,
+    door,
+    calls,
+    streams: following,
     answers,
     bodyOf: (request, isNeeded) => bodyOf(request, isNeeded ? NO_BODY : EMPTY_OBJECT),
     fail,
+  });
+  const chat = new ChatCompletions({
+    system,
+    door,
+    answers,
+    handlers: following,
+    bodyOf: (request) => duplicateHeader(request.raw) ?? bodyOf(request, NO_BODY),
+    model: config.ai.url === null ? LOCAL_MODEL : config.ai.model,
   });
   const takenUnlessClosing = Object.fromEntries(
     Object.entries(conversations).map(([key, handler]) => [key, unlessClosing(handler)]),
@@ -280,6 +305,7 @@ export function handlersOf({
     "GET /v1/transfers/{id}": unlessClosing(readOne("transfer", storedBody)),
     "GET /v1/ledger/trial-balance": unlessClosing((request, reply) => show(request, reply, system.trialBalance(), trialBalanceBody)),
     ...takenUnlessClosing,
+    "POST /v1/chat/completions": unlessClosing(chat.handler),
     "GET /livez": (request, reply) => answers.json(request, reply, 200, '{"status":"live"}'),
     "GET /readyz": unlessClosing(readyz),
     "GET /metrics": metricsPage,

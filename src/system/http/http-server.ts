@@ -6,28 +6,33 @@
  *     `SHUTTING_DOWN`, which ends its connection; what arrived before is answered. Close: the listener and what is left of connections end.
  *     So a client meets a whole answer that says what is going on as long as there is a process to give it.
  */
-import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, isIPv6, type Socket } from "node:net";
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { problemBody } from "../../actors/index.ts";
-import { type Code, type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
+import type { Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
+import { ConversationCalls } from "../ingress/conversation-call.ts";
+import { ConversationDoor } from "../ingress/conversation-door.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { TroupeSystem } from "../system.ts";
-import { Answers, instanceOf, PROBLEM_TYPE } from "./answers.ts";
+import { Answers, instanceOf } from "./answers.ts";
 import type { Bulk } from "./bulk.ts";
 import type { Handler } from "./handler.ts";
 import { handlersOf, SHUTTING_DOWN } from "./handlers.ts";
 import type { HttpLog } from "./http-log.ts";
+import { answerRaw } from "./raw-answer.ts";
 import { isBodyUnread, requestIds } from "./request.ts";
 import { RequestEvents } from "./request-events.ts";
 import { type RouteKey, routes } from "./routes.ts";
 import { SlowBodies } from "./slow-bodies.ts";
+import { ConversationSockets, wantsSocket } from "./streams/conversation-sockets.ts";
+import { OpenStreams } from "./streams/open-streams.ts";
+import { Rooms } from "./streams/rooms.ts";
 
 export interface StartHttpOptions {
   readonly system: TroupeSystem;
-  readonly config: Pick<Config, "http" | "conversation">;
+  readonly config: Pick<Config, "http" | "conversation" | "ai">;
   readonly log: HttpLog;
   /** Of the process, when somebody else shows them too; else the server's own. */
   readonly metrics?: Metrics;
@@ -63,10 +68,31 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
   metrics.http.activeCount = () => answers.owed;
   const slowBodies = new SlowBodies({ msMax: http.requestTimeoutMs, onSlow: (request) => answerSlow(request, http.requestTimeoutMs) });
   const bulks = new Set<Bulk>();
+  const streams = new OpenStreams({
+    countMax: http.streamsMax,
+    heartbeatMs: http.streamHeartbeatMs,
+    stalledMs: http.streamStalledMs,
+    ageMsMax: http.streamAgeMsMax,
+  });
+  const door = new ConversationDoor(system.keyRing);
+  const calls = new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" });
+  const sockets = new ConversationSockets({
+    system,
+    door,
+    calls,
+    streams,
+    rooms: new Rooms(),
+    json: { depthMax: http.jsonDepthMax, keysMax: http.jsonKeysMax },
+    frameBytesMax: http.bodyBytesMax,
+    answerMsMax: http.answerMsMax,
+    whyClosed: () => (answers.isClosing ? SHUTTING_DOWN : null),
+    onDefect: (cause) => log.error({ err: cause }, "a socket met a defect"),
+  });
   const server = createServer({
     requestTimeout: 0,
     headersTimeout: Math.min(HEADERS_MS_MAX, http.requestTimeoutMs),
     connectionsCheckingInterval: 1000,
+    shouldUpgradeCallback: wantsSocket,
   });
   server.maxConnections = http.connectionsMax;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -85,7 +111,8 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     clientErrorHandler: answerClientError,
     frameworkErrors: answerError,
   });
-  const handlers = handlersOf({ system, config, log, answers, slowBodies, bulks, metrics });
+  server.on("upgrade", (request, socket, head) => sockets.take(request, socket, head));
+  const handlers = handlersOf({ system, config, log, answers, slowBodies, bulks, metrics, door, calls, streams });
   app.removeAllContentTypeParsers();
   // Bodies are taken as bytes: the door parses them. Any other content type is refused by the framework.
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
@@ -125,6 +152,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     await app.listen({ host: http.host, port: http.port });
   } catch (cause) {
     slowBodies.close();
+    streams.close();
     throw cause;
   }
   let closed: Promise<void> | null = null;
@@ -140,6 +168,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
   async function drain(deadlineMs: number): Promise<number> {
     answers.stage = "draining";
     for (const bulk of bulks) bulk.stop();
+    streams.stop();
     const late = setTimeout(
       () => slowBodies.endAll(({ socket }) => answerRaw(socket, SHUTTING_DOWN)),
       Math.min(RECEPTION_MS_MAX, deadlineMs),
@@ -159,6 +188,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     } finally {
       clearTimeout(cut);
       slowBodies.close();
+      streams.close();
     }
   }
   return {
@@ -231,11 +261,4 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
 function answerSlow(request: IncomingMessage, msMax: number): void {
   const detail = `the body did not arrive within ${msMax} ms and nothing was done; send it faster, or many movements as a bulk stream`;
   answerRaw(request.socket, { code: "validation_failed", detail });
-}
-
-function answerRaw(socket: Socket, { code, detail }: { readonly code: Code; readonly detail: string }): void {
-  const body = problemBody({ code, detail, instance: "/", at: Date.now() });
-  const status = STATUS_OF_CODE[code];
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  socket.end(head + body, () => socket.destroy());
 }

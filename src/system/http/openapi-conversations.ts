@@ -20,6 +20,7 @@ import {
   TRACE,
   WORK,
 } from "./openapi-parts.ts";
+import { EVENTS, type StreamRoute } from "./openapi-streams.ts";
 
 const inPath = (name: string, description: string): Node => ({
   name,
@@ -42,7 +43,7 @@ const pending: Node = {
   content: json(ref("PostedMessage")),
 };
 
-export const CONVERSATION_OPERATIONS: Readonly<Record<ConversationRoute, Operation>> = {
+export const CONVERSATION_OPERATIONS: Readonly<Record<Exclude<ConversationRoute, StreamRoute>, Operation>> = {
   "POST /v1/conversations": {
     operationId: "openConversation",
     tags: ["conversations"],
@@ -73,10 +74,15 @@ export const CONVERSATION_OPERATIONS: Readonly<Record<ConversationRoute, Operati
     operationId: "postMessage",
     tags: ["conversations"],
     summary: "Post a message and get the reply",
-    description: `Answered when message and reply are durable, never later for the summary's sake. A reply that failed is a problem that says where the message is stored: \`messageId\`, \`turn\` and \`replyId\` stand in it. ${REPLY}`,
+    description: `Answered when message and reply are durable, never later for the summary's sake. A reply that failed is a problem that says where the message is stored: \`messageId\`, \`turn\` and \`replyId\` stand in it. With \`Accept: text/event-stream\` the answer is the events of the turn, from \`posted\` to the end of the reply; a client that goes away does not stop the reply and finds the rest in \`events\`. ${REPLY}`,
     parameters: [ID, KEY, TRACE],
     requestBody: body("NewMessage"),
-    responses: { 201: made("Stored, with its reply.", "PostedMessage"), 202: pending, ...problems(...POSTED, "rate_limited") },
+    responses: {
+      200: { description: "The events of the turn, when they were asked for.", content: EVENTS },
+      201: made("Stored, with its reply.", "PostedMessage"),
+      202: pending,
+      ...problems(...POSTED, "rate_limited"),
+    },
   },
   "GET /v1/conversations/{id}/messages": {
     operationId: "listMessages",

@@ -20,6 +20,7 @@ import {
   TRACE,
   WORK,
 } from "./openapi-parts.ts";
+import { STREAM_OPERATIONS } from "./openapi-streams.ts";
 import { type RouteKey, routes } from "./routes.ts";
 import { schemas } from "./schemas.ts";
 
@@ -135,6 +136,7 @@ const OPERATIONS: Readonly<Record<RouteKey, Operation>> = {
     responses: { 200: shown("The sums.", "TrialBalance"), ...problems("VIEW_BEHIND", "JOURNAL_UNAVAILABLE", "SHUTTING_DOWN") },
   },
   ...CONVERSATION_OPERATIONS,
+  ...STREAM_OPERATIONS,
   "GET /livez": {
     operationId: "livez",
     tags: ["service"],

@@ -181,6 +181,77 @@ export const schemas = {
     knownTurn: { ...count, description: "Turns that it is to cover: it is behind while this is more." },
   }),
   Stopped: object({ replyId: { type: ["string", "null"], description: "Of the reply that was ended; null when none was under way." } }),
+  ConversationEvent: object(
+    {
+      conversationId: string,
+      turn: { type: "integer", minimum: 1 },
+      messageId: string,
+      replyId: string,
+      text: { type: ["string", "null"] },
+      attempt: { type: "integer", description: "Of a reply; chunks of different attempts do not belong together." },
+      index: { ...count, description: "Counts the chunks of an attempt from 0." },
+      isOver: { type: "boolean", description: "false: another attempt follows." },
+      code: { type: "string", description: "Why a reply failed." },
+      at: time,
+    },
+    ["conversationId", "turn", "messageId", "replyId", "text", "attempt", "index", "isOver", "code", "at"],
+    { isOpen: true },
+  ),
+  SocketCommand: {
+    oneOf: [
+      object(
+        {
+          type: { const: "send" },
+          ref: { type: "string", maxLength: 100, description: "Comes back with the answer." },
+          key: { ...key, description: "As an Idempotency-Key: makes a repeat safe, also on another connection." },
+          content: text,
+          speaker: { type: "string", minLength: 1, maxLength: 200, description: "The socket's `name` when left out." },
+          role: { ...role, default: "user" },
+          reply: { type: "boolean", default: true },
+          onBusy,
+        },
+        ["ref", "speaker", "role", "reply", "onBusy"],
+      ),
+      object({ type: { enum: ["stop", "typing"] }, ref: { type: "string", maxLength: 100 } }, ["ref"]),
+    ],
+  },
+  ChatRequest: object(
+    {
+      model: { type: "string", description: "Not looked at." },
+      messages: {
+        type: "array",
+        minItems: 1,
+        items: object(
+          {
+            role: { enum: ["system", "developer", "user", "assistant"] },
+            content: { type: ["string", "array", "null"], description: "Text, or parts of the type `text`." },
+            name: { type: "string", minLength: 1, maxLength: 200 },
+          },
+          ["content", "name"],
+          { isOpen: true },
+        ),
+        description: "The last one is a user's.",
+      },
+      stream: { type: ["boolean", "null"], default: false },
+      stream_options: { type: ["object", "null"], properties: { include_usage: { type: "boolean" } } },
+      user: { type: ["string", "null"] },
+      metadata: { type: ["object", "null"], properties: { conversation_id: string } },
+    },
+    ["model", "stream", "stream_options", "user", "metadata"],
+    { isOpen: true },
+  ),
+  ChatCompletion: object(
+    {
+      id: string,
+      object: { enum: ["chat.completion", "chat.completion.chunk"] },
+      created: { type: "integer" },
+      model: { type: "string", description: "The one that is configured." },
+      choices: { type: "array", items: { type: "object" }, description: "One; `finish_reason` is `length` when the reply was cut off." },
+      usage: { type: "object", description: "When the model told it." },
+    },
+    ["usage"],
+    { isOpen: true },
+  ),
   Live: object({ status: { const: "live" } }),
   Ready: object(
     {
