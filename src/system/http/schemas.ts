@@ -220,7 +220,6 @@ export const schemas = {
       model: { type: "string", description: "Not looked at." },
       messages: {
         type: "array",
-        minItems: 1,
         items: object(
           {
             role: { enum: ["system", "developer", "user", "assistant"] },
