@@ -74,6 +74,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     stalledMs: http.streamStalledMs,
     ageMsMax: http.streamAgeMsMax,
   });
+  metrics.http.streams = () => streams;
   const door = new ConversationDoor(system.keyRing);
   const calls = new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" });
   const sockets = new ConversationSockets({

@@ -6,6 +6,7 @@ export class HttpMeter {
   readonly #times = new Map<string, Map<number, Histogram>>();
   /** Requests that have no answer yet. */
   activeCount: () => number = () => 0;
+  streams: () => { readonly count: number; readonly blockedCount: number; readonly cutCount: number } = () => NO_STREAMS;
 
   /** `route` is a pattern of the server's own list, never a path as it came. */
   answered(route: string, code: number, seconds: number): void {
@@ -23,10 +24,18 @@ export class HttpMeter {
   }
 
   measures(): readonly Measure[] {
-    const measures = [measure("http_requests_active", this.activeCount())];
+    const { count, blockedCount, cutCount } = this.streams();
+    const measures = [
+      measure("http_requests_active", this.activeCount()),
+      measure("http_streams_open", count),
+      measure("http_streams_blocked", blockedCount),
+      measure("http_streams_cut_total", cutCount),
+    ];
     for (const [route, byCode] of this.#times) {
       for (const [code, times] of byCode) measures.push(measure("http_request_seconds", times.look(), { route, code: String(code) }));
     }
     return measures;
   }
 }
+
+const NO_STREAMS = { count: 0, blockedCount: 0, cutCount: 0 };

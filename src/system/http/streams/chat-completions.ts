@@ -41,13 +41,12 @@ export class ChatCompletions {
 
   /** `POST /v1/chat/completions`. */
   readonly handler = (request: FastifyRequest, reply: FastifyReply): void => {
-    this.#prepare(request, reply).then(
-      (ready) => (ready.ok ? this.#answer(request, reply, ready) : this.#refused(request, reply, ready)),
-      (cause: unknown) => {
+    this.#prepare(request, reply)
+      .then((ready) => (ready.ok ? this.#answer(request, reply, ready) : this.#refused(request, reply, ready)))
+      .catch((cause: unknown) => {
         this.#around.handlers.defect(request, cause);
         this.#refused(request, reply, DEFECT);
-      },
-    );
+      });
   };
 
   /** Everything up to the message that is to be answered. */

@@ -21,7 +21,11 @@ export interface FeedPumpOptions {
   readonly onDefect: (cause: unknown) => void;
 }
 
-/** Events of one pull. Small: a thousand clients may pull at once. */
+/**
+ * Events of one pull: few at first, and one after the client was full, because what it does not take was read for nothing; twice as many after each pull that
+ * it took all of.
+ */
+const PAGE_EVENTS_FIRST = 4;
 const PAGE_EVENTS_MAX = 32;
 const BACKOFF_MS_MIN = 20;
 const BACKOFF_MS_MAX = 1_000;
@@ -30,6 +34,7 @@ export class FeedPump {
   readonly #options: FeedPumpOptions;
   readonly #unwatch: () => void;
   #place: FeedPlace;
+  #pageEvents = PAGE_EVENTS_FIRST;
   #isFull = false;
   #isClosed = false;
   #isRunning = false;
@@ -112,7 +117,7 @@ export class FeedPump {
     this.#isWoken = false;
     const asked = [...this.#waiting];
     const place = this.#place;
-    const page = await reads.feedAfter(conversation, place, PAGE_EVENTS_MAX);
+    const page = await reads.feedAfter(conversation, place, this.#pageEvents);
     if (this.#isClosed || place !== this.#place) return true; // Who moved it has woken it.
     if (!page.ok) {
       this.#isWoken = true;
@@ -120,6 +125,7 @@ export class FeedPump {
     }
     const { events, hasMore, isDeleted } = page.value;
     this.#takeAll(events);
+    this.#pageEvents = this.#isFull ? 1 : Math.min(this.#pageEvents * 2, PAGE_EVENTS_MAX);
     if (this.#isClosed) return true;
     if (isDeleted) {
       this.close();

@@ -34,6 +34,7 @@ export class OpenStreams {
   readonly #options: OpenStreamsOptions;
   readonly #streams = new Map<OpenStream, Kept>();
   readonly #timer: NodeJS.Timeout;
+  #cutCount = 0;
 
   constructor(options: OpenStreamsOptions) {
     this.#options = options;
@@ -42,6 +43,13 @@ export class OpenStreams {
 
   get count(): number {
     return this.#streams.size;
+  }
+  get blockedCount(): number {
+    return [...this.#streams.keys()].filter(({ blockedSinceMs }) => blockedSinceMs !== null).length;
+  }
+  /** Streams that were cut because nobody read them. */
+  get cutCount(): number {
+    return this.#cutCount;
   }
   get isFull(): boolean {
     return this.#streams.size >= this.#options.countMax;
@@ -61,8 +69,10 @@ export class OpenStreams {
   sweep(nowMs: number): void {
     for (const [stream, kept] of this.#streams) {
       const { blockedSinceMs } = stream;
-      if (blockedSinceMs !== null && nowMs - blockedSinceMs >= this.#options.stalledMs) stream.cut();
-      else if (nowMs >= kept.endsMs) this.#end(stream, "time");
+      if (blockedSinceMs !== null && nowMs - blockedSinceMs >= this.#options.stalledMs) {
+        this.#cutCount++;
+        stream.cut();
+      } else if (nowMs >= kept.endsMs) this.#end(stream, "time");
       else if (nowMs >= kept.beatsMs) {
         kept.beatsMs = nowMs + this.#options.heartbeatMs;
         if (blockedSinceMs === null) stream.beat(); // What is full needs none, and would grow by it.

@@ -100,6 +100,8 @@ export class StreamHandlers {
     const found = await system.ask(address, command, body, this.askOptions(request, reply));
     if (!found.ok) return refused(found);
     if (reply.raw.destroyed) return;
+    // A HEAD asks what a GET would get, and has no body that could follow.
+    if (request.method === "HEAD") return answers.text(request, reply, 200, "text/event-stream; charset=utf-8", "");
     if (streams.isFull) return refused(TOO_MANY);
     if (answers.isClosing) return refused(SHUTTING_DOWN);
     openEventStream({

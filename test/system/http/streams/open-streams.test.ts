@@ -45,7 +45,7 @@ describe("the streams of a server", () => {
     streams.sweep(34_999);
     expect(told).toEqual([]);
     streams.sweep(35_000);
-    expect([told, streams.count]).toEqual([["cut"], 0]);
+    expect([told, streams.count, streams.cutCount]).toEqual([["cut"], 0, 1]);
   });
 
   it("has a limit, and room again when one goes", () => {

@@ -135,6 +135,8 @@ describe("following a conversation", () => {
     const own = await streamed("k2");
     expect((await latest.next()).value).toEqual(own[0]);
     leave.abort();
+    const head = await fetch(`${server.url}/v1/conversations/${id}/events`, { method: "HEAD" });
+    expect([head.status, head.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
     const bad = await fetch(`${server.url}/v1/conversations/${id}/events`, { headers: { "last-event-id": "yesterday" } });
     expect([bad.status, ((await bad.json()) as { code: string }).code]).toEqual([400, "validation_failed"]);
   });
