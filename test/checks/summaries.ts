@@ -4,8 +4,9 @@
  *
  *   npm run -s check:summaries -- <folder> [--conversations 64] [--json]      conv-dialogsum or conv-qmsum
  *
- * `loops`: the longest time that the event loop of a thread was held while messages were taken and summaries made (`loop-watch.ts` in every thread), without
- * the time in which the machine gave it no core. `cpuMs`: CPU by thread in that time. With `--json` the last line of standard output is
+ * `loops`: how long the event loop of each thread was held at most while messages were taken and summaries made (`loop-watch.ts` in every thread): `ranMsMax`
+ * its own CPU time in one go, which is judged; `heldMsMax` with its waits for disk, locks and helpers; `lateMsMax` with its waits for a core too, which say more
+ * of the machine than of the service. `cpuMs`: CPU by thread in that time. With `--json` the last line of standard output is
  * {ok, dialogues, messages, ..., scores, loops}; exit 0 only when ok.
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -35,13 +36,14 @@ export interface SummariesResult {
   readonly summaryMs: number;
   /** A line for each set: `name (dialogues): summary R1/R2/RL, lead-3 R1/R2/RL`. */
   readonly scores: readonly string[];
-  /** By thread, milliseconds: the longest time that its loop was held, without and with its wait for a core. */
+  /** By thread, milliseconds. */
   readonly loops: Readonly<Record<string, LoopFigure>>;
   /** By thread. */
   readonly cpuMs: Readonly<Record<string, number>>;
   readonly defects: readonly string[];
 }
 interface LoopFigure {
+  readonly ranMsMax: number;
   readonly heldMsMax: number;
   readonly lateMsMax: number;
 }
@@ -49,7 +51,7 @@ interface LoopFigure {
 const FILE_OF_SET: Readonly<Record<DialogueSet["name"], string>> = { dev: "dev.jsonl", test_a: "test_a.jsonl", qmsum: "val.jsonl.gz" };
 const SUMMARY_MS_MAX = 5 * 60_000;
 /** For the main thread and the shard threads. */
-const HELD_MS_MAX = 50;
+const RAN_MS_MAX = 50;
 const DEFECTS_SHOWN = 10;
 
 /** Runs the check with a server of its own in a new folder. @throws when there are no dialogues or the service refuses one. */
@@ -68,8 +70,8 @@ export async function checkSummaries(folder: string, conversations = 64): Promis
   const defects = [
     ...played.defects,
     ...(code === 0 ? [] : [`the server ended with ${code}: ${server.said.slice(-500)}`]),
-    ...Object.entries(loops).flatMap(([thread, { heldMsMax }]) =>
-      isServing(thread) && heldMsMax > HELD_MS_MAX ? [`the event loop of ${thread} was held for ${heldMsMax} ms`] : [],
+    ...Object.entries(loops).flatMap(([thread, { ranMsMax }]) =>
+      isServing(thread) && ranMsMax > RAN_MS_MAX ? [`${thread} held its event loop for ${ranMsMax} ms`] : [],
     ),
   ];
   return { ok: defects.length === 0, ...played.figures, scores: played.scores, loops, cpuMs, defects: defects.slice(0, DEFECTS_SHOWN) };
@@ -120,10 +122,14 @@ function loopsIn(file: string, fromMs: number): Record<string, LoopFigure> {
   const loops: Record<string, LoopFigure> = {};
   const lines = existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n") : [];
   for (const line of lines) {
-    const { thread, atMs, ms, waitedMs } = JSON.parse(line) as LoopBlock;
+    const { thread, atMs, ms, ranMs, waitedMs } = JSON.parse(line) as LoopBlock;
     if (atMs < fromMs) continue;
-    const { heldMsMax = 0, lateMsMax = 0 } = loops[thread] ?? {};
-    loops[thread] = { heldMsMax: Math.max(heldMsMax, Math.round(ms - waitedMs)), lateMsMax: Math.max(lateMsMax, Math.round(ms)) };
+    const { ranMsMax = 0, heldMsMax = 0, lateMsMax = 0 } = loops[thread] ?? {};
+    loops[thread] = {
+      ranMsMax: Math.max(ranMsMax, Math.round(ranMs)),
+      heldMsMax: Math.max(heldMsMax, Math.round(ms - waitedMs)),
+      lateMsMax: Math.max(lateMsMax, Math.round(ms)),
+    };
   }
   return loops;
 }

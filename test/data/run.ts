@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkImportKill } from "../checks/import-kill.ts";
+import { checkSummaries } from "../checks/summaries.ts";
 import { figuresOf, runCli, startCli, tempFolder } from "../support/cli.ts";
 import { checkSseVectors } from "./sse-vectors.ts";
 import { checkStructuredFields } from "./structured-fields.ts";
@@ -80,6 +81,16 @@ const checks: readonly DataCheck[] = [
     needs: "conv-qmsum",
     run: async (data) => checkSummaryScores(data, "conv-qmsum"),
   },
+  {
+    name: "dialogues: through the service, 64 at once",
+    needs: "conv-dialogsum",
+    run: (data) => summariesThroughService(join(data, "conv-dialogsum")),
+  },
+  {
+    name: "meetings: through the service, 64 at once",
+    needs: "conv-qmsum",
+    run: (data) => summariesThroughService(join(data, "conv-qmsum")),
+  },
 ];
 
 /** The first run makes every effect, the second none; both agree with the bank. */
@@ -90,6 +101,12 @@ async function importTwice(command: readonly string[]): Promise<object> {
   const second = figuresOf(await runCli(...command));
   expectFigures(second, { ok: true, ...BERKA_FIGURES, newEffects: 0, replayed: effects });
   return { ...BERKA_FIGURES, rowsPerSecond: first.rowsPerSecond, replayedPerSecond: second.rowsPerSecond };
+}
+
+async function summariesThroughService(folder: string): Promise<object> {
+  const result = await checkSummaries(folder);
+  if (!result.ok) throw new Error(JSON.stringify(result));
+  return result;
 }
 
 function expectFigures(figures: Readonly<Record<string, unknown>>, expected: Readonly<Record<string, unknown>>): void {

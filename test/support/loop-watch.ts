@@ -1,7 +1,7 @@
 /**
  * Preloaded into a program (`NODE_OPTIONS=--import=<this file>`), it watches the event loop of each of its threads: a line of JSON in the file that
- * `LOOP_WATCH_FILE` names for each time a loop was held for longer than 10 ms. A timer that is late because the machine gave the thread no core says nothing
- * about what the thread did, so the time in which it waited for one (Linux tells it) is told beside.
+ * `LOOP_WATCH_FILE` names for each time a loop was held for longer than 10 ms. That a timer is late says little about what the thread did when the machine
+ * gives it, or a helper of the garbage collector that it waits for, no core; so the CPU time of the thread itself is told beside.
  */
 import { appendFileSync, readFileSync } from "node:fs";
 
@@ -11,6 +11,8 @@ export interface LoopBlock {
   /** When it ended, milliseconds since 1970. */
   readonly atMs: number;
   readonly ms: number;
+  /** Of it, the thread's own CPU time. */
+  readonly ranMs: number;
   /** Of it, the time in which the thread could not run because others did; 0 where nobody tells. */
   readonly waitedMs: number;
 }
@@ -25,21 +27,19 @@ if (file !== undefined) watch(file);
 function watch(to: string): void {
   let lastMs = performance.now();
   let lastWaitedMs = waitedMs();
+  let lastRanMs = ranMs();
   setInterval(() => {
     const nowMs = performance.now();
     const ms = nowMs - lastMs - EVERY_MS;
     const waited = waitedMs();
     if (ms > TOLD_FROM_MS) {
-      const block: LoopBlock = {
-        thread: threadName(),
-        atMs: Date.now(),
-        ms: rounded(ms),
-        waitedMs: rounded(Math.min(waited - lastWaitedMs, ms)),
-      };
+      const told = { ms, ranMs: Math.min(ranMs() - lastRanMs, ms), waitedMs: Math.min(waited - lastWaitedMs, ms) };
+      const block: LoopBlock = { thread: threadName(), atMs: Date.now(), ...told };
       appendFileSync(to, `${JSON.stringify(block)}\n`);
     }
     lastMs = performance.now();
     lastWaitedMs = waitedMs();
+    lastRanMs = ranMs();
   }, EVERY_MS).unref();
 }
 
@@ -60,4 +60,7 @@ function threadName(): string {
   }
 }
 
-const rounded = (ms: number): number => Math.round(ms * 10) / 10;
+function ranMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
+}
