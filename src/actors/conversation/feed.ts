@@ -54,7 +54,7 @@ export function feedRows(entry: Entry): FeedRows | null {
   return rows.length === 0 ? null : { conversation: entity.slice(SUMMARY.length), at, rows };
 }
 
-/** What the runtime and the entity need for themselves (keys, prints, instructions, usage) is left out. */
+/** What the runtime and the entity need for themselves (keys, prints, instructions) is left out. */
 function conversationRow(event: ConversationEvent): readonly FeedRow[] {
   switch (event.kind) {
     case "opened":
@@ -71,8 +71,9 @@ function conversationRow(event: ConversationEvent): readonly FeedRow[] {
       return [{ kind, data: { replyId, turn, attempt, index, text, chars } }];
     }
     case "replied": {
-      const { kind, replyId, turn, text, chars, supersedes } = event;
-      return [{ kind, data: { replyId, turn, text, chars, supersedes }, ...replyMessage(endOf(event)) }];
+      const { kind, replyId, turn, text, chars, supersedes, usage } = event;
+      const told = usage === undefined ? {} : { usage };
+      return [{ kind, data: { replyId, turn, text, chars, supersedes, ...told }, ...replyMessage(endOf(event)) }];
     }
     case "replyStopped": {
       const { kind, replyId, turn, parts, chars, supersedes } = event;

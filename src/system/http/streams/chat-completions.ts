@@ -136,7 +136,7 @@ export class ChatCompletions {
     const { system, door, handlers } = this.#around;
     const follower = new TurnFollower({
       reads: system,
-      open: (sealed) => door.opened(call.id, sealed),
+      open: (parts) => door.opened(call.id, parts),
       conversation: call.id,
       messageId: call.commandId,
       post: () => system.ask(call.address, call.command, call.body, { ...handlers.askOptions(request, reply), id: call.commandId }),

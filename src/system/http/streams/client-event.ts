@@ -10,16 +10,17 @@ export interface ClientEvent {
   readonly data: JsonObject;
 }
 
-/** Opens the texts of one conversation; null when its key was destroyed. */
-export type OpenText = (sealed: string) => string | null;
+/** Opens a text of one conversation, in one piece or several; null when its key was destroyed. */
+export type OpenText = (parts: readonly string[]) => string | null;
 
 /** Pure but for what `open` does. Null when the text cannot be opened any more: the conversation was deleted meanwhile. */
 export function clientEvent(event: FeedEvent, open: OpenText): ClientEvent | null {
   if (!isJsonObject(event.data)) throw new TypeError(`event ${idOfPlace(event)} of a feed has no fields`);
-  const { text: sealed, ...rest } = event.data;
+  const { text: whole, parts, ...rest } = event.data;
   const at = new Date(event.at).toISOString();
   const of = { id: idOfPlace(event), event: event.kind };
-  if (typeof sealed !== "string") return { ...of, data: { ...event.data, at } };
+  const sealed = typeof whole === "string" ? [whole] : Array.isArray(parts) ? parts.map(String) : null;
+  if (sealed === null) return { ...of, data: { ...rest, at } };
   const text = open(sealed);
   return text === null ? null : { ...of, data: { ...rest, text, at } };
 }

@@ -119,7 +119,7 @@ export class ConversationSocket implements OpenStream, Member {
   }
 
   #take(event: FeedEvent): Taken {
-    const shown = clientEvent(event, (sealed) => this.#around.door.opened(this.#conversation, sealed));
+    const shown = clientEvent(event, (parts) => this.#around.door.opened(this.#conversation, parts));
     if (shown === null) return this.#deleted();
     return this.#send(shown) ? "more" : "full";
   }

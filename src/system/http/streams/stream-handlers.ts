@@ -58,7 +58,7 @@ export class StreamHandlers {
     try {
       answerTurn({
         reads: system,
-        open: (sealed) => door.opened(call.id, sealed),
+        open: (parts) => door.opened(call.id, parts),
         conversation: call.id,
         messageId: call.commandId,
         post: () => system.ask(call.address, call.command, call.body, { ...this.askOptions(request, reply), id: call.commandId }),
@@ -106,7 +106,7 @@ export class StreamHandlers {
     if (answers.isClosing) return refused(SHUTTING_DOWN);
     openEventStream({
       reads: system,
-      open: (sealed) => door.opened(id, sealed),
+      open: (parts) => door.opened(id, parts),
       streams,
       conversation: id,
       from: start.from,
