@@ -173,7 +173,6 @@ function compose({ config, options, log, dataDir }: Composition): Node {
             busyTimeoutMs: journalConfig.busyTimeoutMs,
             cacheKiB: viewsConfig.cacheKiB,
             heapMiBMax: config.pool.heapMiBMax,
-            viewWaitMsMax: viewsConfig.waitMsMax,
             committed,
             ai: config.ai,
             conversation: config.conversation,

@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { SummaryPool } from "../pools/summary-pool.ts";
 import { localSummaryPolicy } from "./ai-policy.ts";
 import { ConversationText, type TextKeys } from "./conversation-text.ts";
-import { type ReadTurns, turnRange, turnTextsOf } from "./turn-texts.ts";
+import { type BeginReading, turnRange, turnTextsOf } from "./turn-texts.ts";
 
 const summaryRequest = turnRange.extend({ previous: z.string().nullable(), memory: z.string().nullable() });
 
@@ -14,7 +14,7 @@ export interface LocalSummaryPortOptions {
   readonly concurrencyMax: number;
   readonly keyRing: TextKeys;
   readonly pool: Pick<SummaryPool, "summarize">;
-  readonly readTurns: ReadTurns;
+  readonly beginReading: BeginReading;
   /** Longest wait for a read model that is behind; then the attempt has failed. */
   readonly viewWaitMsMax: number;
   /** Longest time for the pool, with the wait for a thread; then the attempt is aborted. */
@@ -23,7 +23,7 @@ export interface LocalSummaryPortOptions {
 
 /** The port "summary" where nothing leaves the machine: `{text, memory}`, both sealed, picked by the extractive summarizer in a pool of threads. */
 export function localSummaryPort(options: LocalSummaryPortOptions): PortDefinition {
-  const { ai, concurrencyMax, keyRing, pool, readTurns, viewWaitMsMax, poolMsMax } = options;
+  const { ai, concurrencyMax, keyRing, pool, beginReading, viewWaitMsMax, poolMsMax } = options;
   return {
     name: "summary",
     kind: "call",
@@ -32,7 +32,7 @@ export function localSummaryPort(options: LocalSummaryPortOptions): PortDefiniti
       const request = summaryRequest.parse(body);
       const text = new ConversationText(keyRing, request.conversation);
       const previous = { text: text.openOrNull(request.previous), memory: text.openOrNull(request.memory) };
-      const turns = await turnTextsOf(request, readTurns, { waitMsMax: viewWaitMsMax, signal });
+      const turns = await turnTextsOf(request, beginReading(), { waitMsMax: viewWaitMsMax, signal });
       const messages = turns.map(({ role, speaker, parts }) => ({ speaker: speaker ?? role, text: text.openParts(parts) }));
       const made = await pool.summarize({ ...previous, messages }, signal);
       const stretch = `${request.fromTurn}-${request.toTurn}`;

@@ -5,7 +5,7 @@ import { summaryPolicy } from "./ai-policy.ts";
 import type { ChatClient } from "./chat-client.ts";
 import { ConversationText, type TextKeys } from "./conversation-text.ts";
 import { summaryPrompt } from "./prompt.ts";
-import { type ReadTurns, turnRange, turnTextsOf } from "./turn-texts.ts";
+import { type BeginReading, turnRange, turnTextsOf } from "./turn-texts.ts";
 
 const summaryRequest = turnRange.extend({
   previous: z.string().nullable(),
@@ -19,7 +19,7 @@ export interface RemoteSummaryPortOptions {
   readonly concurrencyMax: number;
   readonly keyRing: TextKeys;
   readonly client: ChatClient;
-  readonly readTurns: ReadTurns;
+  readonly beginReading: BeginReading;
   /** Longest wait for a read model that is behind: it mostly is, by some milliseconds, and that must not cost an attempt at the endpoint. */
   readonly viewWaitMsMax: number;
 }
@@ -30,7 +30,7 @@ export function remoteSummaryPort({
   concurrencyMax,
   keyRing,
   client,
-  readTurns,
+  beginReading,
   viewWaitMsMax,
 }: RemoteSummaryPortOptions): PortDefinition {
   return {
@@ -42,7 +42,7 @@ export function remoteSummaryPort({
       const { conversation, fromTurn, toTurn, temperature, maxTokens } = request;
       const text = new ConversationText(keyRing, conversation);
       const previous = text.openOrNull(request.previous);
-      const said = (await turnTextsOf(request, readTurns, { waitMsMax: viewWaitMsMax, signal })).map(({ role, speaker, parts }) => ({
+      const said = (await turnTextsOf(request, beginReading(), { waitMsMax: viewWaitMsMax, signal })).map(({ role, speaker, parts }) => ({
         role,
         speaker,
         text: text.openParts(parts),

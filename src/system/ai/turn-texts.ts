@@ -16,13 +16,19 @@ export interface SealedTurnText {
   readonly parts: readonly string[];
 }
 /**
- * Reads both turns and all between them from the read model, in order, with everything that was committed before the call: a turn whose reply is not
+ * Reads both turns and all between them from the read model, in order, with everything that was committed before it began: a turn whose reply is not
  * there yet looks complete. Answers null, or rejects with a Fault `VIEW_BEHIND`, while the read model is not that far.
  */
 export type ReadTurns = (
   conversation: string,
   turns: { readonly fromTurn: number; readonly toTurn: number },
 ) => Promise<readonly SealedTurnText[] | null>;
+
+/**
+ * Begins to read with everything that was committed before this call. Once for an attempt: whoever asked for what is committed now with every look would,
+ * under load, wait for records that have nothing to do with its turns, and never see a read model that is far enough.
+ */
+export type BeginReading = () => ReadTurns;
 
 /** For so long a read model that is behind is asked again; 0 = the attempt has failed at once. */
 export interface Patience {

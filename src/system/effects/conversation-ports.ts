@@ -1,7 +1,7 @@
 import type { PortDefinition, PortPolicy } from "../../runtime/index.ts";
 import { localSummaryPolicy, replyPolicy, summaryPolicy } from "../ai/ai-policy.ts";
 import type { Model } from "../ai/model.ts";
-import type { ReadTurns } from "../ai/turn-texts.ts";
+import type { BeginReading } from "../ai/turn-texts.ts";
 import type { Config } from "../config/config.ts";
 import { KeyRing } from "../keys/key-ring.ts";
 import type { Measure } from "../observe/measure.ts";
@@ -16,8 +16,6 @@ export interface ConversationPortsOptions {
   readonly busyTimeoutMs: number;
   /** Page cache of the connection to the read model. */
   readonly cacheKiB: number;
-  /** Longest wait of a summary for the read model; then its attempt has failed. */
-  readonly viewWaitMsMax: number;
   /** Heap of a thread of the summarizer. */
   readonly heapMiBMax: number;
   /** Shared: the sequence of the last committed record. */
@@ -25,6 +23,9 @@ export interface ConversationPortsOptions {
   readonly ai: Config["ai"];
   readonly conversation: Config["conversation"];
 }
+
+/** Longest wait of a summary for the read model; then its attempt has failed. Nobody waits for it, and a read model that is behind is no reason for a dead letter. */
+const VIEW_WAIT_MS_MAX = 30_000;
 
 /**
  * The ports that conversations need, in the effects thread: `reply`, `summary` and `conversation-keys`. What they are made of is loaded and opened by the
@@ -73,8 +74,14 @@ export class ConversationPorts {
   }
 
   async #summaryPort(): Promise<PortDefinition> {
-    const { ai, viewWaitMsMax } = this.#options;
-    const common = { ai, concurrencyMax: this.#summariesMax, keyRing: this.#keyRing(), readTurns: this.#readTurns, viewWaitMsMax };
+    const { ai } = this.#options;
+    const common = {
+      ai,
+      concurrencyMax: this.#summariesMax,
+      keyRing: this.#keyRing(),
+      beginReading: this.#beginReading,
+      viewWaitMsMax: VIEW_WAIT_MS_MAX,
+    };
     const { client } = await this.#model();
     if (client !== null) return (await import("../ai/remote-summary-port.ts")).remoteSummaryPort({ ...common, client });
     const { localSummaryPort } = await import("../ai/local-summary-port.ts");
@@ -89,9 +96,9 @@ export class ConversationPorts {
   }
 
   #summaryPolicy(): Partial<PortPolicy> {
-    const { ai, viewWaitMsMax } = this.#options;
+    const { ai } = this.#options;
     if (ai.url !== null) return summaryPolicy(ai, this.#summariesMax);
-    return localSummaryPolicy(ai, this.#summariesMax, viewWaitMsMax + this.#poolMsMax);
+    return localSummaryPolicy(ai, this.#summariesMax, VIEW_WAIT_MS_MAX + this.#poolMsMax);
   }
 
   /** The time of the summaries that go before, and its own. */
@@ -134,10 +141,13 @@ export class ConversationPorts {
   }
 
   /** What the effect's entry says is committed before the effect is handed out, so the sequence of now covers it. */
-  readonly #readTurns: ReadTurns = async (conversation, turns) => {
+  readonly #beginReading: BeginReading = () => {
     const { dir, meta, busyTimeoutMs, cacheKiB, committed } = this.#options;
-    this.#reader ??= new ConversationReader({ path: storePaths(dir).views, meta, busyTimeoutMs, cacheKiB });
-    return this.#reader.turnTexts(Number(Atomics.load(new BigInt64Array(committed), 0)), conversation, turns);
+    const seq = Number(Atomics.load(new BigInt64Array(committed), 0));
+    return async (conversation, turns) => {
+      this.#reader ??= new ConversationReader({ path: storePaths(dir).views, meta, busyTimeoutMs, cacheKiB });
+      return this.#reader.turnTexts(seq, conversation, turns);
+    };
   };
 }
 

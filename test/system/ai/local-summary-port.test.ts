@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Fault, type Json } from "../../../src/runtime/index.ts";
 import { localSummaryPort } from "../../../src/system/ai/local-summary-port.ts";
-import type { ReadTurns } from "../../../src/system/ai/turn-texts.ts";
+import type { BeginReading, ReadTurns } from "../../../src/system/ai/turn-texts.ts";
 import { loadConfig } from "../../../src/system/config/config.ts";
 import { SummaryPool } from "../../../src/system/pools/summary-pool.ts";
 import { AiAttempts } from "../../support/ai-attempts.ts";
@@ -40,9 +40,10 @@ const keyRing = {
   },
   open: (id: string, sealed: string) => (id === "deleted" ? null : sealed.replace("sealed:", "")),
 };
-function attemptsWith(readTurns: ReadTurns, viewWaitMsMax = 5_000): AiAttempts {
+const attemptsWith = (readTurns: ReadTurns, viewWaitMsMax = 5_000): AiAttempts => attemptsBegun(() => readTurns, viewWaitMsMax);
+function attemptsBegun(beginReading: BeginReading, viewWaitMsMax: number): AiAttempts {
   const { ai } = loadConfig({ argv: [], env: {}, cwd: "." });
-  const port = localSummaryPort({ ai, concurrencyMax: 8, keyRing, pool, readTurns, viewWaitMsMax, poolMsMax: 60_000 });
+  const port = localSummaryPort({ ai, concurrencyMax: 8, keyRing, pool, beginReading, viewWaitMsMax, poolMsMax: 60_000 });
   expect(port.policy).toMatchObject({ deadlineMs: null, concurrencyMax: 8, attemptMsMax: viewWaitMsMax + 60_000, breaker: null });
   return new AiAttempts(port, { isVirtual: true, random: () => 0 });
 }
@@ -76,6 +77,20 @@ it("waits within the attempt for a read model that is behind", async () => {
   const late = await summary(attempts, bodyOf(1, 3));
   expect(reads).toBe(4);
   expect(late).toEqual(await summary(attemptsWith(allTurns), bodyOf(1, 3)));
+});
+
+it("waits for what was committed when the attempt began, not for what is committed meanwhile", async () => {
+  let committed = 10;
+  let view = 8;
+  const attempts = attemptsBegun(() => {
+    const upTo = committed;
+    return async (conversation, turns) => {
+      // Both get on alike, as under load: the read model never has all that there is.
+      committed++;
+      return view++ < upTo ? null : await allTurns(conversation, turns);
+    };
+  }, 5_000);
+  expect(await summary(attempts, bodyOf(1, 3))).toEqual(await summary(attemptsWith(allTurns), bodyOf(1, 3)));
 });
 
 it("and not for ever: then the attempt has failed, and after the last one it is a dead letter (L6, R-CON-5)", async () => {

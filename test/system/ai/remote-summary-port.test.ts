@@ -40,7 +40,14 @@ async function started(readTurns: ReadTurns = allTurns) {
     seal: (id: string, context: string, text: string) => `${id} ${context}: ${text}`,
     open: (_id: string, sealed: string) => sealed.replace("sealed:", ""),
   };
-  const port = remoteSummaryPort({ ai: config.ai, concurrencyMax: 8, keyRing, client: model.client, readTurns, viewWaitMsMax: 100 });
+  const port = remoteSummaryPort({
+    ai: config.ai,
+    concurrencyMax: 8,
+    keyRing,
+    client: model.client,
+    beginReading: () => readTurns,
+    viewWaitMsMax: 100,
+  });
   return { ai, port, attempts: new AiAttempts(port, { isVirtual: true, random: () => 0 }) };
 }
 
