@@ -50,13 +50,14 @@ export class Metrics {
   }
 }
 
-/** As prom-client has metrics in JSON: one object a name, cumulative buckets for histograms. */
+/** As prom-client has metrics in JSON: one object a name, also of those that have no series yet, so that whoever sets up a board finds all of them. */
 function seriesOf(measures: readonly Measure[]): object[] {
-  return [...Map.groupBy(measures, ({ name }) => name)].map(([name, series]) => ({
+  const byName = Map.groupBy(measures, ({ name }) => name);
+  return (Object.keys(METRICS) as Measure["name"][]).map((name) => ({
     name,
     ...METRICS[name],
     aggregator: "sum",
-    values: series.flatMap((each) => valuesOf(each)),
+    values: (byName.get(name) ?? []).flatMap((each) => valuesOf(each)),
   }));
 }
 
