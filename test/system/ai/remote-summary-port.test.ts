@@ -80,7 +80,7 @@ describe("a summary by an endpoint", () => {
     let reads = 0;
     const { ai, attempts } = await started(async (conversation, turns) => (++reads < 3 ? said(1) : await allTurns(conversation, turns)));
     const told = await attempts.through(attempts.run(bodyOf(1, 2)));
-    expect(told.map(({ outcome }) => outcome.kind)).toEqual(["failed", "failed", "done"]);
+    expect(told.map(({ outcome }) => outcome.kind)).toEqual(["done"]); // Within one attempt: what was behind a moment ago costs no rest of seconds.
     expect(ai.calls.length).toBe(1);
   });
 
