@@ -11,6 +11,7 @@ import { refuse } from "../ingress/ledger-door.ts";
 import type { TroupeSystem } from "../system.ts";
 import type { Answers } from "./answers.ts";
 import type { Handler } from "./handler.ts";
+import { OneATurn } from "./one-a-turn.ts";
 import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
 import type { RouteKey } from "./routes.ts";
 import { type StreamHandlers, wantsEvents } from "./streams/stream-handlers.ts";
@@ -129,6 +130,7 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     return answer.ok ? { ok: true, value: JSON.stringify(answer.value as ConversationView) } : answer;
   });
 
+  const pages = new OneATurn();
   const messages = shown(async (request, reply, id) => {
     const page = pageOf(isJsonObject(request.query) ? request.query : {});
     if (!page.ok) return page;
@@ -137,7 +139,8 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     const found = await system.messages(id, page);
     if (!found.ok) return found;
     // The view knows only conversations with messages: whether there is one at all, the conversation says.
-    if (found.value.messages.length > 0) return pageShown(door, id, found.value);
+    // To open a page takes milliseconds, and the read model answers many of them together.
+    if (found.value.messages.length > 0) return await pages.run(() => pageShown(door, id, found.value));
     const conversation = await asked(request, reply, checked.call);
     return conversation.ok ? pageShown(door, id, found.value) : conversation;
   });
