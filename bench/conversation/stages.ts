@@ -6,6 +6,7 @@ interface Hop {
   readonly hop: "ingress" | "actor" | "effect" | "journal" | "answer";
   readonly traceId: string;
   readonly actor?: string;
+  readonly message?: string;
   readonly doing?: string;
   readonly port?: string;
 }
@@ -14,7 +15,11 @@ interface Hop {
 const STAGES = ["ingress", "shard", "commit", "dispatch", "ai", "commitReply", "answer"] as const;
 const TURNS_MIN = 3;
 
-/** Means in milliseconds: `stage.shard` is from the request's arrival to the message's handling, `stage.commit` to its record, and so on. */
+/**
+ * Means in milliseconds, each from the moment before: `stage.shard` from the request's arrival (parsing, sealing, the way to its shard thread) to the message's
+ * handling, `commit` to its record, `dispatch` to the call of the model, `ai` to the handling of its answer, `commitReply` to that one's record, `answer`
+ * to the last byte given away.
+ */
 export function stagesOf(log: string): Record<string, number> {
   const turns = [...Map.groupBy(hopsIn(log), ({ traceId }) => traceId).values()].map(momentsOf).filter((moments) => moments !== null);
   assertResult(turns.length >= TURNS_MIN, `the log tells the whole way of ${turns.length} turns`);
@@ -35,7 +40,7 @@ function momentsOf(hops: readonly Hop[]): readonly number[] | null {
   const arrived = hops.find(({ hop }) => hop === "ingress");
   const posted = hops.find(({ hop, doing }) => hop === "actor" && doing === "post");
   const sent = hops.find(({ hop, port }) => hop === "effect" && port === "reply");
-  const replied = hops.find(({ hop, doing }) => hop === "actor" && doing === "replied");
+  const replied = hops.find(({ hop, message, actor }) => hop === "actor" && message === "outcome" && actor?.startsWith("conversation/"));
   const records = hops.filter(({ hop }) => hop === "journal");
   const answered = hops.find(({ hop }) => hop === "answer");
   const recorded = records[0];

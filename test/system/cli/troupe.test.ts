@@ -225,3 +225,21 @@ it.each([
   expect(figuresOf(result)).toMatchObject({ ok: false, code: "USAGE", message: expect.stringMatching(message) });
   expect(result.stderr).toMatch(message);
 });
+
+it("import-dialogues: messages as they were said, in order, with a summary each; run again it does nothing twice", async () => {
+  using folder = tempFolder();
+  const file = join(folder.path, "talks.jsonl");
+  const talks = [
+    { fname: "t/1", dialogue: "#Person1#: Is the small room free on Friday? \n#Person2#:  It is: from ten on.\n#Person1#: " },
+    { meeting_transcripts: [{ speaker: "Łucja 🙂", content: "So we begin.\u2028Who writes the minutes?" }] },
+  ];
+  writeFileSync(file, talks.map((talk) => JSON.stringify(talk)).join("\n"));
+  const bad = await runCli("import-dialogues", file, "--data-dir", folder.path, "--json");
+  expect(figuresOf(bad)).toMatchObject({ ok: false, code: "validation_failed", message: expect.stringContaining("/") });
+  writeFileSync(file, talks.map((talk) => JSON.stringify(talk).replace("t/1", "t1")).join("\n"));
+  const whole = { ok: true, dialogues: 2, messages: 3, empty: 1, readBack: 3, differing: 0, outOfOrder: 0, summaries: 2 };
+  expect(figuresOf(await runCli("import-dialogues", file, "--data-dir", folder.path, "--json"))).toMatchObject({ ...whole, replayed: 0 });
+  await using server = await startCli(folder.path);
+  const again = await runCli("import-dialogues", file, "--url", server.url, "--conversations", "1", "--json");
+  expect(figuresOf(again)).toMatchObject({ ...whole, replayed: 3 });
+});
