@@ -28,7 +28,7 @@ export {
   replyRequestSchema,
   replyResultSchema,
 } from "./conversation/reply-port.ts";
-export { SEALED_CHARS_MAX, sealedSchema, TEXT_CHARS_MAX } from "./conversation/sealed-text.ts";
+export { SEALED_CHARS_MAX, SPEAKER_CHARS_MAX, sealedSchema, TEXT_CHARS_MAX } from "./conversation/sealed-text.ts";
 export {
   reachedIdOf,
   type SummaryEvent,

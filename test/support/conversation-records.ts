@@ -30,7 +30,7 @@ export const posted = (turn: number, text = `s1.question-${turn}`, role: "user" 
   turn,
   messageId: `m${turn}`,
   role,
-  speaker: "Ann",
+  speaker: "s1.Ann",
   text,
   chars: text.length,
   wantsReply: role === "user",

@@ -10,6 +10,7 @@ import Database from "better-sqlite3";
 export interface TurnStory {
   readonly turn: number;
   readonly messageId: string;
+  /** Opened, or what the role is called by. */
   readonly speaker: string;
   /** Opened. */
   readonly text: string;
@@ -50,7 +51,8 @@ interface StoredEvent {
   readonly kind: string;
   readonly turn?: number;
   readonly messageId?: string;
-  readonly speaker?: string;
+  readonly role?: string;
+  readonly speaker?: string | null;
   readonly wantsReply?: boolean;
   readonly replyId?: string;
   readonly text?: string;
@@ -109,7 +111,8 @@ class Books implements TurnBooks {
     const { kind, turn = 0, replyId = "" } = event;
     if (kind === "opened") story.opened++;
     else if (kind === "posted") {
-      const { messageId = "", speaker = "", wantsReply = false } = event;
+      const { messageId = "", role = "", wantsReply = false } = event;
+      const speaker = typeof event.speaker === "string" ? this.#opened(id, event.speaker) : role;
       if (turn !== story.turns.length + 1) this.#find(`${id}: turn ${turn} stands where turn ${story.turns.length + 1} belongs`);
       story.turns.push({ turn, messageId, speaker, text: this.#textOf(id, event), wantsReply, begun: [], ends: [] });
     } else if (kind === "replyBegun") this.#turnOf(id, turn, kind)?.begun.push(replyId);

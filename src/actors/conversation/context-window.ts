@@ -50,4 +50,5 @@ function newest(messages: readonly RecentMessage[], { countMax, charsMax }: Boun
   return from === 0 ? messages : messages.slice(from);
 }
 
-const charsOf = (message: RecentMessage | undefined): number => (message?.parts ?? []).reduce((sum, part) => sum + part.length, 0);
+const charsOf = (message: RecentMessage | undefined): number =>
+  (message?.parts ?? []).reduce((sum, part) => sum + part.length, message?.speaker?.length ?? 0);

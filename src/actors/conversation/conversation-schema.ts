@@ -1,7 +1,7 @@
 /** What a conversation is told, what it answers and what it records. Texts are sealed. */
 import { z } from "zod";
 import { type Code, type EventOf, entityProtocol, STATUS_OF_CODE } from "../../runtime/index.ts";
-import { charsSchema, partsSchema, sealedSchema } from "./sealed-text.ts";
+import { charsSchema, partsSchema, sealedSchema, speakerSchema } from "./sealed-text.ts";
 
 /** What becomes of a message that wants a reply while another reply is under way. */
 export const onBusySchema = z.enum(["enqueue", "reject", "interrupt"]);
@@ -11,12 +11,13 @@ const codeSchema = z.enum(Object.keys(STATUS_OF_CODE) as [Code, ...Code[]]);
 /** Turns count 1, 2, 3: each message that somebody posts is one, with its reply. */
 const turnSchema = z.int().positive();
 
+/** `user` is readable: an id by which logs and figures know whose conversation it is (R-CON-8), and no name. */
 const openSchema = z.strictObject({ onBusy: onBusySchema, instructions: sealedSchema.nullable(), user: z.string().max(200).nullable() });
 export type OpenBody = Readonly<z.infer<typeof openSchema>>;
 
 const postSchema = z.strictObject({
   messageId: z.string().min(1).max(200),
-  speaker: z.string().min(1).max(200),
+  speaker: speakerSchema,
   text: sealedSchema,
   chars: charsSchema,
   wantsReply: z.boolean(),
@@ -104,7 +105,7 @@ export const conversationEvents = {
     turn: turnSchema,
     messageId: z.string(),
     role: roleSchema,
-    speaker: z.string(),
+    speaker: speakerSchema,
     text: sealedSchema,
     chars: charsSchema,
     wantsReply: z.boolean(),

@@ -29,7 +29,7 @@ export interface Open {
 export interface Post {
   readonly turn: number;
   readonly messageId: string;
-  readonly speaker: string;
+  readonly speaker: string | null;
   readonly text: string;
   readonly key: string;
   readonly isStreamed: boolean;

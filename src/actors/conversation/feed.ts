@@ -15,7 +15,8 @@ export interface MessageRow {
   readonly messageId: string;
   readonly turn: number;
   readonly role: "user" | "assistant";
-  readonly speaker: string;
+  /** Sealed; null = called by the role. */
+  readonly speaker: string | null;
   /** Pieces of the text, each sealed by itself: whoever opens them joins them. */
   readonly parts: readonly string[];
   /** Characters of the text before it was sealed. */
@@ -99,7 +100,7 @@ function conversationRow(event: ConversationEvent): readonly FeedRow[] {
 function replyMessage(end: ReplyEnd | null): Pick<FeedRow, "message" | "supersedes"> {
   if (end === null || end.parts.length === 0 || end.status === "failed") return {};
   const { replyId: messageId, turn, parts, chars, status, supersedes } = end;
-  const message: MessageRow = { messageId, turn, role: "assistant", speaker: "assistant", parts, chars, status };
+  const message: MessageRow = { messageId, turn, role: "assistant", speaker: null, parts, chars, status };
   return supersedes === null ? { message } : { message, supersedes };
 }
 

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import type { OutsideEffect } from "../../runtime/index.ts";
 import { roleSchema } from "./conversation-schema.ts";
-import { charsSchema, partsSchema, sealedSchema } from "./sealed-text.ts";
+import { charsSchema, partsSchema, sealedSchema, speakerSchema } from "./sealed-text.ts";
 
-const contextMessageSchema = z.object({ role: roleSchema, speaker: z.string().nullable(), parts: partsSchema });
+const contextMessageSchema = z.object({ role: roleSchema, speaker: speakerSchema, parts: partsSchema });
 /** The body of the call. The last message is the one to reply to. */
 export const replyRequestSchema = z.object({
   conversation: z.string(),

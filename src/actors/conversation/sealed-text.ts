@@ -14,6 +14,11 @@ export const sealedSchema = z
   .max(SEALED_CHARS_MAX)
   .regex(/^s1\.[A-Za-z0-9_-]+$/, "expected sealed text (s1. and base64url)");
 
+/** UTF-16 units of a speaker's name. */
+export const SPEAKER_CHARS_MAX = 200;
+/** A name is personal text too; null for the one that the role is called by ("user", "assistant"). Sealed as above: 200 units of three bytes each. */
+export const speakerSchema = sealedSchema.max(841).nullable();
+
 /** Characters of the text before it was sealed. */
 export const charsSchema = z.int().nonnegative();
 /** A text in pieces, each sealed by itself as it came: whoever opens them joins them. One piece when it came whole. */

@@ -33,7 +33,10 @@ export function localSummaryPort(options: LocalSummaryPortOptions): PortDefiniti
       const text = new ConversationText(keyRing, request.conversation);
       const previous = { text: text.openOrNull(request.previous), memory: text.openOrNull(request.memory) };
       const turns = await turnTextsOf(request, beginReading(), { waitMsMax: viewWaitMsMax, signal });
-      const messages = turns.map(({ role, speaker, parts }) => ({ speaker: speaker ?? role, text: text.openParts(parts) }));
+      const messages = turns.map(({ role, speaker, parts }) => ({
+        speaker: text.openOrNull(speaker) ?? role,
+        text: text.openParts(parts),
+      }));
       const made = await pool.summarize({ ...previous, messages }, signal);
       const stretch = `${request.fromTurn}-${request.toTurn}`;
       return { text: text.seal(`summary.${stretch}`, made.text), memory: text.seal(`memory.${stretch}`, made.memory) };

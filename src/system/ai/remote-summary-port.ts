@@ -44,7 +44,7 @@ export function remoteSummaryPort({
       const previous = text.openOrNull(request.previous);
       const said = (await turnTextsOf(request, beginReading(), { waitMsMax: viewWaitMsMax, signal })).map(({ role, speaker, parts }) => ({
         role,
-        speaker,
+        speaker: text.openOrNull(speaker),
         text: text.openParts(parts),
       }));
       const messages = summaryPrompt(previous, said, ai.promptCharsMax);

@@ -12,7 +12,7 @@ const replyRequest = z.object({
   replyId: z.string(),
   instructions: sealed.nullable(),
   summary: sealed.nullable(),
-  messages: z.array(z.object({ role: z.enum(["user", "assistant"]), speaker: z.string().nullable(), parts: z.array(sealed) })).min(1),
+  messages: z.array(z.object({ role: z.enum(["user", "assistant"]), speaker: sealed.nullable(), parts: z.array(sealed) })).min(1),
   temperature: z.number(),
   maxTokens: z.int().positive(),
   stream: z.boolean(),
@@ -88,7 +88,7 @@ function contextOf({ instructions, summary, messages, temperature, maxTokens }: 
   return {
     instructions: text.openOrNull(instructions),
     summary: text.openOrNull(summary),
-    messages: messages.map(({ role, speaker, parts }) => ({ role, speaker, text: text.openParts(parts) })),
+    messages: messages.map(({ role, speaker, parts }) => ({ role, speaker: text.openOrNull(speaker), text: text.openParts(parts) })),
     temperature,
     maxTokens,
   };

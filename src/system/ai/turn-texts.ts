@@ -11,6 +11,7 @@ export type TurnRange = z.infer<typeof turnRange>;
 export interface SealedTurnText {
   readonly turn: number;
   readonly role: "user" | "assistant";
+  /** Sealed; null = called by the role. */
   readonly speaker: string | null;
   /** Pieces of what was said, each sealed by itself. */
   readonly parts: readonly string[];

@@ -218,9 +218,11 @@ function outcomeShown({ reply: { messageId, turn, replyId, status }, content }: 
 
 function pageShown(door: ConversationDoor, id: string, { messages, hasMore }: MessagePage): Answer<string> {
   const items: object[] = [];
-  for (const { number, messageId, turn, role, speaker, parts, status, at } of messages) {
+  for (const message of messages) {
+    const { number, messageId, turn, role, parts, status, at } = message;
     const content = door.opened(id, parts);
-    if (content === null) return refuse("not_found", "the conversation was deleted");
+    const speaker = door.speaker(id, message);
+    if (content === null || speaker === null) return refuse("not_found", "the conversation was deleted");
     items.push({ number, messageId, turn, role, speaker, content, status, at: isoTime(at) });
   }
   const last = messages.at(-1);

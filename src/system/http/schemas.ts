@@ -124,7 +124,13 @@ export const schemas = {
       },
       onBusy: { ...onBusy, default: "enqueue" },
       instructions: { ...text, type: ["string", "null"], default: null, description: "What the model is told before everything else." },
-      user: { type: ["string", "null"], minLength: 1, maxLength: 200, default: null, description: "Whose conversation it is." },
+      user: {
+        type: ["string", "null"],
+        minLength: 1,
+        maxLength: 200,
+        default: null,
+        description: "Whose conversation it is: an id, not a name. It is stored readable and stands in logs.",
+      },
     },
     ["id", "onBusy", "instructions", "user"],
   ),
@@ -144,7 +150,7 @@ export const schemas = {
   NewMessage: object(
     {
       content: text,
-      speaker: { type: "string", minLength: 1, maxLength: 200, description: "Who says it; the role when left out." },
+      speaker: { type: "string", minLength: 1, maxLength: 200, description: "Who says it; the role when left out. Sealed like the text." },
       role: { ...role, default: "user", description: "`assistant` for an earlier reply that is brought in: it gets no reply." },
       reply: { type: "boolean", default: true, description: "false stores and summarizes the message and answers at once." },
       onBusy: { ...onBusy, description: "What happens while another reply is under way; the conversation's own when left out." },

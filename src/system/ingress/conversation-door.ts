@@ -1,8 +1,8 @@
 /**
- * The conversations' door: what a client says becomes a call of an entity or a refusal, once, whatever carried it. Texts are sealed here and opened on
- * the way out, so nothing behind it holds a readable one. A refusal here has used no key and reached no entity; none quotes a text.
+ * The conversations' door: what a client says becomes a call of an entity or a refusal, once, whatever carried it. Texts and names are sealed here and
+ * opened on the way out, so nothing behind it holds a readable one. A refusal here has used no key and reached no entity; none quotes a text.
  */
-import { type OnBusy, onBusySchema, TEXT_CHARS_MAX, transferIdOf } from "../../actors/index.ts";
+import { type OnBusy, onBusySchema, SPEAKER_CHARS_MAX, TEXT_CHARS_MAX, transferIdOf } from "../../actors/index.ts";
 import { addressOf, Fault, type Json, type Refusal, sha256Base64Url, whyNotId } from "../../runtime/index.ts";
 import type { TextRing } from "../system.ts";
 import { kindOf, shown, unknownField } from "./fields.ts";
@@ -31,7 +31,7 @@ export interface PostOptions {
 
 const OPEN_FIELDS = ["id", "onBusy", "instructions", "user"] as const;
 const POST_FIELDS = ["content", "speaker", "role", "reply", "onBusy"] as const;
-const NAME_CHARS_MAX = 200;
+const USER_CHARS_MAX = 200;
 const REPLY_ID_CHARS_MAX = 200;
 
 export class ConversationDoor {
@@ -48,7 +48,7 @@ export class ConversationDoor {
     if (unknown !== null) return unknown;
     if (!isOnBusy(onBusy)) return badOnBusy(onBusy);
     if (instructions !== null && !isText(instructions, TEXT_CHARS_MAX)) return badText("instructions", instructions, TEXT_CHARS_MAX);
-    if (user !== null && !isText(user, NAME_CHARS_MAX)) return badText("user", user, NAME_CHARS_MAX);
+    if (user !== null && !isText(user, USER_CHARS_MAX)) return badText("user", user, USER_CHARS_MAX);
     if (fields.id === undefined && key === null)
       return refuse(
         "idempotency_key_missing",
@@ -73,7 +73,7 @@ export class ConversationDoor {
     if (!isText(content, TEXT_CHARS_MAX)) return badText("content", content, TEXT_CHARS_MAX);
     if (role !== "user" && role !== "assistant")
       return refuse("validation_failed", `role is ${shown(role)}; expected "user", or "assistant" for an earlier reply that is brought in`);
-    if (!isText(speaker, NAME_CHARS_MAX)) return badText("speaker", speaker, NAME_CHARS_MAX);
+    if (!isText(speaker, SPEAKER_CHARS_MAX)) return badText("speaker", speaker, SPEAKER_CHARS_MAX);
     if (typeof reply !== "boolean") return refuse("validation_failed", `reply is ${kindOf(reply)}; expected true or false`);
     if (reply && role === "assistant")
       return refuse("validation_failed", "a message of the assistant is stored without a reply; leave reply out, or send false");
@@ -81,7 +81,9 @@ export class ConversationDoor {
     return this.#checked(id, () => {
       const messageId = idOfKey(caller, id, key);
       const text = this.#ring.seal(id, messageId, content);
-      const said = { messageId, speaker, role, text, chars: content.length, wantsReply: reply };
+      // By the role's own name nobody is known: it is worth no seal.
+      const name = speaker === role ? null : this.#ring.seal(id, `${messageId}.speaker`, speaker);
+      const said = { messageId, speaker: name, role, text, chars: content.length, wantsReply: reply };
       const body = { ...said, ...(onBusy === undefined ? {} : { onBusy }), ...(stream ? { stream } : {}) };
       return { ...callOf(id, "post", body), commandId: messageId };
     });
@@ -123,6 +125,11 @@ export class ConversationDoor {
       text += piece;
     }
     return text;
+  }
+
+  /** How the speaker is shown; null as with `opened`. */
+  speaker(id: string, { speaker, role }: { readonly speaker: string | null; readonly role: string }): string | null {
+    return speaker === null ? role : this.#ring.open(id, speaker);
   }
 
   #checked<Call extends ConversationCall>(id: string, make: () => Call): { readonly ok: true; readonly call: Call } | Refusal {

@@ -10,7 +10,7 @@ import type { Connection } from "./connection.ts";
 export const CONVERSATION_TABLES = `
     CREATE TABLE conversations(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, messages INTEGER NOT NULL, is_deleted INTEGER NOT NULL) STRICT;
     CREATE TABLE messages(conversation INTEGER NOT NULL, number INTEGER NOT NULL, message_id TEXT NOT NULL, turn INTEGER NOT NULL,
-      role TEXT NOT NULL, speaker TEXT NOT NULL, text TEXT NOT NULL, chars INTEGER NOT NULL, status TEXT NOT NULL, at INTEGER NOT NULL,
+      role TEXT NOT NULL, speaker TEXT, text TEXT NOT NULL, chars INTEGER NOT NULL, status TEXT NOT NULL, at INTEGER NOT NULL,
       PRIMARY KEY(conversation, number)) STRICT, WITHOUT ROWID;
     CREATE INDEX messages_by_turn ON messages(conversation, turn);
     CREATE TABLE feed(conversation INTEGER NOT NULL, seq INTEGER NOT NULL, idx INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL,
@@ -154,7 +154,7 @@ function prepared(db: Connection) {
     add: db.prepare<[string]>("INSERT INTO conversations(name, messages, is_deleted) VALUES (?, 0, 0)"),
     count: db.prepare<[number, number]>("UPDATE conversations SET messages = ? WHERE id = ?"),
     setDeleted: db.prepare<[number]>("UPDATE conversations SET messages = 0, is_deleted = 1 WHERE id = ?"),
-    addMessage: db.prepare<[number, number, string, number, string, string, string, number, string, number]>(
+    addMessage: db.prepare<[number, number, string, number, string, string | null, string, number, string, number]>(
       `INSERT INTO messages(conversation, number, message_id, ${said}, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     addEvent: db.prepare<[number, number, number, string, string, number]>(

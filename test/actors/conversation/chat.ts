@@ -83,7 +83,7 @@ export class Chat {
   /** Posts under the id a message of that text. */
   post(id: string, fields: { readonly [name: string]: Json } = {}): Client {
     const text = `text of ${id}`;
-    const body = { messageId: `m-${id}`, speaker: "ann", text: sealed(text), chars: text.length, wantsReply: true, ...fields };
+    const body = { messageId: `m-${id}`, speaker: sealed("ann"), text: sealed(text), chars: text.length, wantsReply: true, ...fields };
     return this.command("post", body, id);
   }
 

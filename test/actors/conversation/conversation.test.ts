@@ -52,7 +52,7 @@ describe("a turn", () => {
     const chat = Chat.opened();
     chat.post("k1");
     chat.reply("one");
-    chat.post("k2", { speaker: "bob", wantsReply: false });
+    chat.post("k2", { speaker: sealed("bob"), wantsReply: false });
     chat.finish();
     chat.post("k3", { stream: true });
     expect(chat.request).toEqual({
@@ -63,10 +63,10 @@ describe("a turn", () => {
       instructions: sealed("be brief"),
       summary: sealed("1-1 2-2"),
       messages: [
-        { role: "user", speaker: "ann", parts: [sealed("text of k1")] },
+        { role: "user", speaker: sealed("ann"), parts: [sealed("text of k1")] },
         { role: "assistant", speaker: null, parts: [sealed("one")] },
-        { role: "user", speaker: "bob", parts: [sealed("text of k2")] },
-        { role: "user", speaker: "ann", parts: [sealed("text of k3")] },
+        { role: "user", speaker: sealed("bob"), parts: [sealed("text of k2")] },
+        { role: "user", speaker: sealed("ann"), parts: [sealed("text of k3")] },
       ],
       temperature: 0.7,
       maxTokens: 1000,
@@ -88,7 +88,7 @@ describe("a turn", () => {
     expect(chat.tells).toMatchObject([{ command: "take", body: { turn: 1, messages: 1 } }]);
     expect(outcomeOf(chat.post("k1", { wantsReply: false }))).toEqual({ ...stored, isRepeat: true });
     expect(chat.post("k2", { role: "assistant" }).answers).toEqual(refusedWith("validation_failed"));
-    chat.post("k3", { wantsReply: false, role: "assistant", speaker: "bot" });
+    chat.post("k3", { wantsReply: false, role: "assistant", speaker: sealed("bot") });
     chat.post("k4");
     expect(chat.request.messages.map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
     expect(viewOf(chat)).toMatchObject({ value: { turns: 3, messages: 3, isReplying: true, replyId: "r3-1", queued: 0 } });
@@ -155,7 +155,13 @@ describe("repeats (L3)", () => {
   it("another body under the same id is key_reused, without an id nothing is posted", () => {
     const chat = Chat.opened();
     chat.post("k1");
-    for (const changed of [{ text: sealed("other") }, { wantsReply: false }, { speaker: "bob" }, { onBusy: "reject" }]) {
+    for (const changed of [
+      { text: sealed("other") },
+      { wantsReply: false },
+      { speaker: sealed("bob") },
+      { speaker: null },
+      { onBusy: "reject" },
+    ]) {
       expect(chat.post("k1", changed).answers).toEqual(refusedWith("key_reused"));
     }
     expect(chat.command("regenerate", { replyId: "r1-1" }, "k1").answers).toEqual(refusedWith("key_reused"));

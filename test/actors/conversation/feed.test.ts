@@ -31,14 +31,14 @@ describe("feed rows", () => {
     expect(found?.rows.map(({ message }) => message?.role)).toEqual([undefined, "user", undefined, undefined, "assistant"]);
     expect(found?.rows[1]).toEqual({
       kind: "posted",
-      data: { messageId: "m1", turn: 1, role: "user", speaker: "Ann", text: "s1.question-1", chars: 13, wantsReply: true },
-      message: { messageId: "m1", turn: 1, role: "user", speaker: "Ann", parts: ["s1.question-1"], chars: 13, status: "complete" },
+      data: { messageId: "m1", turn: 1, role: "user", speaker: "s1.Ann", text: "s1.question-1", chars: 13, wantsReply: true },
+      message: { messageId: "m1", turn: 1, role: "user", speaker: "s1.Ann", parts: ["s1.question-1"], chars: 13, status: "complete" },
     });
     expect(found?.rows[4]?.message).toEqual({
       messageId: "r1",
       turn: 1,
       role: "assistant",
-      speaker: "assistant",
+      speaker: null,
       parts: ["s1.answer-r1"],
       chars: 6,
       status: "complete",

@@ -67,7 +67,7 @@ const post = (kit: Kit, id: string, key: string, more: { readonly wantsReply?: b
   kit
     .entity(conversation, id)
     .ask.post(
-      { messageId: `m-${key}`, speaker: "ann", text: sealed(`text of ${key}`), chars: 9, wantsReply: true, ...more },
+      { messageId: `m-${key}`, speaker: sealed("ann"), text: sealed(`text of ${key}`), chars: 9, wantsReply: true, ...more },
       { id: key, timeoutMs: 500_000 },
     );
 const statusesOf = (answers: ReadonlyArray<Answer<PostReply>>) => answers.map((answer) => (answer.ok ? answer.value.status : answer.code));

@@ -18,7 +18,7 @@ const BODY: Json = {
   replyId: "r",
   instructions: null,
   summary: null,
-  messages: [{ role: "user", speaker: "user", parts: ["a private word"] }],
+  messages: [{ role: "user", speaker: null, parts: ["a private word"] }],
   temperature: 0.7,
   maxTokens: 1_000,
   stream: false,

@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 const said = (turn: number): readonly SealedTurnText[] => [
-  { turn, role: "user", speaker: "Anna", parts: [`sealed:ques`, `sealed:tion ${turn}`] },
+  { turn, role: "user", speaker: "sealed:Anna", parts: [`sealed:ques`, `sealed:tion ${turn}`] },
   { turn, role: "assistant", speaker: null, parts: [`sealed:answer ${turn}`] },
 ];
 const allTurns: ReadTurns = async (_conversation, { fromTurn, toTurn }) =>

@@ -27,9 +27,9 @@ const BODY = {
   instructions: "<c i>Be brief.",
   summary: null,
   messages: [
-    { role: "user", speaker: "Anna", parts: ["<c m1>Good ", "<c m1b>morning"] },
+    { role: "user", speaker: "<c s1>Anna", parts: ["<c m1>Good ", "<c m1b>morning"] },
     { role: "assistant", speaker: null, parts: ["<c r1>Hello"] },
-    { role: "user", speaker: "Ben", parts: ["<c m2>When is lunch?"] },
+    { role: "user", speaker: "<c s2>Ben", parts: ["<c m2>When is lunch?"] },
   ],
   temperature: 0.7,
   maxTokens: 1_000,

@@ -176,14 +176,18 @@ const filesWith = (dir: string, bytes: Buffer): readonly string[] =>
     .map(({ name }) => name);
 
 it("DESIGN 4.4, R-CON-8: no file holds a readable text at any time; after DELETE none holds its key, and the chain is whole", async () => {
-  const WORDS = ["zanzibar-instructions", "zanzibar-message", "zanzibar-partial-reply"];
+  const WORDS = ["zanzibar-instructions", "zanzibar-message", "zanzibar-partial-reply", "zanzibar-speaker"];
   const dir = folder();
   const ai = await withAi({ content: WORDS[2] ?? "" });
   const { url, system } = await started(dir, { "--ai.url": ai.url, "--log.level": "trace" });
   await open(url, "c", { instructions: WORDS[0] });
   await open(url, "other");
   await say(url, "other", "k1", "kept");
-  expect(fieldsOf(await say(url, "c", "k1", WORDS[1] ?? ""))).toMatchObject({ content: WORDS[2] });
+  const spoken = { speaker: WORDS[3] };
+  expect(fieldsOf(await say(url, "c", "k1", WORDS[1] ?? "", spoken))).toMatchObject({ content: WORDS[2] });
+  // Sealed, and used all the same: shown, and told to the model.
+  expect(itemsOf(await get(url, "/v1/conversations/c/messages")).map(({ speaker }) => speaker)).toEqual([WORDS[3], "assistant"]);
+  expect(JSON.stringify(ai.calls)).toContain(WORDS[3]);
   await summarized(url, "c", 1); // The endpoint's summary is the third word too.
   const keyOf = (id: string): Buffer => {
     const db = new Database(join(dir, "keys.db"), { readonly: true });
@@ -196,6 +200,7 @@ it("DESIGN 4.4, R-CON-8: no file holds a readable text at any time; after DELETE
   // The look itself works: the key is found while it is there, and so is the sealed text.
   expect(filesWith(dir, key)).not.toEqual([]);
   expect(filesWith(dir, Buffer.from('"text":"s1.'))).toContain("journal.db-wal");
+  expect(filesWith(dir, Buffer.from('"speaker":"s1.'))).toContain("journal.db-wal");
   for (const word of WORDS) expect([word, filesWith(dir, Buffer.from(word))]).toEqual([word, []]);
   expect((await send(url, "DELETE", "/v1/conversations/c")).status).toBe(204);
   await until("the key is destroyed", () => keyOf("c").equals(Buffer.alloc(32)));

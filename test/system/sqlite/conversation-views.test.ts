@@ -65,7 +65,7 @@ describe("conversations in the read model", () => {
     expect(shown(0, 2)).toEqual([all.slice(0, 2), true]);
     expect(shown(2, 3)).toEqual([all.slice(2), false]);
     expect(views.messages("d", { after: 0, limit: 9 }).messages).toEqual([
-      { number: 1, messageId: "m1", turn: 1, role: "user", speaker: "Ann", parts: ["s1.hi"], chars: 5, status: "complete", at: 4000 },
+      { number: 1, messageId: "m1", turn: 1, role: "user", speaker: "s1.Ann", parts: ["s1.hi"], chars: 5, status: "complete", at: 4000 },
     ]);
     expect(views.messages("nobody", { after: 0, limit: 9 })).toEqual({ messages: [], hasMore: false });
     expect(views.trialBalance()).toMatchObject({ position: 5, lines: [{ currency: "CZK", accounts: 1 }] });

@@ -16,11 +16,14 @@ export type OpenText = (parts: readonly string[]) => string | null;
 /** Pure but for what `open` does. Null when the text cannot be opened any more: the conversation was deleted meanwhile. */
 export function clientEvent(event: FeedEvent, open: OpenText): ClientEvent | null {
   if (!isJsonObject(event.data)) throw new TypeError(`event ${idOfPlace(event)} of a feed has no fields`);
-  const { text: whole, parts, ...rest } = event.data;
+  const { text: whole, parts, speaker, ...rest } = event.data;
   const at = new Date(event.at).toISOString();
   const of = { id: idOfPlace(event), event: event.kind };
   const sealed = typeof whole === "string" ? [whole] : Array.isArray(parts) ? parts.map(String) : null;
   if (sealed === null) return { ...of, data: { ...rest, at } };
   const text = open(sealed);
-  return text === null ? null : { ...of, data: { ...rest, text, at } };
+  if (text === null) return null;
+  if (speaker === undefined) return { ...of, data: { ...rest, text, at } };
+  const name = typeof speaker === "string" ? open([speaker]) : String(rest.role);
+  return name === null ? null : { ...of, data: { ...rest, speaker: name, text, at } };
 }
