@@ -21,7 +21,7 @@ interface Pending {
   readonly askedAt: number;
   readonly deadlineAt: number;
   /** Stops listening whether the caller went away; null when it cannot say so. */
-  readonly unlisten: (() => void) | null;
+  unlisten: (() => void) | null;
 }
 
 /**
@@ -205,6 +205,8 @@ export class CommandRouter {
     if (pending === undefined) return;
     this.#pending.delete(caller);
     pending.unlisten?.();
+    // As `resolve` is: a dead table of the map, once it is old, must not keep the whole request until the next full collection.
+    pending.unlisten = null;
     this.#inFlight[pending.thread] = (this.#inFlight[pending.thread] ?? 1) - 1;
     this.#tell(pending, answer);
   }
