@@ -234,7 +234,7 @@ it("import-dialogues: messages as they were said, in order, with a summary each;
     { meeting_transcripts: [{ speaker: "Łucja 🙂", content: "So we begin.\u2028Who writes the minutes?" }] },
   ];
   writeFileSync(file, talks.map((talk) => JSON.stringify(talk)).join("\n"));
-  const bad = await runCli("import-dialogues", file, "--data-dir", folder.path, "--json");
+  const bad = await runCli("import-dialogues", file, "--data-dir", folder.path, "--id-prefix", "bad-", "--json");
   expect(figuresOf(bad)).toMatchObject({ ok: false, code: "validation_failed", message: expect.stringContaining("/") });
   writeFileSync(file, talks.map((talk) => JSON.stringify(talk).replace("t/1", "t1")).join("\n"));
   const whole = { ok: true, dialogues: 2, messages: 3, empty: 1, readBack: 3, differing: 0, outOfOrder: 0, summaries: 2 };
