@@ -244,6 +244,8 @@ class Lives {
         TROUPE_SHARD_THREADS: String(1 + (life % 2)),
         TROUPE_CHECKPOINT_EVERY_ENTITIES: String([50, 200, 2_000][Math.floor(random() * 3)] ?? 50),
         TROUPE_CHECKPOINT_EVERY_MS: "50",
+        // Deaths of threads are not what this is about: on a machine that does other things a thread that got no core must not look like a dead one.
+        TROUPE_THREADS_HEARTBEAT_MS: "10000",
         TROUPE_AI_ATTEMPTS_MAX: "10",
         TROUPE_AI_BACKOFF_MS_MIN: "5",
         TROUPE_AI_BACKOFF_MS_MAX: "50",
