@@ -49,7 +49,7 @@ const COMPARED = { latest: 32, older: 32 };
 const AGAIN_RATIO = 0.05;
 const STOP_RATIO = 0.02;
 /** When no summary got any further for so long, what is missing is missing. */
-const IDLE_MS_MAX = 20_000;
+const IDLE_MS_MAX = 10_000;
 const POLL_MS = 20;
 
 /**
