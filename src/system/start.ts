@@ -7,6 +7,7 @@ import type { EffectsControl, EffectsWorkerData } from "./effects-worker.ts";
 import { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
 import { KeyRing } from "./keys/key-ring.ts";
+import { assertKeysNotLost } from "./keys/lost-keys.ts";
 import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import { openStores, storePaths } from "./sqlite/open-stores.ts";
@@ -72,6 +73,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     listener: options.onProgress ?? ((step) => log.info(step, "the start takes a while: so many records of the journal are done")),
   });
   const { meta } = openStores({ dir, ...store, onChecked: (records, of) => progress.checked(records, of) });
+  assertKeysNotLost({ dir, meta, busyTimeoutMs: journalConfig.busyTimeoutMs });
   const committed = new SharedArrayBuffer(8);
   const heartbeats = new HeartbeatWatch(config.threads);
   const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs, codeCacheDir: paths.codeCache };

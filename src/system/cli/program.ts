@@ -161,6 +161,22 @@ for, and the messages are read back and compared. Run again within 24 hours, wha
       keep(await runVerify(run, dataDir));
     });
 
+  const keys = program.command("keys").description("The keys with which the texts of conversations are sealed.");
+  keys.addHelpText("after", example("keys give-up --data-dir /srv/ledger"));
+  command(keys, "give-up", "Start anew without keys that are lost for good: the texts of all conversations stay unreadable for ever.")
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText(
+      "after",
+      `
+For a store that was restored without its keys.db, and of which no backup has it. Every conversation is then as if it had been deleted; accounts
+and all else stay as they were. Refused while a server runs on the store, and when keys.db is there.`,
+    )
+    .addHelpText("after", example("keys give-up", "keys give-up --data-dir /srv/ledger --json"))
+    .action(async ({ dataDir }: { readonly dataDir?: string }) => {
+      const { runGiveUp } = await import("./keys-command.ts");
+      keep(runGiveUp(run, dataDir));
+    });
+
   command(program, "account <id>", "Show one account: through the server that runs on the store, else from the store itself.")
     .option("--url <url>", "ask this server")
     .option("--data-dir <dir>", DATA_DIR_TEXT)

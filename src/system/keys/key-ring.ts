@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { Fault } from "../../runtime/index.ts";
 import { type Connection, checkpointWal, openConnection, sqliteCodeOf } from "../sqlite/connection.ts";
 import { assertSameStore, createFile, type FileFormat, isBlank, namingCorruption, readMeta, type StoreMeta } from "../sqlite/store-meta.ts";
@@ -22,6 +23,7 @@ const KEY_FILE: FileFormat = {
 };
 
 const DESTROYED = Buffer.alloc(KEY_BYTES);
+const OWNER_ONLY = 0o600;
 /** A commit moves the log to the file after so many pages: it is read by few, and small. */
 const WAL_PAGES = 100;
 /** Point reads by name: the upper pages of the index are at hand. */
@@ -101,6 +103,18 @@ export class KeyRing implements Disposable {
     );
   }
 
+  /**
+   * Destroys keys that were lost, in one commit: only for conversations of which the file holds none. One that has a key, or was destroyed, stays as it is.
+   * @returns how many were not there. @throws Fault `JOURNAL_UNAVAILABLE`.
+   */
+  giveUp(ids: Iterable<string>): number {
+    let count = 0;
+    this.#change(() => {
+      for (const id of ids) count += this.#sql.add.run(id, DESTROYED).changes;
+    });
+    return count;
+  }
+
   close(): void {
     this.#db.close();
   }
@@ -132,6 +146,8 @@ export class KeyRing implements Disposable {
 }
 
 function open(path: string, busyTimeoutMs: number): Connection {
+  // By the mode of the file SQLite makes its log and its index of that: nobody else may read a key, whatever the umask and the folder allow.
+  if (!existsSync(path)) closeSync(openSync(path, "a", OWNER_ONLY));
   for (let attempt = 1; ; attempt++) {
     try {
       const db = openConnection({ path, busyTimeoutMs, synchronous: "full", cacheKiB: CACHE_KIB, walAutocheckpointPages: WAL_PAGES });

@@ -47,6 +47,7 @@ export class JournalRows {
   readonly #bytesAfter: Statement<[number, number], RecordRow>;
   readonly #lastSeq: Statement<[], number | null>;
   readonly #pointAt: Statement<[number], ChainPoint>;
+  readonly #mentions: Statement<[number, Buffer], number>;
 
   /** @throws Fault `FORMAT_UNSUPPORTED`, `JOURNAL_CORRUPT`. */
   constructor(db: Connection) {
@@ -58,6 +59,14 @@ export class JournalRows {
     );
     this.#lastSeq = db.prepare<[], number | null>("SELECT max(seq) FROM records").pluck();
     this.#pointAt = db.prepare("SELECT seq, hash FROM records WHERE seq <= ? AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1");
+    this.#mentions = db
+      .prepare<[number, Buffer], number>("SELECT EXISTS(SELECT 1 FROM records WHERE seq > ? AND instr(CAST(body AS BLOB), ?) > 0)")
+      .pluck();
+  }
+
+  /** Whether a record above `after` has an entry of an entity of this type. Reads them all when there is none. */
+  hasEntity(type: string, after: number): boolean {
+    return namingCorruption(this.#path, () => this.#mentions.get(after, Buffer.from(`"entity":"${type}/`)) === 1);
   }
 
   lastSeq(): number {
@@ -178,6 +187,8 @@ export interface JournalReaderOptions {
 export interface JournalReader extends Disposable {
   readonly meta: StoreMeta;
   lastSeq(): number;
+  /** Whether a record above `after` has an entry of an entity of this type. Reads them all when there is none. */
+  hasEntity(type: string, after: number): boolean;
   /** @throws Fault `JOURNAL_CORRUPT`, `FORMAT_UNSUPPORTED`. */
   read(after: number, recordsMax: number): readonly StoredRecord[];
   /** The same with bodies as bytes; ends with the record that makes `bytesMax` full. */
@@ -194,6 +205,7 @@ export function openJournalReader(options: JournalReaderOptions): JournalReader 
     return {
       meta: rows.meta,
       lastSeq: () => rows.lastSeq(),
+      hasEntity: (type, after) => rows.hasEntity(type, after),
       read: (after, recordsMax) => rows.read(after, recordsMax),
       readBytes: (after, recordsMax, bytesMax) => rows.readBytes(after, recordsMax, bytesMax),
       close,

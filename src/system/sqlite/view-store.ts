@@ -251,11 +251,24 @@ export class SqliteViews {
 
 /** How far a view has come, or null when there is none of this store: a journal that ends before it has lost its end. */
 export function viewPositionOf(options: SqliteViewsOptions): number | null {
+  return lookInto(options, (db) => db.prepare<[], number>("SELECT seq FROM position").pluck().get() ?? null);
+}
+
+/** Position of the view and whether it has ever seen a conversation; at 0 and without any when it is to be made anew. */
+export function viewedConversations(options: SqliteViewsOptions): { readonly position: number; readonly isAny: boolean } {
+  const found = lookInto(options, (db) => ({
+    position: db.prepare<[], number>("SELECT seq FROM position").pluck().get() ?? 0,
+    isAny: db.prepare("SELECT EXISTS(SELECT 1 FROM conversations)").pluck().get() === 1,
+  }));
+  return found ?? { position: 0, isAny: false };
+}
+
+function lookInto<Found>(options: SqliteViewsOptions, look: (db: Connection) => Found): Found | null {
   try {
     const db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
     try {
       if (isBlank(db) || readMeta(db, VIEW_FILE).storeId !== options.meta.storeId) return null;
-      return db.prepare<[], number>("SELECT seq FROM position").pluck().get() ?? null;
+      return look(db);
     } finally {
       db.close();
     }
