@@ -1,5 +1,6 @@
 import { MessageChannel } from "node:worker_threads";
 import type { PlantedBug } from "../runtime/index.ts";
+import { endpointOf } from "./ai/endpoint.ts";
 import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worker.ts";
 import { type Config, poolThreadsOf, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
@@ -42,6 +43,7 @@ export interface StartOptions {
  */
 export async function startSystem(config: Config, options: StartOptions = {}): Promise<Node> {
   const log = options.log ?? openLog(config.log.level);
+  endpointOf(config.ai, process.env); // First: a start that is refused leaves nothing behind.
   const dataDir = new DataDir(config.data.dir);
   let node: Node | null = null;
   try {

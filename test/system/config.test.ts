@@ -157,3 +157,15 @@ test("a lame duck that takes all of the time for a stop is refused: nothing woul
   expect(found).toMatchObject([{ key: "shutdown.lameDuckMs", source: "--shutdown.lame-duck-ms", got: "60000" }]);
   expect(load(["--shutdown.lame-duck-ms", "59999"]).shutdown).toEqual({ deadlineMs: 60_000, lameDuckMs: 59_999 });
 });
+
+test("R-CON-6: an endpoint whose host is not allowed, or whose URL is none, is refused with the setting that says so", () => {
+  const url = "http://api.example.com/v1";
+  const site = file("ai.json", { ai: { hostsAllowed: "a.example, b.example" } });
+  expect(problemsOf(["--config", site, "--ai.url", url])).toEqual([
+    { key: "ai.hostsAllowed", source: site, got: '"a.example, b.example"', expected: "api.example.com, the host of ai.url, among them" },
+  ]);
+  expect(problemsOf([], { TROUPE_AI_URL: "http://api.example.com:99999" })).toEqual([
+    { key: "ai.url", source: "TROUPE_AI_URL", got: '"http://api.example.com:99999"', expected: "an http or https URL" },
+  ]);
+  expect(load(["--config", site, "--ai.url", "http://B.example/v1"]).ai.url).toBe("http://B.example/v1");
+});

@@ -8,21 +8,33 @@ refused.addSubnet("169.254.0.0", 16, "ipv4");
 refused.addSubnet("fe80::", 10, "ipv6");
 refused.addAddress("fd00:ec2::254", "ipv6");
 
+/** What is wrong with a setting, in the words of a refused configuration. */
+export interface HostProblem {
+  readonly key: "ai.url" | "ai.hostsAllowed";
+  readonly got: string;
+  readonly expected: string;
+}
+
+/** Why `ai.url` cannot be used; null when it can. `hosts`: `ai.hostsAllowed`. */
+export function hostProblem(url: string, hosts: string | null): HostProblem | null {
+  const parsed = URL.parse(url);
+  if (parsed === null) return { key: "ai.url", got: JSON.stringify(url), expected: "an http or https URL" };
+  if (hostsOf(parsed, hosts).includes(parsed.hostname)) return null;
+  return { key: "ai.hostsAllowed", got: JSON.stringify(hosts), expected: `${parsed.hostname}, the host of ai.url, among them` };
+}
+
 /**
  * The URL of the endpoint when its host is allowed. `hosts` is what `ai.hostsAllowed` says: names or addresses without port, separated by commas;
  * null allows the URL's own host alone. @throws Fault `CONFIG_INVALID`.
  */
 export function allowedUrl(url: string, hosts: string | null): URL {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (cause) {
-    throw new Fault("CONFIG_INVALID", `ai.url is ${JSON.stringify(url)}; expected an http or https URL`, { cause });
-  }
-  const allowed = hosts === null ? [parsed.hostname] : hosts.split(",").map((host) => host.trim().toLowerCase());
-  if (allowed.includes(parsed.hostname)) return parsed;
-  throw new Fault("CONFIG_INVALID", `the host of ai.url is ${parsed.hostname}; ai.hostsAllowed allows ${allowed.join(", ")}`);
+  const problem = hostProblem(url, hosts);
+  if (problem === null) return new URL(url);
+  throw new Fault("CONFIG_INVALID", `${problem.key} is ${problem.got}; expected ${problem.expected}`);
 }
+
+const hostsOf = ({ hostname }: URL, hosts: string | null): readonly string[] =>
+  hosts === null ? [hostname] : hosts.split(",").map((host) => host.trim().toLowerCase());
 
 export function isRefusedAddress(address: string): boolean {
   const [bare = ""] = address.split("%"); // The zone of a link-local address.

@@ -7,8 +7,8 @@ import { Secret } from "./secret.ts";
  * @throws Fault `CONFIG_INVALID` when it is not there or cannot be sent in a header. The text never is in the error.
  */
 export function apiKeyOf({ keyFile, keyEnv }: Pick<Config["ai"], "keyFile" | "keyEnv">, env: NodeJS.ProcessEnv): Secret | null {
-  if (keyFile !== null) return checked(fileText(keyFile), `the file of ai.keyFile, ${keyFile},`);
-  if (keyEnv !== null) return checked(env[keyEnv] ?? "", `the variable of ai.keyEnv, ${keyEnv},`);
+  if (keyFile !== null) return checked(fileText(keyFile), `ai.keyFile: the file ${keyFile}`);
+  if (keyEnv !== null) return checked(env[keyEnv] ?? "", `ai.keyEnv: the variable ${keyEnv} of the environment`);
   return null;
 }
 
@@ -16,7 +16,8 @@ function fileText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new Fault("CONFIG_INVALID", `the file of ai.keyFile, ${path}, cannot be read`, { cause });
+    const why = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+    throw new Fault("CONFIG_INVALID", `ai.keyFile: the file ${path} cannot be read (${why}); ${EXPECTED}`, { cause });
   }
 }
 
@@ -24,5 +25,7 @@ function checked(text: string, where: string): Secret {
   const key = text.trim(); // Files end with a line feed.
   if (/^[\x21-\x7e]{1,4096}$/.test(key)) return new Secret(key);
   const what = key === "" ? "holds no key" : "holds what is no key";
-  throw new Fault("CONFIG_INVALID", `${where} ${what}; expected 1 to 4096 printable characters without spaces`);
+  throw new Fault("CONFIG_INVALID", `${where} ${what}; ${EXPECTED}`);
 }
+
+const EXPECTED = "expected the endpoint's key: 1 to 4096 printable characters without spaces";

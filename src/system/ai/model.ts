@@ -1,7 +1,6 @@
 import type { Config } from "../config/config.ts";
-import { allowedUrl } from "./allowed-hosts.ts";
-import { apiKeyOf } from "./api-key.ts";
 import { ChatClient } from "./chat-client.ts";
+import { endpointOf } from "./endpoint.ts";
 import { LocalReplier } from "./local-replier.ts";
 import { RemoteReplier } from "./remote-replier.ts";
 import type { Replier } from "./replier.ts";
@@ -15,10 +14,11 @@ export interface Model extends AsyncDisposable {
 
 /** @throws Fault `CONFIG_INVALID` when the URL is not allowed or the key is not there. */
 export function openModel(ai: Config["ai"], env: NodeJS.ProcessEnv): Model {
-  if (ai.url === null) {
+  const endpoint = endpointOf(ai, env);
+  if (endpoint === null) {
     return { replier: new LocalReplier({ wordMs: ai.localWordMs }), client: null, [Symbol.asyncDispose]: async () => undefined };
   }
-  const client = new ChatClient({ url: allowedUrl(ai.url, ai.hostsAllowed), model: ai.model, key: apiKeyOf(ai, env), limits: ai });
+  const client = new ChatClient({ ...endpoint, model: ai.model, limits: ai });
   const replier = new RemoteReplier({ client, promptCharsMax: ai.promptCharsMax });
   return { replier, client, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
 }

@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { hostProblem } from "../ai/allowed-hosts.ts";
 import { type Config, configSchema, type SettingMeta } from "./schema.ts";
 
 export type { Config } from "./schema.ts";
@@ -41,6 +42,10 @@ export class ConfigError extends Error {
 type Sources = { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string };
 type Given = { readonly value: unknown; readonly source: string };
 type Found = { readonly values: Map<string, Given>; readonly problems: ConfigProblem[] };
+
+/** Where the endpoint's key is written by mistake, or as part of a URL: a value that is refused is not repeated in words that are logged (TRAPS 46). */
+const HIDDEN_KEYS: ReadonlySet<string> = new Set(["ai.url", "ai.keyEnv", "ai.keyFile"]);
+const HIDDEN = "what is not shown here, because it may hold a key";
 
 const defaultFile = fileURLToPath(new URL("../../../config/default.json", import.meta.url));
 /** Variables with our prefix that are not settings of the service. */
@@ -82,6 +87,8 @@ export function loadConfig({ argv, env, cwd }: Sources): Config {
   const config = built(found.values);
   if (config.journal.synchronous !== "full" && !config.journal.unsafe) found.problems.push(unsafeProblem(config, found.values));
   if (config.shutdown.lameDuckMs >= config.shutdown.deadlineMs) found.problems.push(lameDuckProblem(config, found.values));
+  const host = config.ai.url === null ? null : hostProblem(config.ai.url, config.ai.hostsAllowed);
+  if (host !== null) found.problems.push({ ...host, source: sourceOf(host.key, found.values) });
   if (found.problems.length > 0) throw new ConfigError(found.problems);
   return config;
 }
@@ -209,7 +216,8 @@ function add(key: string, given: Given, { values, problems }: Found): void {
   const leaf = leaves.get(key);
   if (leaf === undefined) problems.push(unknown(key, given.source));
   else if (leaf.safeParse(given.value).success) values.set(key, given);
-  else problems.push({ key, source: given.source, got: shown(given.value), expected: metaOf(leaf).allowed });
+  else
+    problems.push({ key, source: given.source, got: HIDDEN_KEYS.has(key) ? HIDDEN : shown(given.value), expected: metaOf(leaf).allowed });
 }
 
 function built(values: ReadonlyMap<string, Given>): Config {
@@ -223,14 +231,16 @@ function built(values: ReadonlyMap<string, Given>): Config {
 function unsafeProblem(config: Config, values: ReadonlyMap<string, Given>): ConfigProblem {
   const key = "journal.synchronous";
   const expected = '"full", or journal.unsafe set to true: "normal" loses acknowledged work in a power cut';
-  return { key, source: values.get(key)?.source ?? "the defaults", got: shown(config.journal.synchronous), expected };
+  return { key, source: sourceOf(key, values), got: shown(config.journal.synchronous), expected };
 }
 
 function lameDuckProblem(config: Config, values: ReadonlyMap<string, Given>): ConfigProblem {
   const key = "shutdown.lameDuckMs";
   const expected = `less than shutdown.deadlineMs (${config.shutdown.deadlineMs}), of which it is a part: the rest is for the work that was accepted`;
-  return { key, source: values.get(key)?.source ?? "the defaults", got: shown(config.shutdown.lameDuckMs), expected };
+  return { key, source: sourceOf(key, values), got: shown(config.shutdown.lameDuckMs), expected };
 }
+
+const sourceOf = (key: string, values: ReadonlyMap<string, Given>): string => values.get(key)?.source ?? "the defaults";
 
 function unknown(name: string, source: string): ConfigProblem {
   return { key: name, source, got: "an unknown name", expected: "a setting of docs/configuration.md" };

@@ -23,9 +23,10 @@ describe("where conversations may go", () => {
     expect(allowedUrl("https://api.example.com/v1", null).href).toBe("https://api.example.com/v1");
     expect(allowedUrl("https://API.example.com/v1", "other.example, api.example.com").hostname).toBe("api.example.com");
     expect(() => allowedUrl("https://evil.example/v1", "api.example.com")).toThrow(
-      "the host of ai.url is evil.example; ai.hostsAllowed allows api.example.com",
+      'ai.hostsAllowed is "api.example.com"; expected evil.example, the host of ai.url, among them',
     );
-    expect(() => openModel(load("--ai.url", "http://evil.example", "--ai.hosts-allowed", "a.example"), {})).toThrow("allows a.example");
+    const evil = { ...load(), url: "http://evil.example", hostsAllowed: "a.example" };
+    expect(() => openModel(evil, {})).toThrow('ai.hostsAllowed is "a.example"');
   });
 
   it.each(["ftp://a.example", "http://user:secret@a.example", "http://a.example/?x=1", "http://a.example/#x", "a.example"])(
@@ -95,7 +96,7 @@ describe("the key", () => {
         return inspect(error);
       }
     };
-    expect(refusal("--ai.key-env", "NO_KEY")).toContain("the variable of ai.keyEnv, NO_KEY, holds no key");
+    expect(refusal("--ai.key-env", "NO_KEY")).toContain("ai.keyEnv: the variable NO_KEY of the environment holds no key");
     expect(refusal("--ai.key-env", "ODD_KEY")).toContain("holds what is no key");
     expect(refusal("--ai.key-env", "ODD_KEY")).not.toContain("sk one");
     expect(refusal("--ai.key-file", join(folder, "gone"))).toContain("cannot be read");
