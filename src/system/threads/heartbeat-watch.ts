@@ -11,6 +11,8 @@ export interface WatchedThread {
 interface Watched {
   readonly thread: WatchedThread;
   beats: number;
+  /** It has loaded its modules, and has beaten after that. */
+  isUp: boolean;
   /** When it was last seen to have made progress. */
   seenMs: number;
 }
@@ -25,7 +27,8 @@ export interface HeartbeatWatchOptions {
  * Notices threads that make no progress (DESIGN 4.3): looks at every heartbeat four times within `heartbeatMs`, and ends the thread whose has
  * stood still for that long. Its successor recovers as after any death.
  *
- * K1. A thread that has not beaten yet is starting: it has `START_MS_MAX` to load its modules.
+ * K1. A thread is starting until it has loaded its modules and has beaten once after that: between two of its beats it has `START_MS_MAX`. It beats
+ *     before it loads them, and a module that is being compiled on a machine that does other things lets nothing else run.
  * K2. A thread in a call to the disk is waited for.
  * K3. Who was not there cannot judge: after the main thread itself was late by more than a look (a process that was stopped, a laptop that
  *     slept, a starved core) every thread gets its full time again.
@@ -49,7 +52,7 @@ export class HeartbeatWatch {
 
   /** Begins to watch; the answer ends it. */
   watch(thread: WatchedThread): () => void {
-    const watched = { thread, beats: 0, seenMs: this.#nowMs() };
+    const watched = { thread, beats: 0, isUp: false, seenMs: this.#nowMs() };
     this.#watched.add(watched);
     return () => void this.#watched.delete(watched);
   }
@@ -59,8 +62,7 @@ export class HeartbeatWatch {
     const nowMs = this.#nowMs();
     return [...this.#watched]
       .filter(
-        (watched) =>
-          watched.beats > 0 && nowMs - watched.seenMs > this.#heartbeatMs / 2 && !lookAtHeartbeat(watched.thread.heartbeat).isInCall,
+        (watched) => watched.isUp && nowMs - watched.seenMs > this.#heartbeatMs / 2 && !lookAtHeartbeat(watched.thread.heartbeat).isInCall,
       )
       .map(({ thread, seenMs }) => ({ name: thread.name, forMs: nowMs - seenMs }));
   }
@@ -71,7 +73,8 @@ export class HeartbeatWatch {
     const wasAway = nowMs - this.#lookedMs > 2 * this.everyMs;
     this.#lookedMs = nowMs;
     for (const watched of this.#watched) {
-      const { beats, isInCall } = lookAtHeartbeat(watched.thread.heartbeat);
+      const { beats, isInCall, isUp } = lookAtHeartbeat(watched.thread.heartbeat);
+      watched.isUp ||= isUp;
       if (beats !== watched.beats || isInCall || wasAway) {
         watched.beats = beats;
         watched.seenMs = nowMs;
@@ -80,10 +83,10 @@ export class HeartbeatWatch {
   }
 
   #judge(watched: Watched, forMs: number): void {
-    const msMax = watched.beats === 0 ? START_MS_MAX : this.#heartbeatMs;
+    const msMax = watched.isUp ? this.#heartbeatMs : START_MS_MAX;
     if (forMs < msMax) return;
     this.#watched.delete(watched);
-    const what = watched.beats === 0 ? "it had not begun to run" : "no heartbeat";
+    const what = watched.isUp ? "no heartbeat" : "it did not get on with its start";
     watched.thread.end(`${what} for ${Math.round(forMs)} ms (threads.heartbeatMs is ${this.#heartbeatMs})`);
   }
 

@@ -3,7 +3,7 @@ import { workerData } from "node:worker_threads";
 
 /** What `WorkerThread` gives to each thread besides its own data. */
 export interface HeartbeatData {
-  /** Three Int32: beats, whether the thread is in a call that nothing can cut short, and whether all its modules are there. */
+  /** Three Int32: beats, whether the thread is in a call that nothing can cut short, and the beats from which on all its modules are there (0 = they are not). */
   readonly heartbeat: SharedArrayBuffer;
   readonly heartbeatEveryMs: number;
 }
@@ -21,10 +21,13 @@ export interface HeartbeatLook {
   readonly beats: number;
   readonly isInCall: boolean;
   readonly isLoaded: boolean;
+  /** It has beaten since they were loaded. */
+  readonly isUp: boolean;
 }
 export function lookAtHeartbeat(memory: SharedArrayBuffer): HeartbeatLook {
   const words = new Int32Array(memory);
-  return { beats: Atomics.load(words, BEATS), isInCall: Atomics.load(words, IN_CALL) > 0, isLoaded: Atomics.load(words, LOADED) > 0 };
+  const [beats, loadedAt] = [Atomics.load(words, BEATS), Atomics.load(words, LOADED)];
+  return { beats, isInCall: Atomics.load(words, IN_CALL) > 0, isLoaded: loadedAt > 0, isUp: loadedAt > 0 && beats >= loadedAt };
 }
 
 /**
@@ -41,8 +44,9 @@ export class Heartbeat {
     // In a turn of its own: then the loader has returned, also from modules with a top-level await.
     const loaded = (): void =>
       void setImmediate(() => {
-        Atomics.store(words, LOADED, 1);
+        Atomics.store(words, LOADED, Atomics.load(words, BEATS) + 1);
         flushCompileCache(); // At its end would be too late: it may live as long as the process.
+        this.beat();
       });
     if (loading === null) loaded();
     else loading.then(loaded, loaded);

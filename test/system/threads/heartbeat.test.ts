@@ -1,5 +1,5 @@
 /** A thread without progress is noticed and ended, and no other one (DESIGN 4.3): by a clock of the test, and with real threads and processes. */
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { Heartbeat, heartbeatMemory, lookAtHeartbeat } from "../../../src/system/threads/heartbeat.ts";
 import { HeartbeatWatch } from "../../../src/system/threads/heartbeat-watch.ts";
@@ -23,9 +23,16 @@ describe("a watch with a clock of the test", () => {
     const ended: string[] = [];
     const memory = heartbeatMemory();
     watch.watch({ name: "shard-0", heartbeat: memory, end: (reason) => void ended.push(reason) });
-    const begin = (): Heartbeat => {
-      const heart = new Heartbeat({ heartbeat: memory, heartbeatEveryMs: 3_600_000 });
+    const load = (loading: Promise<unknown> | null = null): Heartbeat => {
+      const heart = new Heartbeat({ heartbeat: memory, heartbeatEveryMs: 3_600_000 }, loading);
       closing.push(() => heart.close());
+      return heart;
+    };
+    /** It has loaded its modules, and was seen to have beaten after that. */
+    const begin = async (): Promise<Heartbeat> => {
+      const heart = load();
+      await turn();
+      watch.look();
       return heart;
     };
     closing.push(() => watch.close());
@@ -37,12 +44,12 @@ describe("a watch with a clock of the test", () => {
         watch.look();
       }
     };
-    return { watch, ended, begin, looks, clock };
+    return { watch, ended, load, begin, looks, clock, memory };
   }
 
-  it("one that beats, however rarely within the time, is left alone; one that stands still is named, then ended, once", () => {
+  it("one that beats, however rarely within the time, is left alone; one that stands still is named, then ended, once", async () => {
     const { watch, ended, begin, looks } = watched();
-    const heart = begin();
+    const heart = await begin();
     looks(1);
     for (let round = 0; round < 5; round++) {
       looks(2);
@@ -65,12 +72,30 @@ describe("a watch with a clock of the test", () => {
     looks(119);
     expect(ended).toEqual([]);
     looks(1);
-    expect(ended).toEqual(["it had not begun to run for 60000 ms (threads.heartbeatMs is 2000)"]);
+    expect(ended).toEqual(["it did not get on with its start for 60000 ms (threads.heartbeatMs is 2000)"]);
   });
 
-  it("K2: a call to the disk is waited for, and counts as progress when it is over", () => {
+  it("K1: nor is it over with the beat before its modules are loaded, but with the first one after", async () => {
+    const { watch, ended, load, looks, memory } = watched();
+    const loading = Promise.withResolvers<void>();
+    const heart = load(loading.promise);
+    looks(15);
+    heart.beat(); // A module with a top-level await lets others run.
+    looks(100);
+    expect([ended, watch.late]).toEqual([[], []]);
+    loading.resolve();
+    await turn();
+    await turn(); // One for the promise, one for the turn of its own.
+    expect(lookAtHeartbeat(memory).isUp).toBe(true);
+    looks(4);
+    expect(ended).toEqual([]);
+    looks(1);
+    expect(ended).toEqual(["no heartbeat for 2000 ms (threads.heartbeatMs is 2000)"]);
+  });
+
+  it("K2: a call to the disk is waited for, and counts as progress when it is over", async () => {
     const { watch, ended, begin, looks } = watched();
-    const heart = begin();
+    const heart = await begin();
     looks(1);
     heart.during(() => looks(100));
     expect([ended, watch.late]).toEqual([[], []]);
@@ -81,8 +106,6 @@ describe("a watch with a clock of the test", () => {
   });
 
   it("K2: a call that throws is over too", () => {
-    const { begin } = watched();
-    const heart = begin();
     const memory = heartbeatMemory();
     const other = new Heartbeat({ heartbeat: memory, heartbeatEveryMs: 3_600_000 });
     closing.push(() => other.close());
@@ -92,13 +115,12 @@ describe("a watch with a clock of the test", () => {
       }),
     ).toThrow("disk full");
     expect(lookAtHeartbeat(memory).isInCall).toBe(false);
-    heart.close();
   });
 
-  it("K3: after the main thread was away itself, every thread gets its full time again", () => {
+  it("K3: after the main thread was away itself, every thread gets its full time again", async () => {
     const { watch, ended, begin, looks, clock } = watched();
-    begin();
-    looks(4);
+    await begin();
+    looks(3);
     clock.nowMs += 3_600_000; // The laptop slept.
     watch.look();
     expect(ended).toEqual([]);
