@@ -2,7 +2,9 @@
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
 import { type FromPerformer, Performer, type PortDefinition, policyOf, type ToPerformer, unreachable } from "../runtime/index.ts";
 import { attempt } from "./effects/attempt.ts";
+import { type AttemptMemory, AttemptNotes } from "./effects/attempt-notes.ts";
 import { ConversationPorts, type ConversationPortsOptions } from "./effects/conversation-ports.ts";
+import type { LossesBefore } from "./effects/lost-attempts.ts";
 import { OutcomePort } from "./effects/outcome-port.ts";
 import { loadModules } from "./loaded-modules.ts";
 import { type HopLog, openHopLog } from "./observe/hop-log.ts";
@@ -22,6 +24,9 @@ export interface EffectsWorkerData {
   readonly conversations: ConversationPortsOptions;
   /** Gets the name of a port that an open effect is for and no module defines. */
   readonly reportPort: MessagePort;
+  /** Of this thread alone: see `AttemptNotes`. */
+  readonly attempts: AttemptMemory;
+  readonly before: LossesBefore;
   readonly logLevel: LogLevel;
 }
 
@@ -30,7 +35,7 @@ export type EffectsControl = ReturnType<typeof controlOfEffects>;
 if (parentPort === null) throw new Error("effects-worker.ts runs as a worker thread");
 exposeControl(parentPort, controlOfEffects(workerData as EffectsWorkerData));
 
-function controlOfEffects({ modules, pool: limits, conversations, reportPort, logLevel }: EffectsWorkerData) {
+function controlOfEffects({ modules, pool: limits, conversations, reportPort, attempts, before, logLevel }: EffectsWorkerData) {
   const loaded = loadModules(modules);
   loaded.catch(() => undefined); // `start` tells of it.
   Heartbeat.ofThisThread(loaded);
@@ -42,6 +47,7 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, lo
     ...limits,
   });
   const builtIn = new ConversationPorts(conversations);
+  const notes = new AttemptNotes(attempts);
   const lag = new LoopLag();
   let hops: HopLog | null = null;
   let started: Performer | null = null;
@@ -70,7 +76,9 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, lo
     async start(): Promise<void> {
       const { ports } = await loaded;
       hops = await openHopLog(logLevel, "effects");
+      notes.watchEnd();
       started = new Performer({
+        ...before,
         storeId: conversations.meta.storeId,
         definitions: [...ports.values(), ...builtIn.definitions()].map((port) => bounded(port, limits.taskMsMax)),
         ports: {
@@ -84,8 +92,13 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, lo
           begin: (port, request, settle, progress) => {
             if (port.kind === "compute") return pool.run({ port: port.name, request } satisfies PoolTask, settle);
             const controller = new AbortController();
-            void attempt(port, request, controller, progress).then(settle);
-            return (why) => controller.abort(why);
+            const noted = { port: port.name, id: request.id, attempt: request.attempt };
+            const [result, over] = notes.begin(noted, () => attempt(port, request, controller, progress));
+            void result.then(settle).finally(over);
+            return (why) => {
+              controller.abort(why);
+              over();
+            };
           },
           unknownPort: (name) => reportPort.postMessage(name),
         },

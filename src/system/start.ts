@@ -4,6 +4,7 @@ import { endpointOf } from "./ai/endpoint.ts";
 import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worker.ts";
 import { type Config, poolThreadsOf, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
+import { LostAttempts } from "./effects/lost-attempts.ts";
 import type { EffectsControl, EffectsWorkerData } from "./effects-worker.ts";
 import { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
@@ -157,6 +158,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     onRunning: () => feeds.tellAll(),
   });
   const modules = (options.modules ?? []).map(({ href }) => href);
+  const losses = new LostAttempts();
   const effects: ThreadComponent<EffectsControl> = new ThreadComponent({
     type: "effects-thread",
     heartbeats,
@@ -182,6 +184,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
             conversation: config.conversation,
           },
           reportPort: report.port2,
+          ...losses.next(),
           logLevel: config.log.level,
         } satisfies EffectsWorkerData,
         transfer: [report.port2],
@@ -189,6 +192,11 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     },
     open: (worker) => worker.call.start(),
     onRunning: () => shards.performerRuns(),
+    onEnded: (reason) => {
+      const ports = losses.ended(reason);
+      if (ports.length > 0)
+        log.warn({ ports, reason }, "attempts of these ports were under way in the thread that ended; they have failed");
+    },
   });
   const threadCount = Math.min(shardThreadsOf(config), shard.count);
   const router = new CommandRouter({ threadCount, commandsMax: shard.commandsMax });

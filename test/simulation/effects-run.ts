@@ -7,6 +7,7 @@ import {
   DEFAULT_BREAKER,
   type Entry,
   type FromPerformer,
+  type LostAttempt,
   type OpenedEffect,
   type PerformEffect,
   Performer,
@@ -115,6 +116,9 @@ class EffectsScenario implements Scenario {
   #deadLetters = 0;
   #replays = 0;
   #simulation: Simulation | null = null;
+  /** By id: attempts that have begun and are not settled. */
+  readonly #underWay = new Map<string, number>();
+  #lost: readonly LostAttempt[] = [];
   #told = 0;
   #count = 0;
 
@@ -202,6 +206,7 @@ class EffectsScenario implements Scenario {
     }
     this.#simulation = simulation;
     const performer = new Performer({
+      lost: this.#lost,
       storeId: STORE,
       definitions: this.#ports,
       ports: {
@@ -211,17 +216,25 @@ class EffectsScenario implements Scenario {
         timer: (delayMs, run) => simulation.clock.timer(delayMs, run),
         begin: (_port, request, settle) => {
           const { id, attempt } = request;
+          const settled: typeof settle = (result) => {
+            this.#underWay.delete(id);
+            settle(result);
+          };
           const shard = Number(id.slice(0, id.indexOf(".")));
           this.#checkCall(id);
+          this.#underWay.set(id, attempt);
           const key = this.#bug === "key-by-attempt" ? `${request.key}.${attempt}` : request.key;
           const abort = this.#upstream.call(
             simulation,
             { ...request, key },
-            { settle, during: () => this.#reach("during the call", shard), told: () => this.#reach("after the result", shard) },
+            { settle: settled, during: () => this.#reach("during the call", shard), told: () => this.#reach("after the result", shard) },
           );
           // Not from inside: a performer that dies has begun the attempt.
           simulation.clock.after(0, () => this.#reach("before the call", shard));
-          return () => abort();
+          return () => {
+            this.#underWay.delete(id);
+            abort();
+          };
         },
         unknownPort: (name) => this.#stage.tell(`an effect was handed out for the port ${name}, which there never was`),
       },
@@ -234,7 +247,12 @@ class EffectsScenario implements Scenario {
         }),
       cancel: (ids) => performer.cancel(ids),
       credit: (credits) => performer.credit(credits),
-      close: () => performer.close(),
+      close: () => {
+        // P4: its successor is told what was under way, or nothing when all of the process ended.
+        const lost = this.#random.chance(0.7) ? [...this.#underWay] : [];
+        this.#lost = lost.map(([id, attempt]) => ({ id, attempt, error: "its thread ended", isPoison: this.#random.chance(0.1) }));
+        performer.close();
+      },
     };
   }
 

@@ -1,5 +1,5 @@
 import { nextDelayMs } from "../kernel/backoff.ts";
-import type { EffectOutcome, PerformEffect, ProgressCredit } from "../kernel/effect-protocol.ts";
+import type { EffectOutcome, LostAttempt, PerformEffect, ProgressCredit } from "../kernel/effect-protocol.ts";
 import { unreachable } from "../kernel/json.ts";
 import { type Admission, type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
 import type { AttemptResult, PerformerPorts, Tell } from "./performer-ports.ts";
@@ -50,12 +50,21 @@ export class Bulkhead {
   #isLeaving = false;
   /** How long an attempt takes, smoothed: by it is judged when a full queue has room again. */
   #usualMs = 0;
+  /** No attempt begins before. */
+  readonly #restsUntilMs: number;
 
-  constructor(options: { readonly storeId: string; readonly definition: PortDefinition; readonly ports: PerformerPorts }) {
+  constructor(options: {
+    readonly storeId: string;
+    readonly definition: PortDefinition;
+    readonly ports: PerformerPorts;
+    /** So long no attempt begins. */
+    readonly restMs: number;
+  }) {
     this.#storeId = options.storeId;
     this.#definition = options.definition;
     this.#policy = policyOf(options.definition);
     this.#ports = options.ports;
+    this.#restsUntilMs = options.ports.monotonicMs() + options.restMs;
     this.#breaker = this.#policy.breaker === null ? null : new CircuitBreaker(this.#policy.breaker);
   }
 
@@ -84,6 +93,21 @@ export class Bulkhead {
     if (this.#running < this.#policy.concurrencyMax) this.#begin(flight);
     else if (this.#queue.size < this.#policy.queueMax) this.#queue.set(effect.id, flight);
     else this.#end(flight, { kind: "postponed", reason: `the port ${effect.to} has no room`, afterMs: this.#roomAfterMs() });
+  }
+
+  /**
+   * P4. One that told progress has a higher number by now (X4), so that its loss is counted already. What is told here makes a dead letter at the third loss
+   * at the earliest, whatever the policy says: it may have been under way beside the one that ended the thread.
+   */
+  lost(effect: PerformEffect, { attempt, error, isPoison }: LostAttempt, tell: Tell): void {
+    const failure = { error, status: 0, isRetryable: true, retryAfterMs: null, code: "UPSTREAM_BAD_RESPONSE" } as const;
+    const number = Math.min(attempt, effect.attempt);
+    const judged: EffectOutcome = isPoison
+      ? { kind: "dead", code: failure.code, error: `it is not done again: ${error}` }
+      : this.#judged({ ...effect, attempt: number }, failure, Math.max(this.#policy.attemptsMax, LOSSES_MAX));
+    const isCounted = judged.kind === "failed" && effect.attempt > number;
+    const outcome: EffectOutcome = isCounted ? { kind: "postponed", reason: error, afterMs: judged.afterMs } : judged;
+    this.#end({ effect, tell, attempt: null }, outcome);
   }
 
   cancel(id: string): void {
@@ -127,6 +151,11 @@ export class Bulkhead {
       return this.#end(flight, { kind: "dead", code: "UPSTREAM_TIMEOUT", error });
     }
     const nowMs = this.#ports.monotonicMs();
+    if (nowMs < this.#restsUntilMs) {
+      const afterMs = Math.min(this.#restsUntilMs - nowMs + this.#ports.random() * this.#policy.backoffMsMin, leftMs);
+      const reason = `the port ${effect.to} has ended its thread and rests`;
+      return this.#end(flight, { kind: "postponed", reason, afterMs: Math.ceil(afterMs) });
+    }
     const admitted = this.#breaker?.admit(nowMs) ?? null;
     if (admitted?.ok === false) {
       // Drawn on top, so that all that waited does not come in one instant; but not beyond the deadline, which must be told in time.
@@ -187,8 +216,12 @@ export class Bulkhead {
     }
   }
 
-  #judged({ attempt, openedAt }: PerformEffect, { error, isRetryable, retryAfterMs, code }: AttemptFailure): EffectOutcome {
-    const { attemptsMax, deadlineMs } = this.#policy;
+  #judged(
+    { attempt, openedAt }: PerformEffect,
+    { error, isRetryable, retryAfterMs, code }: AttemptFailure,
+    attemptsMax = this.#policy.attemptsMax,
+  ): EffectOutcome {
+    const { deadlineMs } = this.#policy;
     if (!isRetryable) return { kind: "refused", code, detail: error };
     if (attempt >= attemptsMax) return { kind: "dead", code, error: `attempt ${attempt} of ${attemptsMax} failed: ${error}` };
     const afterMs = Math.ceil(Math.max(nextDelayMs(this.#policy, attempt, this.#ports.random()), retryAfterMs ?? 0));
@@ -233,5 +266,7 @@ export class Bulkhead {
   }
 }
 
+/** The number of deaths after which DESIGN 4.3 calls a message poison. */
+const LOSSES_MAX = 3;
 /** Weight of the last attempt in what is usual. */
 const USUAL_SHARE = 0.2;

@@ -1,4 +1,4 @@
-import type { EffectOutcome, PerformEffect, ProgressCredit } from "../kernel/effect-protocol.ts";
+import type { EffectOutcome, LostAttempt, PerformEffect, ProgressCredit } from "../kernel/effect-protocol.ts";
 import { Bulkhead, type BulkheadFigures } from "./bulkhead.ts";
 import type { PerformerPorts, Tell } from "./performer-ports.ts";
 import type { PortDefinition } from "./port-definition.ts";
@@ -8,6 +8,10 @@ export interface PerformerOptions {
   readonly storeId: string;
   readonly definitions: Iterable<PortDefinition>;
   readonly ports: PerformerPorts;
+  /** What the last performer had under way when its thread ended by itself; none when absent. */
+  readonly lost?: readonly LostAttempt[];
+  /** Milliseconds for which a port rests, by its name: it has ended its thread too often of late. */
+  readonly rests?: ReadonlyMap<string, number>;
 }
 
 /**
@@ -20,17 +24,26 @@ export interface PerformerOptions {
  * P2. A cancelled attempt tells no outcome and counts neither as success nor as failure.
  * P3. Whatever is handed out is told once: done, refused, failed, postponed or dead; unless it was cancelled, or the node stops. A shard thread
  *     keeps what it was told nothing of as it is, so the next start finds it without a rest that a stop made up.
+ * P4. An attempt that was lost with its thread has failed, like one that timed out: it is told so when the effect is handed out again, with its rest, and
+ *     so that what always ends its thread becomes a dead letter. An attempt that only waited in a bulkhead was not lost.
  */
 export class Performer {
   readonly #ports: PerformerPorts;
   readonly #bulkheads: ReadonlyMap<string, Bulkhead>;
   readonly #unknown = new Set<string>();
+  readonly #lost: Map<string, LostAttempt>;
   #isLeaving = false;
 
   constructor(options: PerformerOptions) {
-    const { storeId, definitions, ports } = options;
+    const { storeId, definitions, ports, lost = [], rests } = options;
     this.#ports = ports;
-    this.#bulkheads = new Map(Array.from(definitions, (definition) => [definition.name, new Bulkhead({ storeId, definition, ports })]));
+    this.#bulkheads = new Map(
+      Array.from(definitions, (definition) => {
+        const { name } = definition;
+        return [name, new Bulkhead({ storeId, definition, ports, restMs: rests?.get(name) ?? 0 })];
+      }),
+    );
+    this.#lost = new Map(lost.map((attempt) => [attempt.id, attempt]));
   }
 
   perform(effect: PerformEffect, tell: Tell): void {
@@ -42,7 +55,12 @@ export class Performer {
       if (!this.#unknown.has(effect.to)) this.#ports.unknownPort(effect.to);
       this.#unknown.add(effect.to);
       postpone(`there is no port "${effect.to}"`, UNKNOWN_PORT_MS);
-    } else if (!this.#isLeaving || bulkhead.has(effect.id)) bulkhead.offer(effect, tell);
+    } else if (!this.#isLeaving || bulkhead.has(effect.id)) {
+      const lost = this.#lost.get(effect.id);
+      this.#lost.delete(effect.id);
+      if (lost === undefined) bulkhead.offer(effect, tell);
+      else bulkhead.lost(effect, lost, tell);
+    }
   }
 
   cancel(ids: readonly string[]): void {

@@ -36,6 +36,16 @@ export type EffectOutcome =
   | { readonly kind: "postponed"; readonly reason: string; readonly afterMs: number }
   | { readonly kind: "dead"; readonly code: Code; readonly error: string };
 
+/** An attempt that was under way when the thread that performed it ended by itself: it has failed, and its performer's successor says so. */
+export interface LostAttempt {
+  readonly id: string;
+  readonly attempt: number;
+  /** How the thread ended, for people. */
+  readonly error: string;
+  /** It ended its thread so often that it is not done again. */
+  readonly isPoison: boolean;
+}
+
 /** What a port tells while an attempt goes on. */
 export interface EffectProgress {
   readonly kind: "progress";

@@ -17,8 +17,8 @@ export interface ThreadComponentOptions<Api extends Closable> {
   readonly mayStart?: () => Promise<void>;
   /** It can be called from now on. */
   readonly onRunning?: (thread: WorkerThread<Api>) => void;
-  /** It has ended, whoever ended it. */
-  readonly onEnded?: () => void;
+  /** One that ran has ended, whoever ended it, for this reason. */
+  readonly onEnded?: (reason: string) => void;
 }
 
 /** A thread that the node has one of, as a part of its tree: a new one at each start, and always the same place to call it. */
@@ -73,7 +73,7 @@ export class ThreadComponent<Api extends Closable> implements Component {
     const unwatch = heartbeats.watch(thread);
     const ended = thread.exited.then((reason) => {
       unwatch();
-      this.#ended(thread);
+      this.#ended(thread, reason);
       return new Error(reason);
     });
     const end = (): void => thread.end("its start was given up");
@@ -98,10 +98,10 @@ export class ThreadComponent<Api extends Closable> implements Component {
     this.#options.onRunning?.(thread);
   }
 
-  #ended(thread: WorkerThread<Api>): void {
+  #ended(thread: WorkerThread<Api>, reason: string): void {
     if (this.#running !== thread) return;
     this.#running = null;
-    this.#options.onEnded?.();
+    this.#options.onEnded?.(reason);
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   type AttemptResult,
   type FromPerformer,
+  type LostAttempt,
   type PerformEffect,
   Performer,
   type PortDefinition,
@@ -30,8 +31,13 @@ class Bench {
   random = 0;
   readonly performer: Performer;
 
-  constructor(policy: Partial<PortPolicy> = {}, more: readonly PortDefinition[] = []) {
+  constructor(
+    policy: Partial<PortPolicy> = {},
+    more: readonly PortDefinition[] = [],
+    before: { readonly lost?: readonly LostAttempt[]; readonly rests?: ReadonlyMap<string, number> } = {},
+  ) {
     this.performer = new Performer({
+      ...before,
       storeId: "store",
       definitions: [{ name: "mail", kind: "call", perform: () => null, policy: { jitterRatio: 0, ...policy } }, ...more],
       ports: {
@@ -354,5 +360,47 @@ describe("handing out again, and cancelling", () => {
     for (const id of ["1", "2"]) bench.offer(id, 1, { to: "gone" });
     expect(bench.unknown).toEqual(["gone"]);
     expect(bench.told).toMatchObject([{ outcome: { kind: "postponed" } }, { outcome: { kind: "postponed" } }]);
+  });
+});
+
+describe("P4: after a thread that ended", () => {
+  const POLICY = { attemptsMax: 2, backoffMsMin: 100, backoffMsMax: 1_000, breaker: null };
+  const lostOf = (attempt: number, isPoison = false): LostAttempt => ({ id: "1", attempt, error: "it ended", isPoison });
+
+  it("the lost attempt has failed, with its rest, and once; what was not lost begins", () => {
+    const bench = new Bench(POLICY, [], { lost: [lostOf(1)] });
+    bench.offer("1");
+    bench.offer("2");
+    expect(bench.told).toEqual([{ id: "1", attempt: 1, to: "thread", outcome: { kind: "failed", error: "it ended", afterMs: 100 } }]);
+    expect(bench.begun.map(({ request }) => request.id)).toEqual(["2"]);
+    bench.offer("1", 2);
+    expect(bench.begun.map(({ request }) => request.attempt)).toEqual([1, 2]);
+  });
+
+  it("losses make a dead letter at the third at the earliest, poison at once", () => {
+    const kinds = [lostOf(2), lostOf(3), lostOf(1, true)].map((lost) => {
+      const bench = new Bench(POLICY, [], { lost: [lost] });
+      bench.offer("1", lost.attempt);
+      return bench.last?.kind;
+    });
+    expect(kinds).toEqual(["failed", "dead", "dead"]);
+  });
+
+  it("X4: one that told progress has the next number already: it rests, and is not counted twice", () => {
+    const bench = new Bench(POLICY, [], { lost: [lostOf(1)] });
+    bench.offer("1", 2);
+    expect(bench.last).toEqual({ kind: "postponed", reason: "it ended", afterMs: 100 });
+    const last = new Bench(POLICY, [], { lost: [lostOf(3)] });
+    last.offer("1", 4);
+    expect(last.last?.kind).toBe("dead");
+  });
+
+  it("a port that rests begins nothing until then", () => {
+    const bench = new Bench(POLICY, [], { rests: new Map([["mail", 5_000]]) });
+    bench.offer("1");
+    expect(bench.last).toEqual({ kind: "postponed", reason: "the port mail has ended its thread and rests", afterMs: 5_000 });
+    bench.pass(5_000);
+    bench.offer("1");
+    expect(bench.begun).toHaveLength(1);
   });
 });
