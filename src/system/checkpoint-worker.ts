@@ -41,7 +41,7 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
     writes.observe((performance.now() - begunMs) / 1000);
   };
   const timedStore: Pick<SqliteSnapshots, "write" | "end"> = {
-    write: (rows) => timed(() => snapshots.write(rows)),
+    write: (rows, pointers) => timed(() => snapshots.write(rows, pointers)),
     end: (end) => timed(() => snapshots.end(end)),
   };
   const ports = new Map<number, MessagePort>();
@@ -54,7 +54,7 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
       ports.set(domain, dataPort);
       const writer = new CheckpointWriter({ store: timedStore, batchRows });
       dataPort.on("message", (message: ToCheckpoint<PackedSnapshots>) => {
-        const answer = writer.take(message.kind === "end" ? message : { kind: message.kind, rows: unpackSnapshots(message.rows) });
+        const answer = writer.take(message.kind === "end" ? message : { ...message, rows: unpackSnapshots(message.rows) });
         if (answer !== null) dataPort.postMessage(answer);
       });
     },

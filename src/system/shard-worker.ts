@@ -18,6 +18,7 @@ import type { TakenMeasures } from "./observe/measure.ts";
 import { shardMeasures } from "./observe/shard-measures.ts";
 import { openJournalReader } from "./sqlite/journal-file.ts";
 import { storePaths } from "./sqlite/open-stores.ts";
+import { RecordBodies } from "./sqlite/record-bodies.ts";
 import { SqliteSnapshotReader } from "./sqlite/snapshot-reader.ts";
 import { WorkNote } from "./threads/at-work.ts";
 import { exposeControl } from "./threads/control.ts";
@@ -79,6 +80,7 @@ function controlOfShard(data: ShardWorkerData) {
   const reading = { synchronous: "normal" as const, busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const paths = storePaths(data.dir);
   const snapshots = new SqliteSnapshotReader({ path: paths.state, ...reading });
+  const bodies = new RecordBodies({ path: paths.journal, ...reading });
   let lag = new LoopLag();
   let name = "shard-spare";
   /** Of the part, not of the thread: one that dropped its part counts from 0 in the next. */
@@ -132,6 +134,7 @@ function controlOfShard(data: ShardWorkerData) {
         limits: data.limits,
         recovered: recovery.finish(),
         snapshots,
+        bodyOf: (record) => bodies.bodyOf(record),
         ports,
         heartbeat,
         atWork: new WorkNote(data.work).write,

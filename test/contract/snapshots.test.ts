@@ -7,6 +7,7 @@ import {
   type CheckpointEnd,
   MemorySnapshots,
   type OpenEffect,
+  packPointers,
   type Snapshot,
   type SnapshotReader,
   type SnapshotStore,
@@ -92,6 +93,21 @@ describe.each(Object.entries(benches))("snapshots %s", (_, make) => {
     expect(reader.load("a/2")).toEqual(snapshotOf("a/2", 1));
     store.write([{ ...snapshotOf("a/1", 5), definition: 2 }]);
     expect(reader.load("a/1")).toEqual({ ...snapshotOf("a/1", 5), definition: 2 });
+  });
+
+  it("P2, P3: pointers are found by the hash of their entity, each once however often it is written, and after a snapshot not at all", () => {
+    const { store, reader } = bench;
+    const pointers = packPointers([
+      ["a/1", 7],
+      ["a/2", 7],
+      ["a/3", 8],
+    ]);
+    store.write([snapshotOf("a/3", 1)], pointers);
+    store.write([], pointers);
+    expect([reader.load("a/1"), reader.load("a/2")]).toEqual([{ records: [7] }, { records: [7] }]);
+    expect([reader.load("a/3"), reader.load("a/4")]).toEqual([snapshotOf("a/3", 1), null]);
+    store.write([snapshotOf("a/1", 2)], packPointers([["a/2", 9]]));
+    expect([reader.load("a/1"), reader.load("a/2")]).toEqual([snapshotOf("a/1", 2), { records: [7, 9] }]);
   });
 
   it("the end of a checkpoint replaces the lists of exactly the shards that it names", () => {

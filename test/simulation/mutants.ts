@@ -8,6 +8,7 @@ export const MUTANTS: readonly SimulatedBug[] = [
   "fence-ignored",
   "snapshot-before-commit",
   "read-before-register",
+  "pointer-to-wrong-record",
 ];
 
 const SEEDS_MAX = 200;

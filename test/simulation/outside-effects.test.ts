@@ -161,7 +161,7 @@ class EffectsRun {
     if (this.#random.next() < 0.3) return bench.domain.abandonCheckpoint();
     bench.settle();
     bench.commit();
-    for (const snapshot of checkpoint.encode(Number.MAX_SAFE_INTEGER)) bench.snapshots.set(snapshot.entity, snapshot);
+    while (!checkpoint.isEncoded) bench.storeRows(checkpoint.encode(Number.MAX_SAFE_INTEGER));
     bench.store.end(checkpoint.end());
     bench.domain.endCheckpoint();
   }

@@ -1,8 +1,10 @@
+import { entityHash, NO_POINTERS, type RecordPointers } from "./record-pointers.ts";
 import type {
   CheckpointEnd,
   CheckpointHead,
   HandledTell,
   OpenEffect,
+  PointedRecords,
   ShardPosition,
   Snapshot,
   SnapshotReader,
@@ -14,6 +16,8 @@ import type { StoredTimer, TimerWindow } from "./timer.ts";
 export class MemorySnapshots implements SnapshotStore, SnapshotReader {
   readonly shardCount: number;
   readonly #snapshots = new Map<string, Snapshot>();
+  /** By hash. */
+  readonly #records = new Map<number, Set<number>>();
   readonly #positions: ShardPosition[];
   #effects: readonly OpenEffect[] = [];
   #handled: readonly HandledTell[] = [];
@@ -31,13 +35,14 @@ export class MemorySnapshots implements SnapshotStore, SnapshotReader {
     return { positions: [...this.#positions], effects: this.#effects, handled: this.#handled, at: this.#at };
   }
 
-  write(snapshots: readonly Snapshot[]): void {
+  write(snapshots: readonly Snapshot[], pointers: RecordPointers = NO_POINTERS): void {
     for (const snapshot of snapshots) {
       const stored = this.#snapshots.get(snapshot.entity);
       if (snapshot.isFirst === true && stored !== undefined) throw new Error(`${snapshot.entity} is not the first of its entity`);
       // A thread that died may have left older rows on their way.
       if (snapshot.seq >= (stored?.seq ?? 0)) this.#snapshots.set(snapshot.entity, snapshot);
     }
+    for (let at = 0; at < pointers.length; at += 2) this.#point(pointers[at] as number, pointers[at + 1] as number);
   }
 
   end(end: CheckpointEnd): void {
@@ -53,8 +58,9 @@ export class MemorySnapshots implements SnapshotStore, SnapshotReader {
     this.#at = Math.max(this.#at, end.at);
   }
 
-  load(entity: string): Snapshot | null {
-    return this.#snapshots.get(entity) ?? null;
+  load(entity: string): Snapshot | PointedRecords | null {
+    const records = this.#records.get(entityHash(entity));
+    return this.#snapshots.get(entity) ?? (records === undefined ? null : { records: [...records] });
   }
 
   timers({ after, until, limit }: TimerWindow): ReadonlyArray<StoredTimer & { readonly id: number }> {
@@ -65,6 +71,12 @@ export class MemorySnapshots implements SnapshotStore, SnapshotReader {
   }
 
   close(): void {}
+
+  #point(hash: number, record: number): void {
+    const records = this.#records.get(hash);
+    if (records === undefined) this.#records.set(hash, new Set([record]));
+    else records.add(record);
+  }
 }
 
 function byShardAndId(left: HandledTell, right: HandledTell): number {

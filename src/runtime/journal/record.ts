@@ -113,14 +113,23 @@ const decoder = new TextDecoder();
  * whatever program it was written, is parsed as a whole. @throws SyntaxError when it is no JSON.
  */
 export function entriesOfType(text: string | Uint8Array, type: string): readonly Entry[] {
+  const isOfType = ({ entity }: Entry): boolean => entity.startsWith(`${type}/`);
+  return entriesBy(text, `"entity":"${type}/`, isOfType);
+}
+
+/** The entry of one entity (E1), found as `entriesOfType` finds it; null when it has none. @throws SyntaxError when the body is no JSON. */
+export const entryOf = (text: string | Uint8Array, address: string): Entry | null =>
+  entriesBy(text, `"entity":${JSON.stringify(address)}`, ({ entity }) => entity === address)[0] ?? null;
+
+/** `mark` stands in the line of every entry that is meant, and perhaps in others. */
+function entriesBy(text: string | Uint8Array, mark: string, isMeant: (entry: Entry) => boolean): readonly Entry[] {
   const body = typeof text === "string" ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.byteLength);
-  return linesOfType(body, type) ?? unpackEntries(body).filter(({ entity }) => entity.startsWith(`${type}/`));
+  return linesWith(body, mark, isMeant) ?? unpackEntries(body).filter(isMeant);
 }
 
 /** Null when the body is seen to have another layout than `packEntries` gives it. */
-function linesOfType(body: Buffer, type: string): readonly Entry[] | null {
-  if (!isPacked(body)) return null;
-  const mark = `"entity":"${type}/`; // Inside a JSON string its quotes would be escaped.
+function linesWith(body: Buffer, mark: string, isMeant: (entry: Entry) => boolean): readonly Entry[] | null {
+  if (!isPacked(body)) return null; // In a packed one the mark stands in no JSON string: its quotes would be escaped.
   const entries: Entry[] = [];
   for (let at = body.indexOf(mark); at >= 0; ) {
     const from = Math.max(body.lastIndexOf(NEWLINE, at) + 1, 1); // The first line begins after "[".
@@ -128,7 +137,7 @@ function linesOfType(body: Buffer, type: string): readonly Entry[] | null {
     const to = (newline < 0 ? body.length : newline) - 1; // A line ends with ",", the last one with "]".
     const entry = parsed(body.toString("utf8", from, to));
     if (entry === null) return null;
-    if (entry.entity.startsWith(`${type}/`)) entries.push(entry); // An event's own field may be called "entity".
+    if (isMeant(entry)) entries.push(entry); // An event's own field may be called "entity".
     at = body.indexOf(mark, to);
   }
   return entries;

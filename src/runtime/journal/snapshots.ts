@@ -1,6 +1,7 @@
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { DeadEffect, OpenedEffect } from "./record.ts";
+import type { RecordPointers } from "./record-pointers.ts";
 import type { StoredTimer, TimerChange, TimerWindow } from "./timer.ts";
 
 /**
@@ -16,6 +17,17 @@ export interface Snapshot {
   readonly body: string;
   /** No snapshot of the entity is stored as far as its domain knows: the store may add the row without looking for an older one. */
   readonly isFirst?: boolean;
+}
+
+/** Rows for the store: snapshots, and pointers to records that say all that a snapshot would. */
+export interface SnapshotBatch {
+  readonly snapshots: readonly Snapshot[];
+  readonly pointers: RecordPointers;
+}
+
+/** No snapshot of the entity is stored, but pointers to records that may be of it. */
+export interface PointedRecords {
+  readonly records: readonly number[];
 }
 
 /** How far a shard is covered: its entries up to `seq` are, and those lie in records up to `position`. */
@@ -76,8 +88,8 @@ export interface CheckpointHead {
 export interface SnapshotStore {
   readonly shardCount: number;
   head(): CheckpointHead;
-  /** One transaction; an older row never replaces a newer one. */
-  write(snapshots: readonly Snapshot[]): void;
+  /** One transaction; an older row never replaces a newer one, and a pointer that is there already is no other one. */
+  write(snapshots: readonly Snapshot[], pointers?: RecordPointers): void;
   /** One transaction. */
   end(end: CheckpointEnd): void;
   close(): void;
@@ -85,6 +97,6 @@ export interface SnapshotStore {
 
 /** Point reads of snapshots; a key that was never written answers null at the same cost. */
 export interface SnapshotReader {
-  load(entity: string): Snapshot | null;
+  load(entity: string): Snapshot | PointedRecords | null;
   timers(window: TimerWindow): ReadonlyArray<StoredTimer & { readonly id: number }>;
 }

@@ -1,6 +1,8 @@
-import type { CheckpointEnd, HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
+import { NO_POINTERS } from "../journal/record-pointers.ts";
+import type { CheckpointEnd, HandledTell, OpenEffect, Snapshot, SnapshotBatch } from "../journal/snapshots.ts";
 import type { TimerChange } from "../journal/timer.ts";
 import type { Json } from "../kernel/json.ts";
+import type { RetiredBatch } from "./retired.ts";
 import type { Slot } from "./slot.ts";
 
 interface Item {
@@ -41,8 +43,8 @@ export function snapshotOf(slot: Slot, state: unknown, keys: readonly unknown[] 
  */
 export class Checkpoint {
   readonly group: number;
-  /** Entities that were finished before, encoded already. */
-  readonly retired: readonly Snapshot[];
+  /** Entities that were finished before. */
+  readonly #retired: RetiredBatch;
   readonly #items: readonly Item[];
   readonly #effects: readonly OpenEffect[];
   readonly #handled: readonly HandledTell[];
@@ -57,7 +59,7 @@ export class Checkpoint {
     /** Null while the group is not committed. */
     readonly position: number | null;
     readonly dirty: Iterable<Slot>;
-    readonly retired: readonly Snapshot[];
+    readonly retired: RetiredBatch;
     readonly effects: Iterable<OpenEffect>;
     readonly handled: Iterable<HandledTell>;
     readonly timers: readonly TimerChange[];
@@ -66,7 +68,7 @@ export class Checkpoint {
   }) {
     this.group = options.group;
     this.#position = options.position;
-    this.retired = options.retired;
+    this.#retired = options.retired;
     const items: Item[] = [];
     for (const slot of options.dirty) {
       const keys = slot.keys === null ? null : (slot.keys.toJson() as unknown as readonly Json[]);
@@ -83,20 +85,28 @@ export class Checkpoint {
   }
 
   get count(): number {
-    return this.#items.length + this.retired.length;
+    return this.#items.length + this.#retired.count;
   }
   get isEncoded(): boolean {
     return this.#next >= this.count;
   }
 
-  /** The next snapshots, at most `rowsMax`. */
-  encode(rowsMax: number): readonly Snapshot[] {
+  /** The next rows, at most `rowsMax`. */
+  encode(rowsMax: number): SnapshotBatch {
     const from = this.#next;
-    this.#next = Math.min(from + rowsMax, this.count);
-    if (from >= this.#items.length) return this.retired.slice(from - this.#items.length, this.#next - this.#items.length);
-    const items = this.#items.slice(from, this.#next);
+    if (from >= this.#items.length) {
+      this.#next = Math.min(from + rowsMax, this.count);
+      return this.#retired.next(rowsMax);
+    }
+    const items = this.#items.slice(from, from + rowsMax);
     this.#next = from + items.length;
-    return items.map(({ slot, state, keys, seq, version, isFirst }) => ({ ...snapshotOf(slot, state, keys), seq, version, isFirst }));
+    const snapshots = items.map(({ slot, state, keys, seq, version, isFirst }) => ({
+      ...snapshotOf(slot, state, keys),
+      seq,
+      version,
+      isFirst,
+    }));
+    return { snapshots, pointers: NO_POINTERS };
   }
 
   /** The group is in the journal, at this sequence (C2). */

@@ -1,3 +1,4 @@
+import type { KnownHistory } from "../journal/read-entity.ts";
 import type { Entry, Group } from "../journal/record.ts";
 import type { Recovered } from "../journal/recovery.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
@@ -46,6 +47,7 @@ import type {
 import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { PendingEntry } from "./pending-entry.ts";
 import { evolve, rebuild } from "./replay.ts";
+import { type RetiredBatch, RetiredEntities } from "./retired.ts";
 import { isFullOfWaiters, takeSettled } from "./settling.ts";
 import { Slot } from "./slot.ts";
 import { SlotTable } from "./slot-table.ts";
@@ -54,8 +56,8 @@ import { Timers } from "./timers.ts";
 /** What a domain asks of its thread. Calls return at once; results come back as inputs. None may call the domain again from inside. */
 export interface DomainPorts {
   nowMs(): number;
-  /** Answered by `loaded`. */
-  load(address: string): void;
+  /** What `readEntity` answers comes back by `loaded`. */
+  load(address: string, known: KnownHistory): void;
   /** Answered by `committed` or `refused`, in order. */
   submit(group: Group): void;
   answer(caller: number, answer: Answer<Json>): void;
@@ -155,10 +157,11 @@ interface SeenTell {
   group: number;
 }
 
-/** A finished entity as its snapshot. `changedIn`: the commit group that an answer about it waits for. */
-interface Retired {
-  readonly snapshot: Snapshot;
-  readonly changedIn: number;
+/** Entities that were finished when their group was handed out; `whole` have their whole history in it. */
+interface Finishing {
+  readonly group: number;
+  readonly whole: readonly Slot[];
+  readonly others: readonly Slot[];
 }
 
 /** Handled messages, entities, effects: counts since the domain started. */
@@ -206,14 +209,9 @@ export class Domain {
   readonly #continuing = new Ring<Slot>(64);
   #continuedInARow = 0;
   readonly #dirty = new Set<Slot>();
-  /**
-   * Finished entities that wait to be stored, encoded already. As objects they would be copied and marked by every collection until the
-   * checkpoint; most of what a ledger changes is transfers that are finished within their first group.
-   */
-  readonly #retired = new Map<string, Retired>();
-  /** Those of them that the store is taking apart from a checkpoint. */
-  #storing = new Map<string, Retired>();
-  #isStoring = false;
+  readonly #retired = new RetiredEntities();
+  /** In the order of their groups, which are in flight. */
+  readonly #finishing: Finishing[] = [];
   /** Entities stored that way since the last checkpoint began: a recovery would still read their entries. */
   #storedApart = 0;
   readonly #seqs: Map<number, number>;
@@ -397,19 +395,20 @@ export class Domain {
     }
   }
 
-  /** Answer to `load`: the entity's snapshot, null when there is none, or why it cannot be read. */
-  loaded(address: string, snapshot: Snapshot | null, failure: unknown = null): void {
+  /** Answer to `load`: the entity's snapshot or the entry that is its whole history, null when there is none, or why it cannot be read. */
+  loaded(address: string, stored: Snapshot | Entry | null, failure: unknown = null): void {
     const slot = this.#slots.get(address);
     if (slot === undefined || slot.status !== "loading") return;
     const hasTail = slot.tail !== null;
     if (hasTail) this.#tailsLoading--;
     try {
       if (failure !== null) throw failure;
-      if (snapshot !== null || hasTail) this.#takeUpRebuild(address); // A new entity is made of nothing that could be to blame.
-      rebuild(slot, snapshot);
+      if (stored !== null || hasTail) this.#takeUpRebuild(address); // A new entity is made of nothing that could be to blame.
+      rebuild(slot, stored);
       this.#footprint.measure(slot);
       slot.status = "ready";
-      if (hasTail && slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
+      if (this.#retired.find(address) !== undefined) this.#unretire(slot);
+      else if (hasTail && slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
     } catch (cause) {
       slot.status = "failed";
       slot.failure = cause instanceof Error ? cause.message : String(cause);
@@ -513,6 +512,7 @@ export class Domain {
     this.#committedSeq = seq;
     if (this.#checkpoint?.group === number) this.#checkpoint.groupCommitted(seq);
     for (const output of this.#gate.commit(number)) this.#release(output);
+    if (this.#finishing[0]?.group === number) this.#retire(seq);
   }
 
   /**
@@ -653,7 +653,7 @@ export class Domain {
     const group = this.#gate.cut(this.#at);
     if (group === null) return true;
     this.#ports.submit(group);
-    for (const { slot } of entries) this.#retire(slot.address);
+    this.#finish(group.number, entries);
     return true;
   }
 
@@ -665,14 +665,14 @@ export class Domain {
    * whole journal had committed before the call: with nothing in flight, all groups of this domain to come lie above it.
    */
   beginCheckpoint(journalSeq: number): Checkpoint | null {
-    if (this.#isDropped || this.#checkpoint !== null || this.#isStoring) return null;
+    if (this.#isDropped || this.#checkpoint !== null || this.#retired.isStoring) return null;
     if (this.#tailsLoading > 0 || this.#tail.size > 0) return null;
     if (this.#gate.entriesCount > 0 && !this.flush()) return null;
     this.#checkpoint = new Checkpoint({
       group: this.#gate.cutLast,
       position: this.#gate.inFlightCount === 0 ? Math.max(this.#committedSeq, journalSeq) : null,
       dirty: this.#dirty,
-      retired: Array.from(this.#retired.values(), ({ snapshot }) => snapshot),
+      retired: this.#retired.takeAll(),
       effects: this.#effects.toCheckpoint(),
       handled: this.#handledTells(),
       timers: this.#timers.beginStoring(),
@@ -690,49 +690,25 @@ export class Domain {
       if (slot.seq > slot.snapshotSeq && this.#slots.get(slot.address) === slot) this.#dirty.add(slot);
     }
     if (this.#checkpoint !== null) this.#timers.endStoring(false);
-    // Some of the rows may be stored.
-    for (const [address, retired] of this.#retired) this.#retired.set(address, notFirst(retired));
+    this.#retired.putBack(this.#isReady);
     this.#checkpoint = null;
   }
 
   /**
-   * Snapshots of finished entities whose last group is committed, for the store, apart from a checkpoint: most of what a ledger changes would
+   * Finished entities for the store, apart from a checkpoint: most of what a ledger changes would
    * otherwise wait for one in memory. Null when there are fewer than `rowsMin`, or the store is taking others, or a checkpoint. The positions stay
    * where they are: snapshots may be ahead of them. Answered by `retiredStored`.
    */
-  takeRetired({ rowsMin, rowsMax }: { readonly rowsMin: number; readonly rowsMax: number }): readonly Snapshot[] | null {
-    if (this.#isDropped || this.#checkpoint !== null || this.#isStoring || this.#retired.size < rowsMin) return null;
-    const rows: Snapshot[] = [];
-    for (const [address, retired] of this.#retired) {
-      // They stand in the order of their groups: what follows is not committed either (C2).
-      if (retired.changedIn > this.#gate.committedLast || rows.length === rowsMax) break;
-      rows.push(retired.snapshot);
-      this.#storing.set(address, retired);
-    }
-    if (rows.length < rowsMin) {
-      this.#storing.clear();
-      return null;
-    }
-    for (const address of this.#storing.keys()) this.#retired.delete(address);
-    this.#isStoring = true;
-    return rows;
+  takeRetired(limits: { readonly rowsMin: number; readonly rowsMax: number }): RetiredBatch | null {
+    return this.#isDropped || this.#checkpoint !== null ? null : this.#retired.take(limits);
   }
 
   /** What `takeRetired` gave is in the store, or not all of it. */
   retiredStored(isStored: boolean): void {
-    const taken = this.#storing;
-    this.#storing = new Map();
-    this.#isStoring = false;
-    if (isStored) {
-      this.#passivations += taken.size;
-      this.#storedApart += taken.size;
-      return;
-    }
-    // In front again: they are older than what was retired meanwhile.
-    const younger = [...this.#retired];
-    this.#retired.clear();
-    for (const [address, retired] of taken) this.#retired.set(address, notFirst(retired));
-    for (const [address, retired] of younger) this.#retired.set(address, retired);
+    if (!isStored) return this.#retired.putBack(this.#isReady);
+    const count = this.#retired.stored();
+    this.#passivations += count;
+    this.#storedApart += count;
   }
 
   /** An entity with entries after the checkpoint could not be rebuilt: the positions must not move past what it needs. */
@@ -748,9 +724,7 @@ export class Domain {
       if (this.#slots.get(slot.address) === slot) this.#footprint.measure(slot);
       this.#releaseFinished(slot);
     }
-    for (const snapshot of this.#checkpoint?.retired ?? []) {
-      if (this.#retired.get(snapshot.entity)?.snapshot === snapshot && this.#retired.delete(snapshot.entity)) this.#passivations++;
-    }
+    if (this.#checkpoint !== null) this.#passivations += this.#retired.stored();
     this.#checkpoint = null;
   }
 
@@ -805,7 +779,7 @@ export class Domain {
 
   /** Estimated bytes of all entities in memory. */
   get bytes(): number {
-    return this.#footprint.bytes + this.#footprint.textBytes(this.#retired.size + this.#storing.size);
+    return this.#footprint.bytes + this.#footprint.retiredBytes(this.#retired);
   }
   get hasReady(): boolean {
     return this.#ready.count > 0 || this.#continuing.count > 0;
@@ -815,14 +789,14 @@ export class Domain {
   }
   /** Entities with changes that no snapshot holds. */
   get dirtyCount(): number {
-    return this.#dirty.size + this.#retired.size + this.#storing.size + (this.#checkpoint?.statesCount ?? 0);
+    return this.#dirty.size + this.#retired.count + (this.#checkpoint?.statesCount ?? 0);
   }
   /** Entities that changed since the last checkpoint began: what a recovery has to read. */
   get changedCount(): number {
-    return this.#dirty.size + this.#retired.size + this.#storing.size + this.#storedApart;
+    return this.#dirty.size + this.#retired.count + this.#storedApart;
   }
   get entitiesCount(): number {
-    return this.#slots.size + this.#retired.size + this.#storing.size;
+    return this.#slots.size + this.#retired.count;
   }
   get committedSeq(): number {
     return this.#committedSeq;
@@ -1402,6 +1376,7 @@ export class Domain {
       const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
       this.#seqs.set(slot.shard, seq);
       entry = new PendingEntry(slot, seq, this.#at);
+      entry.isBirth = slot.seq === 0 && slot.status === "ready";
       slot.entry = entry;
       slot.seq = seq;
       slot.changedIn = this.#gate.gathering;
@@ -1496,8 +1471,8 @@ export class Domain {
     if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
     const slot = new Slot({ address, shard: this.#shardOf(address), definition, mailboxMax: this.#limits.mailboxMax });
     slot.touchedAt = this.#nowMs;
-    const retired = this.#retired.get(address) ?? this.#storing.get(address);
-    if (retired !== undefined) return this.#revive(slot, retired);
+    const retired = this.#retired.find(address);
+    if (retired !== undefined && typeof retired !== "number") return this.#revive(slot, retired);
     const tail = this.#tail.get(address);
     if (tail !== undefined) {
       slot.tail = tail;
@@ -1505,7 +1480,7 @@ export class Domain {
       this.#tail.delete(address);
     }
     this.#slots.set(address, slot);
-    this.#ports.load(address);
+    this.#ports.load(address, retired ?? (tail !== undefined && isWhole(tail[0]) ? "tail" : null));
     return slot;
   }
 
@@ -1537,29 +1512,55 @@ export class Domain {
     if (this.#slots.get(slot.address) === slot && this.#slots.delete(slot.address)) this.#passivations++;
   }
 
-  /** Its group was handed out: a finished entity that nobody waits for is kept as its snapshot from now on. */
-  #retire(address: string): void {
-    const slot = this.#slots.get(address);
-    if (slot === undefined || !isIdle(slot) || slot.entry !== null) return;
-    if (slot.definition.isFinished?.(slot.state as never) !== true) return;
-    this.#slots.delete(address);
-    this.#dirty.delete(slot);
-    const snapshot = snapshotOf(slot, slot.state, slot.keys?.toJson() ?? null);
-    this.#footprint.measureText(snapshot.body.length);
-    this.#retired.set(address, { snapshot, changedIn: slot.changedIn });
+  /** Notes which entities of a group that was handed out are finished: they may leave memory when it is committed. */
+  #finish(group: number, entries: readonly PendingEntry[]): void {
+    const whole: Slot[] = [];
+    const others: Slot[] = [];
+    for (const { slot, isBirth } of entries) {
+      const present = this.#slots.get(slot.address);
+      if (present?.status !== "ready" || present.definition.isFinished?.(present.state as never) !== true) continue;
+      (isBirth ? whole : others).push(present);
+    }
+    if (whole.length > 0 || others.length > 0) this.#finishing.push({ group, whole, others });
   }
 
-  #revive(slot: Slot, { snapshot, changedIn }: Retired): Slot {
+  /** The oldest group with finished entities is committed as this record: those that nobody waits for leave memory as objects. */
+  #retire(record: number): void {
+    const finishing = this.#finishing.shift();
+    if (finishing === undefined) return;
+    const { group, whole, others } = finishing;
+    for (const slot of whole) if (this.#leave(slot, group)) this.#retired.keepRecord(slot.address, record);
+    for (const slot of others) if (this.#leave(slot, group)) this.#keepSnapshot(slot);
+  }
+
+  /** False when it is in use, has changed since, or is in a checkpoint. */
+  #leave(slot: Slot, group: number): boolean {
+    if (slot.changedIn !== group || !isIdle(slot) || !this.#dirty.delete(slot)) return false;
+    return this.#slots.delete(slot.address);
+  }
+
+  #keepSnapshot(slot: Slot): void {
+    const snapshot = snapshotOf(slot, slot.state, slot.keys?.toJson() ?? null);
+    this.#footprint.measureText(snapshot.body.length);
+    this.#retired.keepSnapshot(snapshot);
+  }
+
+  #revive(slot: Slot, snapshot: Snapshot): Slot {
     rebuild(slot, snapshot);
     slot.status = "ready";
-    slot.snapshotSeq = UNKNOWN_SEQ; // The store may be taking it just now.
-    slot.changedIn = changedIn;
-    this.#retired.delete(slot.address);
-    this.#storing.delete(slot.address);
     this.#slots.set(slot.address, slot);
-    this.#dirty.add(slot);
+    this.#unretire(slot);
     return slot;
   }
+
+  #unretire(slot: Slot): void {
+    slot.snapshotSeq = UNKNOWN_SEQ; // The store may be taking it just now.
+    this.#retired.forget(slot.address);
+    this.#dirty.add(slot);
+  }
+
+  /** What is being read, or cannot be, has no state that a checkpoint could take. */
+  readonly #isReady = (address: string): boolean => this.#slots.get(address)?.status === "ready";
 
   #shardOf(address: string): number {
     return shardOf(address, this.#options.shardCount);
@@ -1599,7 +1600,8 @@ export class Domain {
   }
 }
 
-const notFirst = ({ snapshot, changedIn }: Retired): Retired => ({ snapshot: { ...snapshot, isFirst: false }, changedIn });
+/** Has it all events so far? */
+const isWhole = (entry: Entry | undefined): boolean => entry?.events !== undefined && entry.version === entry.events.length;
 
 /** Of a command that is not recorded: whether there is anything to write. */
 const leavesTrace = (decision: Decision<EventBase, Json>): boolean =>

@@ -1,3 +1,4 @@
+import type { RetiredEntities } from "./retired.ts";
 import type { Slot } from "./slot.ts";
 
 /**
@@ -42,9 +43,9 @@ export class Footprint {
     this.#stored.add(chars);
   }
 
-  /** So many of those. */
-  textBytes(count: number): number {
-    return count * (TEXT_BYTES + this.#stored.value);
+  /** Of those that wait to be stored. */
+  retiredBytes({ snapshotsCount, recordsCount }: RetiredEntities): number {
+    return snapshotsCount * (TEXT_BYTES + this.#stored.value) + recordsCount * RECORD_BYTES;
   }
 }
 
@@ -74,3 +75,5 @@ const ENTITY_BYTES = 450;
 const STATE_BYTES_PER_CHAR = 1.5;
 /** A kept text: its object, address and place. */
 const TEXT_BYTES = 300;
+/** An address that is kept with the number of a record. */
+const RECORD_BYTES = 150;

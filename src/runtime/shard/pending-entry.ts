@@ -23,6 +23,8 @@ export class PendingEntry {
   readonly slot: EntryOwner;
   readonly seq: number;
   readonly at: number;
+  /** The entity had no entry before. */
+  isBirth = false;
   readonly events: EventBase[] = [];
   ids: string[] | null = null;
   keys: RecordedKey[] | null = null;

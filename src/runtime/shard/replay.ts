@@ -6,22 +6,35 @@ import type { Json } from "../kernel/json.ts";
 import { KeyTable } from "./key-table.ts";
 import type { Slot } from "./slot.ts";
 
-/** Rebuilds an entity: its snapshot, or its initial state, then the entries after it. Pure but for the slot. @throws whatever an upcaster or `evolve` throws. */
-export function rebuild(slot: Slot, snapshot: Snapshot | null): void {
-  const { definition } = slot;
-  if (snapshot === null) {
-    slot.state = definition.initial(slot.key);
-  } else {
-    const body = JSON.parse(snapshot.body) as { readonly state: Json; readonly keys?: Parameters<typeof KeyTable.fromJson>[0] };
-    slot.state = definition.snapshot.decode(upcastState(definition, body.state, snapshot.definition));
-    slot.keys = body.keys === undefined ? null : KeyTable.fromJson(body.keys);
-    slot.snapshotChars = snapshot.body.length;
-    slot.version = snapshot.version;
-    slot.seq = snapshot.seq;
-    slot.snapshotSeq = snapshot.seq;
+/** Rebuilds an entity: its snapshot, or its initial state and the entry that is its whole history so far, then the entries after it. Pure but for the slot. @throws whatever an upcaster or `evolve` throws. */
+export function rebuild(slot: Slot, stored: Snapshot | Entry | null): void {
+  if (stored !== null && "body" in stored) restore(slot, stored);
+  else {
+    slot.state = slot.definition.initial(slot.key);
+    if (stored !== null) replayWhole(slot, stored);
   }
   for (const entry of slot.tail ?? []) if (entry.seq > slot.seq) replayEntry(slot, entry);
   slot.tail = null;
+}
+
+function restore(slot: Slot, snapshot: Snapshot): void {
+  const { definition } = slot;
+  const body = JSON.parse(snapshot.body) as { readonly state: Json; readonly keys?: Parameters<typeof KeyTable.fromJson>[0] };
+  slot.state = definition.snapshot.decode(upcastState(definition, body.state, snapshot.definition));
+  slot.keys = body.keys === undefined ? null : KeyTable.fromJson(body.keys);
+  slot.snapshotChars = snapshot.body.length;
+  slot.version = snapshot.version;
+  slot.seq = snapshot.seq;
+  slot.snapshotSeq = snapshot.seq;
+}
+
+/** @throws Error when there were events before the entry. */
+function replayWhole(slot: Slot, entry: Entry): void {
+  const count = entry.events?.length ?? 0;
+  if (entry.version !== count) throw new Error(`its entry ${entry.seq} is no whole history: version ${entry.version}, ${count} events`);
+  replayEntry(slot, entry);
+  slot.snapshotChars = JSON.stringify(entry).length;
+  slot.snapshotSeq = entry.seq;
 }
 
 function replayEntry(slot: Slot, entry: Entry): void {

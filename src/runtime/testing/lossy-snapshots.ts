@@ -1,5 +1,6 @@
 import { MemorySnapshots } from "../journal/memory-snapshots.ts";
-import type { CheckpointEnd, CheckpointHead, Snapshot, SnapshotReader, SnapshotStore } from "../journal/snapshots.ts";
+import type { RecordPointers } from "../journal/record-pointers.ts";
+import type { CheckpointEnd, CheckpointHead, PointedRecords, Snapshot, SnapshotReader, SnapshotStore } from "../journal/snapshots.ts";
 import type { StoredTimer, TimerWindow } from "../journal/timer.ts";
 
 type Transaction = (store: MemorySnapshots) => void;
@@ -34,15 +35,15 @@ export class LossySnapshots implements SnapshotStore, SnapshotReader {
     return JSON.parse(JSON.stringify(this.#store.head())) as CheckpointHead;
   }
 
-  write(snapshots: readonly Snapshot[]): void {
-    this.#commit((store) => store.write(snapshots));
+  write(snapshots: readonly Snapshot[], pointers?: RecordPointers): void {
+    this.#commit((store) => store.write(snapshots, pointers));
   }
 
   end(end: CheckpointEnd): void {
     this.#commit((store) => store.end(end));
   }
 
-  load(entity: string): Snapshot | null {
+  load(entity: string): Snapshot | PointedRecords | null {
     return this.#store.load(entity);
   }
 

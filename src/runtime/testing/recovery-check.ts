@@ -1,5 +1,6 @@
+import { type KnownHistory, readEntity } from "../journal/read-entity.ts";
 import { Recovery } from "../journal/recovery.ts";
-import type { CheckpointHead, Snapshot } from "../journal/snapshots.ts";
+import type { CheckpointHead } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { Json } from "../kernel/json.ts";
@@ -43,7 +44,10 @@ const LIMITS: DomainLimits = {
 export function recoveredAnswers(source: RecoverySource, options: RecoveryCheckOptions): ReadonlyMap<string, string> {
   const { addresses, bytesOf, definitions, journal, look, shardCount, simulation, tell } = options;
   const isWhole = source === "the whole journal";
-  const load = (address: string): Snapshot | null => (isWhole ? null : simulation.snapshots.load(address));
+  const sources = {
+    snapshots: { load: (address: string) => (isWhole ? null : simulation.snapshots.load(address)) },
+    bodyOf: (record: number) => simulation.journal.read(record - 1, 1)[0]?.body ?? null,
+  };
   const recovery = new Recovery(isWhole ? EMPTY : simulation.snapshots.head(), () => true);
   for (const record of simulation.journal.read(recovery.position, Number.MAX_SAFE_INTEGER)) recovery.add(record);
   const recovered = recovery.finish();
@@ -54,7 +58,7 @@ export function recoveredAnswers(source: RecoverySource, options: RecoveryCheckO
     if (found !== seq) tell(`a recovery from ${source} has ${found} entries of shard ${shard}, not ${seq}`);
   }
   const answers = new Map<string, string>();
-  const loads: string[] = [];
+  const loads: Array<readonly [address: string, known: KnownHistory]> = [];
   const domain = new Domain({
     domain: 0,
     incarnation: 1,
@@ -66,7 +70,7 @@ export function recoveredAnswers(source: RecoverySource, options: RecoveryCheckO
     recovered,
     ports: {
       nowMs: () => simulation.clock.wallMs(),
-      load: (address) => loads.push(address),
+      load: (address, known) => loads.push([address, known]),
       submit: () => tell(`a recovery from ${source} writes`),
       answer: (caller, answer) => answers.set(addresses[caller] ?? "", bytesOf(answer)),
       send: () => tell(`a recovery from ${source} sends`),
@@ -80,7 +84,7 @@ export function recoveredAnswers(source: RecoverySource, options: RecoveryCheckO
   for (const [caller, to] of addresses.entries()) {
     domain.command({ kind: "command", caller, to, ...look(to), id: null, deadlineAt: Number.MAX_SAFE_INTEGER, trace: null });
   }
-  for (const address of loads) domain.loaded(address, load(address));
+  for (const [address, known] of loads) domain.loaded(address, readEntity(address, known, sources));
   while (domain.run(1000));
   return answers;
 }

@@ -17,7 +17,7 @@ import { type Peer, type SimulatedPerformer, SimulatedShard } from "./simulated-
 import type { VirtualClock } from "./virtual-clock.ts";
 
 /** Rules that a run breaks on purpose, to prove that its checks notice. Those of `PlantedBug` are switches of the domain itself. */
-export type SimulatedBug = PlantedBug | "fence-ignored" | "snapshot-before-commit" | "read-before-register";
+export type SimulatedBug = PlantedBug | "fence-ignored" | "snapshot-before-commit" | "read-before-register" | "pointer-to-wrong-record";
 
 export interface SimulatedProcessOptions {
   readonly threadCount: number;
@@ -183,6 +183,7 @@ export class SimulatedProcess {
       limits,
       outside: this.#options.performer?.ports ?? new Set<string>(),
       snapshots,
+      bodyOf: (record: number) => journal.read(record - 1, 1)[0]?.body ?? null,
       random: random.fork(),
       after: this.#after,
       wallMs: () => clock.wallMs(),
@@ -192,6 +193,7 @@ export class SimulatedProcess {
       toIngress,
       plantedBug: isOfDomain(bug) ? bug : null,
       isCheckpointEarly: bug === "snapshot-before-commit",
+      isPointerWrong: bug === "pointer-to-wrong-record",
       onAnswer: (caller: number, answer: Answer<Json>) => this.#options.onAnswer(thread, caller, answer),
       onCrash: (address: string, doing: string, cause: unknown) =>
         this.#options.onViolation(`${address} crashed in ${doing}: ${cause instanceof Error ? cause.stack : String(cause)}`),

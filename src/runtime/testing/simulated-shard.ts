@@ -1,5 +1,6 @@
+import { type KnownHistory, readEntity } from "../journal/read-entity.ts";
 import type { Recovered } from "../journal/recovery.ts";
-import type { SnapshotReader } from "../journal/snapshots.ts";
+import type { SnapshotBatch, SnapshotReader } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { FromPerformer, PerformEffect, ProgressCredit, ToPerformer } from "../kernel/effect-protocol.ts";
@@ -19,6 +20,8 @@ export interface SimulatedShardOptions {
   readonly definitions: ReadonlyMap<string, AnyDefinition>;
   readonly limits: DomainLimits;
   readonly snapshots: SnapshotReader;
+  /** The body of a record; null when the journal does not have it. */
+  readonly bodyOf: (record: number) => string | Uint8Array | null;
   readonly random: Random;
   readonly after: (delayMs: number, run: () => void) => void;
   readonly wallMs: () => number;
@@ -30,6 +33,8 @@ export interface SimulatedShardOptions {
   readonly plantedBug: PlantedBug | null;
   /** A planted bug: a checkpoint is written without waiting for its group. */
   readonly isCheckpointEarly: boolean;
+  /** A planted bug: what is pointed to is the record before. */
+  readonly isPointerWrong: boolean;
   /** Called as the answer leaves the domain, before any delay. */
   readonly onAnswer: (caller: number, answer: Answer<Json>) => void;
   readonly onCrash: (address: string, doing: string, cause: unknown) => void;
@@ -106,7 +111,7 @@ export class SimulatedShard {
       plantedBug: options.plantedBug,
       ports: {
         nowMs: options.wallMs,
-        load: (address) => this.#after(options.random.next() * LOAD_MS_MAX, (domain) => this.#load(domain, address)),
+        load: (address, known) => this.#after(options.random.next() * LOAD_MS_MAX, (domain) => this.#load(domain, address, known)),
         submit: (group) => {
           this.#submitted++;
           options.toJournal.send(group);
@@ -267,8 +272,12 @@ export class SimulatedShard {
     });
   }
 
-  #load(domain: Domain, address: string): void {
-    domain.loaded(address, this.#options.snapshots.load(address));
+  #load(domain: Domain, address: string, known: KnownHistory): void {
+    try {
+      domain.loaded(address, readEntity(address, known, this.#options));
+    } catch (cause) {
+      domain.loaded(address, null, cause);
+    }
     this.#schedule();
   }
 
@@ -303,7 +312,7 @@ export class SimulatedShard {
     if (checkpoint === null) this.#storeRetired(domain);
     if (checkpoint === null || this.#isEndSent || checkpoint.position === null) return;
     const { toCheckpoint, random } = this.#options;
-    if (!checkpoint.isEncoded) toCheckpoint.send({ kind: "rows", rows: checkpoint.encode(random.between(1, ENCODE_ROWS_MAX)) });
+    if (!checkpoint.isEncoded) toCheckpoint.send({ kind: "rows", ...this.#packed(checkpoint.encode(random.between(1, ENCODE_ROWS_MAX))) });
     if (checkpoint.isEncoded) {
       this.#isEndSent = true;
       toCheckpoint.send({ kind: "end", end: domain.isPinned ? null : checkpoint.end() });
@@ -313,7 +322,12 @@ export class SimulatedShard {
   #storeRetired(domain: Domain): void {
     const { random, toCheckpoint } = this.#options;
     const rows = domain.takeRetired({ rowsMin: random.between(1, 5), rowsMax: random.between(5, 20) });
-    if (rows !== null) toCheckpoint.send({ kind: "apart", rows });
+    if (rows !== null) toCheckpoint.send({ kind: "apart", ...this.#packed(rows.next(rows.count)) });
+  }
+
+  #packed({ snapshots, pointers }: SnapshotBatch) {
+    if (this.#options.isPointerWrong) for (let at = 1; at < pointers.length; at += 2) pointers[at] = (pointers[at] as number) - 1;
+    return { rows: snapshots, pointers };
   }
 
   #passivateLater(): void {

@@ -1,3 +1,4 @@
+import { joinPointers, type RecordPointers } from "../journal/record-pointers.ts";
 import type { Snapshot, SnapshotStore } from "../journal/snapshots.ts";
 import { unreachable } from "../kernel/json.ts";
 import type { FromCheckpoint, ToCheckpoint } from "./protocol.ts";
@@ -14,6 +15,8 @@ export class CheckpointWriter {
   readonly #store: Pick<SnapshotStore, "write" | "end">;
   readonly #batchRows: number;
   #rows: Snapshot[] = [];
+  #pointers: RecordPointers[] = [];
+  #count = 0;
   #failure: string | null = null;
 
   constructor(options: { readonly store: Pick<SnapshotStore, "write" | "end">; readonly batchRows: number }) {
@@ -26,10 +29,12 @@ export class CheckpointWriter {
     switch (message.kind) {
       case "rows":
         for (const row of message.rows) this.#rows.push(row);
-        if (this.#rows.length >= this.#batchRows) this.#writeRows();
+        if (message.pointers.length > 0) this.#pointers.push(message.pointers);
+        this.#count += message.rows.length + message.pointers.length / 2;
+        if (this.#count >= this.#batchRows) this.#writeRows();
         return null;
       case "apart":
-        return this.#storeApart(message.rows);
+        return this.#storeApart(message.rows, message.pointers);
       case "end": {
         this.#writeRows();
         const { end } = message;
@@ -43,9 +48,9 @@ export class CheckpointWriter {
     }
   }
 
-  #storeApart(rows: readonly Snapshot[]): FromCheckpoint {
+  #storeApart(rows: readonly Snapshot[], pointers: RecordPointers): FromCheckpoint {
     try {
-      this.#store.write(rows);
+      this.#store.write(rows, pointers);
       return { kind: "storedApart" };
     } catch (cause) {
       return { kind: "failedApart", reason: String(cause) };
@@ -53,9 +58,11 @@ export class CheckpointWriter {
   }
 
   #writeRows(): void {
-    const rows = this.#rows;
+    const [rows, pointers, count] = [this.#rows, joinPointers(this.#pointers), this.#count];
     this.#rows = [];
-    if (rows.length > 0) this.#attempt(() => this.#store.write(rows));
+    this.#pointers = [];
+    this.#count = 0;
+    if (count > 0) this.#attempt(() => this.#store.write(rows, pointers));
   }
 
   #attempt(write: () => void): void {

@@ -1,4 +1,5 @@
 import type { Group } from "../journal/record.ts";
+import type { RecordPointers } from "../journal/record-pointers.ts";
 import type { CheckpointEnd, Snapshot } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
@@ -86,8 +87,8 @@ export type FromJournal =
  * way, `apart`: finished entities that need not wait for one.
  */
 export type ToCheckpoint<Rows = readonly Snapshot[]> =
-  | { readonly kind: "rows"; readonly rows: Rows }
-  | { readonly kind: "apart"; readonly rows: Rows }
+  | { readonly kind: "rows"; readonly rows: Rows; readonly pointers: RecordPointers }
+  | { readonly kind: "apart"; readonly rows: Rows; readonly pointers: RecordPointers }
   | { readonly kind: "end"; readonly end: CheckpointEnd | null };
 /** The checkpoint thread to a shard thread: the answer to `end`, and to `apart`. */
 export type FromCheckpoint =

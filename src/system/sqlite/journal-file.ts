@@ -46,6 +46,7 @@ export class JournalRows {
   readonly #after: Statement<[number, number], RecordRow>;
   readonly #bytesAfter: Statement<[number, number], RecordRow>;
   readonly #lastSeq: Statement<[], number | null>;
+  readonly #bodyOf: Statement<[number], Pick<RecordRow, "seq" | "format" | "min_reader"> & { readonly body: Buffer }>;
   readonly #pointAt: Statement<[number], ChainPoint>;
   readonly #mentions: Statement<[number, Buffer], number>;
 
@@ -57,6 +58,7 @@ export class JournalRows {
     this.#bytesAfter = db.prepare(
       `SELECT ${COLUMNS.replace("body", "CAST(body AS BLOB) AS body")} FROM records WHERE seq > ? ORDER BY seq LIMIT ?`,
     );
+    this.#bodyOf = db.prepare("SELECT seq, format, min_reader, CAST(body AS BLOB) AS body FROM records WHERE seq = ?");
     this.#lastSeq = db.prepare<[], number | null>("SELECT max(seq) FROM records").pluck();
     this.#pointAt = db.prepare("SELECT seq, hash FROM records WHERE seq <= ? AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1");
     this.#mentions = db
@@ -98,6 +100,14 @@ export class JournalRows {
       }
     });
     return this.#records(after, rows);
+  }
+
+  /** The body of one record; null when it is not there. @throws Fault `JOURNAL_CORRUPT`, `FORMAT_UNSUPPORTED`. */
+  bodyOf(seq: number): Buffer | null {
+    const row = namingCorruption(this.#path, () => this.#bodyOf.get(seq));
+    if (row === undefined) return null;
+    assertReadable(this.#path, row);
+    return row.body;
   }
 
   #records(after: number, rows: readonly Omit<RecordRow, "hash">[]): readonly StoredRecord[] {
@@ -193,6 +203,8 @@ export interface JournalReader extends Disposable {
   read(after: number, recordsMax: number): readonly StoredRecord[];
   /** The same with bodies as bytes; ends with the record that makes `bytesMax` full. */
   readBytes(after: number, recordsMax: number, bytesMax: number): readonly StoredRecord[];
+  /** The body of one record; null when it is not there. */
+  bodyOf(seq: number): Buffer | null;
   close(): void;
 }
 
@@ -208,6 +220,7 @@ export function openJournalReader(options: JournalReaderOptions): JournalReader 
       hasEntity: (type, after) => rows.hasEntity(type, after),
       read: (after, recordsMax) => rows.read(after, recordsMax),
       readBytes: (after, recordsMax, bytesMax) => rows.readBytes(after, recordsMax, bytesMax),
+      bodyOf: (seq) => rows.bodyOf(seq),
       close,
       [Symbol.dispose]: close,
     };

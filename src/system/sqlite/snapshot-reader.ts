@@ -1,6 +1,15 @@
-import type { CheckpointHead, Snapshot, SnapshotReader, StoredTimer, TimerSet, TimerWindow } from "../../runtime/index.ts";
+import {
+  type CheckpointHead,
+  entityHash,
+  type PointedRecords,
+  type Snapshot,
+  type SnapshotReader,
+  type StoredTimer,
+  type TimerSet,
+  type TimerWindow,
+} from "../../runtime/index.ts";
 import { type Connection, openConnection, type Statement } from "./connection.ts";
-import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
+import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions } from "./snapshot-file.ts";
 import { readMeta } from "./store-meta.ts";
 
 /** Finds the upper pages of the index at hand; the rows are read once, and lie in the system's cache. */
@@ -9,7 +18,7 @@ const READER_CACHE_KIB = 4_096;
 /** Point reads on a connection of its own that cannot write, for a shard's thread. The file must be there: the store is made before threads start. */
 export class SqliteSnapshotReader implements SnapshotReader {
   readonly #db: Connection;
-  readonly #load: Statement<[number, string], Snapshot>;
+  readonly #load: Statement<[number, string, number], Snapshot & { readonly record: number }>;
   readonly #timers: Statement<
     [number, number, number, number],
     Omit<StoredTimer, "command" | "body"> & { readonly id: number; readonly more: string }
@@ -21,7 +30,10 @@ export class SqliteSnapshotReader implements SnapshotReader {
     this.#db = openConnection({ ...options, cacheKiB, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
     try {
       readMeta(this.#db, SNAPSHOT_FILE);
-      this.#load = this.#db.prepare("SELECT entity, shard, seq, version, definition, body FROM snapshots WHERE hash = ? AND entity = ?");
+      this.#load = this.#db.prepare(
+        `SELECT entity, shard, seq, version, definition, body, 0 AS record FROM snapshots WHERE hash = ? AND entity = ?
+         UNION ALL SELECT '', 0, 0, 0, 0, '', record FROM pointers WHERE hash = ?`,
+      );
       this.#timers = this.#db.prepare(
         "SELECT id, at, shard, entity, label, more FROM timers WHERE (at, id) > (?, ?) AND at < ? ORDER BY at, id LIMIT ?",
       );
@@ -31,8 +43,14 @@ export class SqliteSnapshotReader implements SnapshotReader {
     }
   }
 
-  load(entity: string): Snapshot | null {
-    return newestOf(this.#load.all(snapshotHash(entity), entity)) ?? null;
+  load(entity: string): Snapshot | PointedRecords | null {
+    const hash = entityHash(entity);
+    const rows = this.#load.all(hash, entity, hash);
+    if (rows.length === 0) return null;
+    const newest = newestOf(rows.filter(({ record }) => record === 0));
+    if (newest === undefined) return { records: rows.map(({ record }) => record) };
+    const { record: _, ...snapshot } = newest;
+    return snapshot;
   }
 
   timers({ after, until, limit }: TimerWindow): ReadonlyArray<StoredTimer & { readonly id: number }> {

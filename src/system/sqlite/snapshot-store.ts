@@ -1,6 +1,14 @@
-import type { CheckpointEnd, CheckpointHead, Snapshot, SnapshotStore } from "../../runtime/index.ts";
+import {
+  type CheckpointEnd,
+  type CheckpointHead,
+  entityHash,
+  NO_POINTERS,
+  type RecordPointers,
+  type Snapshot,
+  type SnapshotStore,
+} from "../../runtime/index.ts";
 import { type Connection, checkpointWal, openConnection } from "./connection.ts";
-import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions, snapshotHash } from "./snapshot-file.ts";
+import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions } from "./snapshot-file.ts";
 import {
   assertSameStore,
   assertShardCount,
@@ -28,7 +36,7 @@ export class SqliteSnapshots implements SnapshotStore {
   readonly shardCount: number;
   readonly #db: Connection;
   readonly #end: (end: CheckpointEnd) => void;
-  readonly #write: (snapshots: readonly Snapshot[]) => void;
+  readonly #write: (snapshots: readonly Snapshot[], pointers: RecordPointers) => void;
 
   /** @throws Fault `CONFIG_INVALID` for another count of shards or another store, `FORMAT_UNSUPPORTED`, `JOURNAL_CORRUPT`. */
   constructor(options: SqliteSnapshotsOptions) {
@@ -53,8 +61,8 @@ export class SqliteSnapshots implements SnapshotStore {
     return namingCorruption(this.#db.name, () => headOf(this.#db));
   }
 
-  write(snapshots: readonly Snapshot[]): void {
-    this.#write(snapshots);
+  write(snapshots: readonly Snapshot[], pointers: RecordPointers = NO_POINTERS): void {
+    this.#write(snapshots, pointers);
   }
 
   end(end: CheckpointEnd): void {
@@ -75,7 +83,7 @@ export class SqliteSnapshots implements SnapshotStore {
 }
 
 /** In the order of their hashes, so that a page of the index is touched once for all its rows. */
-function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void {
+function preparedWrite(db: Connection): (snapshots: readonly Snapshot[], pointers: RecordPointers) => void {
   const find = db.prepare<[number, string], { readonly id: number; readonly seq: number }>(
     "SELECT id, seq FROM snapshots WHERE hash = ? AND entity = ?",
   );
@@ -85,8 +93,10 @@ function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void
   const update = db.prepare<[number, number, number, string, number]>(
     "UPDATE snapshots SET seq = ?, version = ?, definition = ?, body = ? WHERE id = ?",
   );
-  return db.transaction((snapshots: readonly Snapshot[]) => {
-    const rows = snapshots.map((snapshot) => ({ hash: snapshotHash(snapshot.entity), snapshot })).sort((a, b) => a.hash - b.hash);
+  const point = db.prepare<[number, number]>("INSERT OR IGNORE INTO pointers(hash, record) VALUES (?, ?)");
+  return db.transaction((snapshots: readonly Snapshot[], pointers: RecordPointers) => {
+    for (const index of inOrder(pointers)) point.run(pointers[index] as number, pointers[index + 1] as number);
+    const rows = snapshots.map((snapshot) => ({ hash: entityHash(snapshot.entity), snapshot })).sort((a, b) => a.hash - b.hash);
     for (const { hash, snapshot } of rows) {
       const { entity, shard, seq, version, definition, body } = snapshot;
       const found = snapshot.isFirst === true ? undefined : newestOf(find.all(hash, entity));
@@ -95,6 +105,12 @@ function preparedWrite(db: Connection): (snapshots: readonly Snapshot[]) => void
       else if (found.seq <= seq) update.run(seq, version, definition, body, found.id);
     }
   }).immediate;
+}
+
+/** Where the pairs begin, in the order of their hashes. */
+function inOrder(pointers: RecordPointers): readonly number[] {
+  const starts = Array.from({ length: pointers.length / 2 }, (_, i) => 2 * i);
+  return starts.sort((a, b) => (pointers[a] as number) - (pointers[b] as number));
 }
 
 /** Rows of exactly the shards in `positions` are replaced, so that the domains can end their checkpoints one by one. */

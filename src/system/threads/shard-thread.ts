@@ -15,6 +15,7 @@ import {
   type FromJournal,
   type FromPerformer,
   type Json,
+  type KnownHistory,
   type PackedAnswer,
   type PackedSnapshots,
   type PerformEffect,
@@ -24,6 +25,8 @@ import {
   packMessages,
   packSnapshots,
   type Recovered,
+  readEntity,
+  type SnapshotBatch,
   type SnapshotReader,
   type ToCheckpoint,
   type ToPerformer,
@@ -46,6 +49,8 @@ export interface ShardThreadOptions {
   readonly recovered: Recovered;
   /** `atOnce` makes many loads in a row cheap. */
   readonly snapshots: SnapshotReader & { readonly atOnce: (read: () => void) => void };
+  /** The body of a record of the journal; null when it is not there. */
+  readonly bodyOf: (record: number) => Uint8Array | null;
   /** What may end and come back without this thread (other shard threads, the checkpoint thread) gives its port later. */
   readonly ports: {
     readonly ingress: MessagePort;
@@ -92,7 +97,7 @@ export class ShardThread {
   readonly #domain: Domain;
   readonly #peers = new Map<number, MessagePort>();
   readonly #timers: NodeJS.Timeout[] = [];
-  #loads: string[] = [];
+  #loads: Array<readonly [address: string, known: KnownHistory]> = [];
   #answers: PackedAnswer[] = [];
   #messages = new Map<number, DomainMessage[]>();
   #performer: MessagePort | null = null;
@@ -139,7 +144,7 @@ export class ShardThread {
       meter: new DomainMeter(() => performance.now()),
       ports: {
         nowMs: Date.now,
-        load: (address) => this.#loads.push(address),
+        load: (address, known) => this.#loads.push([address, known]),
         submit: (group) =>
           options.ports.journal.postMessage(group, typeof group.body === "string" ? [] : [group.body.buffer as ArrayBuffer]),
         answer: (caller, answer) => this.#answer(caller, answer),
@@ -363,17 +368,16 @@ export class ShardThread {
     const loads = this.#loads;
     this.#loads = [];
     this.#options.snapshots.atOnce(() => {
-      for (const address of loads) this.#loadOne(address);
+      for (const [address, known] of loads) this.#loadOne(address, known);
     });
     return true;
   }
 
-  #loadOne(address: string): void {
-    const { snapshots, heartbeat } = this.#options;
+  #loadOne(address: string, known: KnownHistory): void {
     try {
       this.#domain.loaded(
         address,
-        heartbeat.during(() => snapshots.load(address)),
+        this.#options.heartbeat.during(() => readEntity(address, known, this.#options)),
       );
     } catch (cause) {
       this.#domain.loaded(address, null, cause);
@@ -474,8 +478,7 @@ export class ShardThread {
     const port = this.#checkpointPort;
     if (port === null || this.#isEndSent || checkpoint.position === null) return;
     if (!checkpoint.isEncoded) {
-      const rows = packSnapshots(checkpoint.encode(ENCODE_ROWS_MAX));
-      port.postMessage({ kind: "rows", rows } satisfies ToCheckpoint<PackedSnapshots>);
+      this.#postRows(port, "rows", checkpoint.encode(ENCODE_ROWS_MAX));
     }
     if (checkpoint.isEncoded) {
       this.#isEndSent = true;
@@ -490,7 +493,13 @@ export class ShardThread {
     if (this.#checkpointPort === null || performance.now() < this.#checkpointNotBefore) return;
     const rows = this.#domain.takeRetired({ rowsMin: RETIRED_ROWS_MIN, rowsMax: RETIRED_ROWS_MAX });
     if (rows === null) return;
-    this.#checkpointPort.postMessage({ kind: "apart", rows: packSnapshots(rows) } satisfies ToCheckpoint<PackedSnapshots>);
+    this.#postRows(this.#checkpointPort, "apart", rows.next(rows.count));
+  }
+
+  #postRows(port: MessagePort, kind: "rows" | "apart", { snapshots, pointers }: SnapshotBatch): void {
+    const message: ToCheckpoint<PackedSnapshots> = { kind, rows: packSnapshots(snapshots), pointers };
+    // Handed over: a buffer that is given away is gone here, and `NO_POINTERS` belongs to everybody.
+    port.postMessage(message, pointers.length > 0 ? [pointers.buffer] : []);
   }
 
   #fromCheckpoint(message: FromCheckpoint): void {

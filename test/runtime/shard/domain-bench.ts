@@ -17,15 +17,18 @@ import {
   type HandledTell,
   ignore,
   type Json,
+  type KnownHistory,
   MemorySnapshots,
   type OpenEffect,
   type PerformEffect,
   type Recovered,
   Recovery,
+  readEntity,
   reject,
   reply,
   type Schema,
   type Snapshot,
+  type SnapshotBatch,
   type StoredRecord,
   type TracedMessage,
   unpackEntries,
@@ -172,7 +175,7 @@ export class DomainBench {
   /** Room that was given for more progress: the ids of the effects. */
   readonly credits: string[] = [];
   readonly crashes: string[] = [];
-  readonly loads: string[] = [];
+  readonly loads: Array<readonly [address: string, known: KnownHistory]> = [];
   /** What was at work, as it was noted. */
   readonly works: Work[] = [];
   /** Messages of sampled traces that were handled. */
@@ -200,7 +203,7 @@ export class DomainBench {
       poison: new Set(options.poison),
       ports: {
         nowMs: () => this.nowMs,
-        load: (address) => this.loads.push(address),
+        load: (address, known) => this.loads.push([address, known]),
         submit: (group) => this.groups.push(group),
         answer: (caller, answer) => {
           if (this.answers.has(caller)) throw new Error(`caller ${caller} was answered twice`);
@@ -243,11 +246,27 @@ export class DomainBench {
   settle(): void {
     for (;;) {
       const loads = this.loads.splice(0);
-      for (const address of loads) this.domain.loaded(address, this.snapshots.get(address) ?? null);
+      for (const [address, known] of loads) this.#load(address, known);
       const window = this.domain.timersWanted;
       if (window !== null) this.domain.timersLoaded(window, this.store.timers(window));
       if (!this.domain.run(1_000) && this.loads.length === 0) return;
     }
+  }
+
+  #load(address: string, known: KnownHistory): void {
+    const load = (entity: string) => this.snapshots.get(entity) ?? this.store.load(entity);
+    const bodyOf = (record: number) => this.records[record - 1]?.body ?? null;
+    try {
+      this.domain.loaded(address, readEntity(address, known, { snapshots: { load }, bodyOf }));
+    } catch (cause) {
+      this.domain.loaded(address, null, cause);
+    }
+  }
+
+  /** What the store would do with the rows. */
+  storeRows({ snapshots, pointers }: SnapshotBatch): void {
+    for (const snapshot of snapshots) this.snapshots.set(snapshot.entity, snapshot);
+    this.store.write([], pointers);
   }
 
   /** Commits everything that was handed out, in order. */
@@ -279,7 +298,7 @@ export class DomainBench {
     const checkpoint = this.domain.beginCheckpoint(this.records.length);
     if (checkpoint === null) throw new Error("no checkpoint could begin");
     this.commit();
-    for (const snapshot of checkpoint.encode(Number.MAX_SAFE_INTEGER)) this.snapshots.set(snapshot.entity, snapshot);
+    while (!checkpoint.isEncoded) this.storeRows(checkpoint.encode(Number.MAX_SAFE_INTEGER));
     this.store.end(checkpoint.end());
     this.domain.endCheckpoint();
     return checkpoint;

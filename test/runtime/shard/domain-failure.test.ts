@@ -100,7 +100,7 @@ describe("after a refused group", () => {
     bench.loads.length = 0;
     bench.domain.run(1);
     bench.commit();
-    bench.loads.push("counter/b");
+    bench.loads.push(["counter/b", null]);
     bench.settle(); // Told, answered and settled, in groups that are not committed.
     bench.domain.refused();
     expect(codeOf(bench.answers.get(later))).toBe("OUTCOME_UNKNOWN");

@@ -95,7 +95,7 @@ describe("limits", () => {
     bench.loads.length = 0;
     bench.domain.run(1);
     bench.nowMs = 60_000;
-    bench.loads.push("counter/b");
+    bench.loads.push(["counter/b", null]);
     bench.drive();
     expect(replyIn(bench.ask("counter/b", "get"))).toMatchObject({ total: 3 });
   });

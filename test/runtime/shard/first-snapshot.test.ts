@@ -7,7 +7,7 @@ import { DomainBench } from "./domain-bench.ts";
 function firsts(checkpoint: Checkpoint | null): ReadonlyMap<string, boolean> {
   if (checkpoint === null) throw new Error("no checkpoint could begin");
   const found = new Map<string, boolean>();
-  while (!checkpoint.isEncoded) for (const { entity, isFirst } of checkpoint.encode(10)) found.set(entity, isFirst === true);
+  while (!checkpoint.isEncoded) for (const { entity, isFirst } of checkpoint.encode(10).snapshots) found.set(entity, isFirst === true);
   return found;
 }
 

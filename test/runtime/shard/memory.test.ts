@@ -12,7 +12,7 @@ describe("passivation", () => {
     expect(bench.domain.passivate(everything)).toBe(0);
     const checkpoint = bench.domain.beginCheckpoint(1);
     bench.ask("counter/a", "add", { by: 1 }); // Changed after the checkpoint took it.
-    for (const row of checkpoint?.encode(10) ?? []) bench.snapshots.set(row.entity, row);
+    for (const row of checkpoint?.encode(10).snapshots ?? []) bench.snapshots.set(row.entity, row);
     bench.domain.endCheckpoint();
     expect(bench.domain.passivate(everything)).toBe(0);
     bench.checkpoint();
@@ -155,6 +155,6 @@ describe("checkpoints", () => {
     bench.ask("counter/a", "add", { by: 1 });
     const checkpoint = bench.domain.beginCheckpoint(1);
     bench.ask("counter/a", "add", { by: 5 });
-    expect(JSON.parse(checkpoint?.encode(10)[0]?.body ?? "")).toEqual({ state: { total: 1, refusals: 0 } });
+    expect(JSON.parse(checkpoint?.encode(10).snapshots[0]?.body ?? "")).toEqual({ state: { total: 1, refusals: 0 } });
   });
 });

@@ -3,8 +3,9 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import { entriesOfType, packEntries } from "../../../src/runtime/index.ts";
+import { entriesOfType, packEntries, packPointers } from "../../../src/runtime/index.ts";
 import { openStores, storePaths } from "../../../src/system/sqlite/open-stores.ts";
+import { SqliteSnapshotReader } from "../../../src/system/sqlite/snapshot-reader.ts";
 import { SqliteSnapshots } from "../../../src/system/sqlite/snapshot-store.ts";
 import { assertNotTruncated, verifyJournal } from "../../../src/system/sqlite/verify.ts";
 import { appendEach, folder, groupOf, JOURNAL_SHARDS, openJournal } from "../../support/journal-bench.ts";
@@ -240,7 +241,7 @@ describe("formats and files that are not ours", () => {
     db.close();
     const before = readFileSync(state);
     expect(store.stores).toThrow(
-      fault("FORMAT_UNSUPPORTED", /state.db: found format 1, which is older.*supported is snapshots of format 3/),
+      fault("FORMAT_UNSUPPORTED", /state.db: found format 1, which is older.*supported is snapshots of format 4/),
     );
     expect(readFileSync(state)).toEqual(before);
   });
@@ -250,14 +251,34 @@ describe("formats and files that are not ours", () => {
     const { state } = storePaths(store.dir);
     const db = new Database(state);
     const positions = db.prepare("SELECT * FROM positions").all();
-    db.exec("DROP TABLE timers; UPDATE meta SET value = 2 WHERE key IN ('format', 'min_reader')");
+    db.exec("DROP TABLE timers; DROP TABLE pointers; UPDATE meta SET value = 2 WHERE key IN ('format', 'min_reader')");
     db.close();
     expect(store.stores().lastSeq).toBe(RECORDS);
     const after = new Database(state, { readonly: true });
-    expect(after.prepare("SELECT value FROM meta WHERE key IN ('format', 'min_reader')").pluck().all()).toEqual([3, 3]);
+    expect(after.prepare("SELECT value FROM meta WHERE key IN ('format', 'min_reader')").pluck().all()).toEqual([4, 4]);
     expect(after.prepare("SELECT count(*) FROM timers").pluck().get()).toBe(0);
     expect(after.prepare("SELECT * FROM positions").all()).toEqual(positions);
     after.close();
+  });
+
+  it("a checkpoint from before there were pointers is brought to this format: its snapshots are read as they are, and pointers beside them", () => {
+    using store = storeOf({ position: 150 });
+    const { state } = storePaths(store.dir);
+    const file = { path: state, busyTimeoutMs: 200, cacheKiB: 1024 };
+    const { meta } = store.stores();
+    const old = new SqliteSnapshots({ ...file, meta });
+    const snapshot = { entity: "a/1", shard: 0, seq: 150, version: 150, definition: 1, body: "{}" };
+    old.write([snapshot]);
+    old.close();
+    const db = new Database(state);
+    db.exec("DROP TABLE pointers; UPDATE meta SET value = 3 WHERE key IN ('format', 'min_reader')");
+    db.close();
+    const upgraded = new SqliteSnapshots({ ...file, meta });
+    upgraded.write([], packPointers([["a/2", 160]]));
+    const reader = new SqliteSnapshotReader(file);
+    expect([reader.load("a/1"), reader.load("a/2")]).toEqual([snapshot, { records: [160] }]);
+    reader.close();
+    upgraded.close();
   });
 
   it("a newer store that this reader may still read is read", () => {
