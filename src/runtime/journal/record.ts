@@ -113,23 +113,38 @@ const decoder = new TextDecoder();
  * whatever program it was written, is parsed as a whole. @throws SyntaxError when it is no JSON.
  */
 export function entriesOfType(text: string | Uint8Array, type: string): readonly Entry[] {
-  const isOfType = ({ entity }: Entry): boolean => entity.startsWith(`${type}/`);
-  return entriesBy(text, `"entity":"${type}/`, isOfType);
+  const body = typeof text === "string" ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+  return linesOfType(body, type) ?? unpackEntries(body).filter(({ entity }) => entity.startsWith(`${type}/`));
 }
 
-/** The entry of one entity (E1), found as `entriesOfType` finds it; null when it has none. @throws SyntaxError when the body is no JSON. */
-export const entryOf = (text: string | Uint8Array, address: string): Entry | null =>
-  entriesBy(text, `"entity":${JSON.stringify(address)}`, ({ entity }) => entity === address)[0] ?? null;
+/**
+ * The entry of one entity (E1); null when it has none. Of a body that has one entry a line only that line is parsed. @throws SyntaxError when a body that
+ * has no such line is no JSON.
+ */
+export function entryOf(body: string | Uint8Array, address: string): Entry | null {
+  const text = typeof body === "string" ? body : decoder.decode(body);
+  return lineOf(text, address) ?? unpackEntries(text).find(({ entity }) => entity === address) ?? null;
+}
 
-/** `mark` stands in the line of every entry that is meant, and perhaps in others. */
-function entriesBy(text: string | Uint8Array, mark: string, isMeant: (entry: Entry) => boolean): readonly Entry[] {
-  const body = typeof text === "string" ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.byteLength);
-  return linesWith(body, mark, isMeant) ?? unpackEntries(body).filter(isMeant);
+/** Null when there is none, or another layout: the first line of ours is a whole entry. */
+function lineOf(text: string, address: string): Entry | null {
+  const first = text.indexOf("\n");
+  if (!text.startsWith("[{") || text[(first < 0 ? text.length : first) - 2] !== "}") return null;
+  const mark = `"entity":${JSON.stringify(address)}`; // Inside a JSON string its quotes would be escaped.
+  for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, at + mark.length)) {
+    const from = Math.max(text.lastIndexOf("\n", at) + 1, 1);
+    const newline = text.indexOf("\n", at);
+    const entry = parsed(text.slice(from, (newline < 0 ? text.length : newline) - 1));
+    if (entry === null) return null;
+    if (entry.entity === address) return entry; // An event's own field may be called "entity".
+  }
+  return null;
 }
 
 /** Null when the body is seen to have another layout than `packEntries` gives it. */
-function linesWith(body: Buffer, mark: string, isMeant: (entry: Entry) => boolean): readonly Entry[] | null {
-  if (!isPacked(body)) return null; // In a packed one the mark stands in no JSON string: its quotes would be escaped.
+function linesOfType(body: Buffer, type: string): readonly Entry[] | null {
+  if (!isPacked(body)) return null;
+  const mark = `"entity":"${type}/`; // Inside a JSON string its quotes would be escaped.
   const entries: Entry[] = [];
   for (let at = body.indexOf(mark); at >= 0; ) {
     const from = Math.max(body.lastIndexOf(NEWLINE, at) + 1, 1); // The first line begins after "[".
@@ -137,7 +152,7 @@ function linesWith(body: Buffer, mark: string, isMeant: (entry: Entry) => boolea
     const to = (newline < 0 ? body.length : newline) - 1; // A line ends with ",", the last one with "]".
     const entry = parsed(body.toString("utf8", from, to));
     if (entry === null) return null;
-    if (isMeant(entry)) entries.push(entry); // An event's own field may be called "entity".
+    if (entry.entity.startsWith(`${type}/`)) entries.push(entry); // An event's own field may be called "entity".
     at = body.indexOf(mark, to);
   }
   return entries;

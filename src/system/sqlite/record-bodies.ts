@@ -9,7 +9,7 @@ const CACHE_KIB = 1_024;
 export class RecordBodies {
   readonly #options: JournalReaderOptions;
   /** The one read last stands last. */
-  readonly #bodies = new Map<number, Buffer>();
+  readonly #bodies = new Map<number, string>();
   #reader: JournalReader | null = null;
 
   constructor(options: JournalReaderOptions) {
@@ -17,7 +17,7 @@ export class RecordBodies {
   }
 
   /** Null when the journal does not have the record. @throws Fault `JOURNAL_CORRUPT`, `FORMAT_UNSUPPORTED`. */
-  bodyOf(record: number): Buffer | null {
+  bodyOf(record: number): string | null {
     const body = this.#bodies.get(record) ?? this.#read(record);
     if (body === null) return null;
     this.#bodies.delete(record);
@@ -29,7 +29,7 @@ export class RecordBodies {
     return body;
   }
 
-  #read(record: number): Buffer | null {
+  #read(record: number): string | null {
     this.#reader ??= openJournalReader(this.#options);
     return this.#reader.bodyOf(record);
   }

@@ -50,7 +50,7 @@ export interface ShardThreadOptions {
   /** `atOnce` makes many loads in a row cheap. */
   readonly snapshots: SnapshotReader & { readonly atOnce: (read: () => void) => void };
   /** The body of a record of the journal; null when it is not there. */
-  readonly bodyOf: (record: number) => Uint8Array | null;
+  readonly bodyOf: (record: number) => string | null;
   /** What may end and come back without this thread (other shard threads, the checkpoint thread) gives its port later. */
   readonly ports: {
     readonly ingress: MessagePort;
