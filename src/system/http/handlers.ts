@@ -20,7 +20,7 @@ import {
 } from "../ingress/ledger-door.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Readiness, StatementPage, TrialBalance, TroupeSystem } from "../system.ts";
-import type { Answers } from "./answers.ts";
+import { type Answers, instanceOf } from "./answers.ts";
 import { Bulk } from "./bulk.ts";
 import { conversationHandlersOf } from "./conversation-handlers.ts";
 import { docsPage } from "./docs-page.ts";
@@ -81,7 +81,7 @@ export function handlersOf({
     Buffer.isBuffer(request.body) ? readJsonObject(request.body, limits) : whenNone;
 
   function fail(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
-    log.error({ err: error, requestId: request.id, url: request.url }, "a request met a defect");
+    log.error({ err: error, requestId: request.id, path: instanceOf(request.url) }, "a request met a defect");
     answers.refusal(
       request,
       reply,

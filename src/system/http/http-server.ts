@@ -144,7 +144,8 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     const route = routes.find(({ method, path }) => method === request.method && path === request.routeOptions.url);
     if (route !== undefined) answers.found(request, reply, route.key); // Refused before its handler had it.
     const refusal = refusalOf(error, http.bodyBytesMax);
-    if (refusal.code === "INTERNAL_ERROR") log.error({ err: error, requestId: request.id, url: request.url }, "a request met a defect");
+    if (refusal.code === "INTERNAL_ERROR")
+      log.error({ err: error, requestId: request.id, path: instanceOf(request.url) }, "a request met a defect");
     // A body that was refused half-way is not read to its end.
     answers.refusal(request, reply, refusal, { isLast: isBodyUnread(request.raw) });
   }

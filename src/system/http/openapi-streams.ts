@@ -23,7 +23,8 @@ const NAME: Node = {
   name: "name",
   in: "query",
   required: false,
-  description: "What the others in the room see, and the speaker of what is sent without one. It proves nothing.",
+  description:
+    "What the others in the room see, and the speaker of what is sent without one. It proves nothing. Stored only in messages, sealed.",
   schema: { type: "string", minLength: 1, maxLength: 200, default: "user" },
 };
 

@@ -199,7 +199,7 @@ export function openApiDocument(): OpenApiDocument {
       { name: "accounts", description: "Open, read, freeze, close; statements." },
       { name: "movements", description: "Deposits, withdrawals, transfers: each keyed, each double entry." },
       { name: "ledger", description: "The books as a whole." },
-      { name: "conversations", description: "Messages, replies, summaries; texts are sealed at rest." },
+      { name: "conversations", description: "Messages, replies, summaries; texts and names of speakers are sealed at rest." },
       { name: "service", description: "Health and this description." },
     ],
     paths: Object.fromEntries(paths),

@@ -138,7 +138,7 @@ export const schemas = {
   Conversation: object({
     id: string,
     onBusy,
-    user: { type: ["string", "null"] },
+    user: { type: ["string", "null"], description: "An id, not a name." },
     turns: { ...count, description: "Each message that somebody posts is one, with its reply." },
     messages: { ...count, description: "Without replies that were replaced." },
     isReplying: { type: "boolean" },
@@ -230,7 +230,7 @@ export const schemas = {
           {
             role: { enum: ["system", "developer", "user", "assistant"] },
             content: { type: ["string", "array", "null"], description: "Text, or parts of the type `text`." },
-            name: { type: "string", minLength: 1, maxLength: 200 },
+            name: { type: "string", minLength: 1, maxLength: 200, description: "Who says it: the speaker of the message, sealed like it." },
           },
           ["content", "name"],
           { isOpen: true },
@@ -239,7 +239,7 @@ export const schemas = {
       },
       stream: { type: ["boolean", "null"], default: false },
       stream_options: { type: ["object", "null"], properties: { include_usage: { type: "boolean" } } },
-      user: { type: ["string", "null"] },
+      user: { type: ["string", "null"], description: "As a new conversation's: an id, not a name." },
       metadata: { type: ["object", "null"], properties: { conversation_id: string } },
     },
     ["model", "stream", "stream_options", "user", "metadata"],

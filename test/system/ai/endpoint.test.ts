@@ -36,7 +36,7 @@ it("a key that is not there, or is none, is refused by key and place before anyt
 it("without an endpoint no key is looked for, and a good one lets a node start", async () => {
   const good = keyFile("good", "sk-good\n");
   for (const flags of [{ "--ai.key-file": join(folder, "gone") }, { ...URL_FLAGS, "--ai.key-file": good }]) {
-    const { node } = await openNode(dataDir, flags);
+    const { node } = await openNode(dataDir, { "--threads.heartbeat-ms": 30_000, ...flags });
     await node.close();
   }
 });

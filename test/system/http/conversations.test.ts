@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import Database from "better-sqlite3";
 import { afterEach, expect, it } from "vitest";
 import { verifyJournal } from "../../../src/system/sqlite/verify.ts";
@@ -214,4 +215,17 @@ it("DESIGN 4.4, R-CON-8: no file holds a readable text at any time; after DELETE
   for (const word of WORDS) expect([word, filesWith(dir, Buffer.from(word))]).toEqual([word, []]);
   expect(filesWith(dir, key)).toEqual([]);
   expect(verifyJournal(join(dir, "journal.db"))).toMatchObject({ ok: true });
+});
+
+it("R-CON-8, TRAPS 46: a defect is logged with the path, without what stands behind it or in the conversation", async () => {
+  const dir = folder();
+  const { url, defects } = await started(dir);
+  await open(url, "c");
+  await say(url, "c", "k1", "zanzibar-message", { reply: false, speaker: "zanzibar-speaker" });
+  const db = new Database(join(dir, "keys.db"));
+  db.prepare("UPDATE keys SET key = randomblob(32) WHERE name = 'c'").run(); // A damaged disk: nothing that was sealed opens.
+  db.close();
+  const broken = await get(url, "/v1/conversations/c/messages?limit=5");
+  expect([codeOf(broken), defects]).toMatchObject(["500 INTERNAL_ERROR", [{ path: "/v1/conversations/c/messages" }]]);
+  for (const said of [broken.text, inspect(defects, { depth: 9 })]) expect(said).not.toContain("zanzibar");
 });

@@ -49,9 +49,9 @@ const refusal = expect.objectContaining({
 
 it("a store without conversations starts without keys.db, as one of an older program has none", async () => {
   const dir = tempDir();
-  await (await openNode(dir)).node.close();
+  await (await openNode(dir, FLAGS)).node.close();
   lose(dir, "keys.db");
-  await (await openNode(dir)).node.close();
+  await (await openNode(dir, FLAGS)).node.close();
   expect(statSync(join(dir, "keys.db")).mode & 0o777).toBe(0o600);
 });
 
