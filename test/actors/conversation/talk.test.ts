@@ -153,7 +153,10 @@ describe("stop, crash, delete", () => {
     expect(parts?.length).toBeGreaterThan(0);
     await kit.settle();
     expect([kit.effectsOpen, ai.replies, kit.violations]).toEqual([[], 1, []]);
-    expect(await post(kit, "c", "k1", { stream: true })).toEqual({ ok: true, value: { ...(answer.ok ? answer.value : {}), parts: null } });
+    expect(await post(kit, "c", "k1", { stream: true })).toEqual({
+      ok: true,
+      value: { ...(answer.ok ? answer.value : {}), parts: null, isRepeat: true },
+    });
   });
 
   it("a crash in the middle of a reply closes what was said as interrupted; the reply comes, and the repeat waits for it", async () => {
