@@ -172,6 +172,8 @@ function controlOfShard(data: ShardWorkerData) {
     drop(): void {
       running?.close();
       running = null;
+      // A full group ends a run with its last message noted: the next part's death must not be blamed on it.
+      new WorkNote(data.work).write(null);
       reportPort?.close();
       reportPort = null;
       name = "shard-spare";

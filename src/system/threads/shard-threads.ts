@@ -149,6 +149,7 @@ export class ShardThreads {
     this.#parts.set(worker, part);
     void worker.exited.then((reason) => this.#over(worker, part, reason));
     const stop = async (): Promise<void> => {
+      if (this.#parts.get(worker) !== part) return; // It is a spare by now, or has another part: not this one's to end.
       part.isEndedByUs = true;
       await worker.terminate();
     };
@@ -157,13 +158,13 @@ export class ShardThreads {
     try {
       const writer = await journal.untilRunning(signal);
       part.isRegistered = true;
-      const ingress = await this.#recover(thread, worker, writer);
+      const ingress = await this.#recover(part, worker, writer);
       if (this.#parts.get(worker) !== part) throw await ended;
       if (journal.running !== writer) throw new Error("the journal thread ended meanwhile");
       this.#runs(thread, worker);
       this.#options.router.attach(thread, ingress);
     } catch (cause) {
-      if (this.#parts.get(worker) === part) await stop();
+      await stop();
       throw cause;
     } finally {
       signal.removeEventListener("abort", abort);
@@ -207,10 +208,11 @@ export class ShardThreads {
   }
 
   /** S1, from (2). @returns main's end of the port for commands. */
-  async #recover(thread: number, worker: ShardWorker, journal: WorkerThread<JournalControl>) {
+  async #recover(part: Part, worker: ShardWorker, journal: WorkerThread<JournalControl>) {
     const { committed } = this.#options;
+    const { thread } = part;
     const [ingress, toJournal, report] = [new MessageChannel(), new MessageChannel(), new MessageChannel()];
-    report.port1.on("message", (message: ShardReport) => this.#hear(thread, worker, message));
+    report.port1.on("message", (message: ShardReport) => this.#hear(part, worker, message));
     report.port1.unref();
     const { incarnation, isDown } = await journal.call.register(thread, handOver(toJournal.port1));
     // A peer that ends meanwhile needs no barrier: what it had uncommitted is gone.
@@ -276,8 +278,11 @@ export class ShardThreads {
     this.#options.log.error({ thread, work: name }, "this was at work in too many deaths of its thread; it is not done again");
   }
 
-  #hear(thread: number, worker: ShardWorker, message: ShardReport): void {
+  /** What a part reported before it was over may arrive when its thread has another one, which it is not about. */
+  #hear(part: Part, worker: ShardWorker, message: ShardReport): void {
+    if (this.#parts.get(worker) !== part) return;
     const { log, onRecovering } = this.#options;
+    const { thread } = part;
     switch (message.kind) {
       case "crashed":
         log.error({ thread, ...message }, "an entity crashed");
@@ -292,11 +297,9 @@ export class ShardThreads {
         this.#checkpointFailures.set(thread, message.reason);
         log.error({ thread, reason: message.reason }, "a checkpoint could not be stored; it is tried again");
         break;
-      case "refused": {
-        const part = this.#parts.get(worker); // It has answered what it could.
-        if (part?.thread === thread) void this.#drop(worker, part, "a commit group was refused");
+      case "refused": // It has answered what it could.
+        void this.#drop(worker, part, "a commit group was refused");
         break;
-      }
       default:
         unreachable(message);
     }
