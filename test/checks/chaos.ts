@@ -21,6 +21,7 @@ import { type KeptPromises, keptPromises } from "../support/kept-promises.ts";
 import { httpDoor, type LedgerLoad, type Order, openAccounts, randomOrders } from "../support/ledger-load.ts";
 import { OrderLoad } from "../support/order-load.ts";
 import { randomOf } from "../support/seeded-random.ts";
+import { defectsOfTrial } from "../support/trial-balance.ts";
 
 const USAGE = `check:chaos [--seconds 300] [--threads 2] [--kinds ${[...FAULTS.keys()].join(",")}] [--gap-ms 3000] [--heartbeat-ms 2000]
             [--connections 64] [--accounts 300] [--ratio-percent 80] [--serving-ms 500] [--weaken reply-before-commit] [--seed <number>] [--json]
@@ -75,9 +76,7 @@ await runCheck(
       const defects = [
         ...figures.defects,
         ...(exitCode === 0 ? [] : [`the server ended with ${exitCode}: ${server.said.slice(-2_000)}`]),
-        ...(trial.status === 200 && !/"total":"-?[^0"]/.test(trial.body)
-          ? []
-          : [`the trial balance answered ${trial.status} ${trial.body}`]),
+        ...defectsOfTrial(trial),
       ];
       return judged({ ...figures, defects }, keptPromises(join(dataDir, "journal.db"), load), { ...options, kinds, load });
     } finally {

@@ -66,7 +66,7 @@ async function commit(address: string, fault: ThreadFault): Promise<void> {
   report({ kind: "served", endedMs: endedMs - startedMs, servingMs: performance.now() - endedMs });
 }
 
-/** Resolves with the first work that was done by whoever took the place of this thread. */
+/** Resolves with the first work that was done by whoever took the place of this thread; after the journal thread's end, by every shard thread, as each drops all it had. */
 async function serves(address: string, gone: number): Promise<void> {
   const until = performance.now() + SERVING_MS_MAX;
   const isReplaced = (): boolean => ![gone, undefined].includes(node.threadIds.get(address));
@@ -74,8 +74,9 @@ async function serves(address: string, gone: number): Promise<void> {
   while (performance.now() < until) {
     if (address === "/system/views" && (await node.trialBalance()).ok) return;
     if (address === "/system/checkpoint" && isReplaced()) return;
-    const probe = address === "/system/journal" ? probes[0] : probes[Number(address.split("/").at(-1))];
-    if (probe !== undefined && (await deposit(node, key, probe)).ok && isReplaced()) return;
+    const asked = address === "/system/journal" ? probes : probes.filter((_, thread) => address === `/system/shards/${thread}`);
+    const answers = await Promise.all(asked.map((probe) => deposit(node, `${key}-${probe}`, probe)));
+    if (answers.length > 0 && answers.every(({ ok }) => ok) && isReplaced()) return;
     await delay(LOOK_MS);
   }
   throw new Error(`${address} did not serve within ${SERVING_MS_MAX} ms`);
