@@ -22,8 +22,9 @@ export async function loadModules(urls: readonly string[]): Promise<LoadedModule
   for (const url of urls) {
     const module = await imported(url);
     if (module.definitions === undefined && module.ports === undefined) throw unusable(url, 'it exports neither "definitions" nor "ports"');
-    for (const definition of module.definitions ?? []) addOnce(definitions, definition.type, definition, `${url}: the entity type`);
-    for (const port of module.ports ?? []) {
+    for (const definition of listOf(url, module, "definitions"))
+      addOnce(definitions, definition.type, definition, `${url}: the entity type`);
+    for (const port of listOf(url, module, "ports")) {
       try {
         assertPort(port);
       } catch (cause) {
@@ -35,11 +36,27 @@ export async function loadModules(urls: readonly string[]): Promise<LoadedModule
   return { definitions, ports };
 }
 
+/** What it exports by this name, of which each is an object; what it does not export is empty. @throws Fault `CONFIG_INVALID`. */
+function listOf<Name extends keyof TroupeModule>(url: string, module: TroupeModule, name: Name): NonNullable<TroupeModule[Name]> {
+  const list: unknown = module[name] ?? [];
+  if (!Array.isArray(list)) throw unusable(url, `its "${name}" is ${JSON.stringify(list) ?? typeof list}; expected an array`);
+  const at = list.findIndex((item) => typeof item !== "object" || item === null);
+  if (at >= 0) throw unusable(url, `"${name}" has ${String(list[at])} at ${at}; expected an object`);
+  return list as unknown as NonNullable<TroupeModule[Name]>;
+}
+
+/** A module that ends the process while it is loaded would end its thread, and nobody would know why: that is refused like a throw. */
 async function imported(url: string): Promise<TroupeModule> {
+  const { exit } = process;
+  process.exit = (code) => {
+    throw new Error(`it calls process.exit(${code ?? ""}) while it is loaded`);
+  };
   try {
     return (await import(url)) as TroupeModule;
   } catch (cause) {
     throw unusable(url, cause instanceof Error ? cause.message : String(cause), cause);
+  } finally {
+    process.exit = exit;
   }
 }
 

@@ -159,6 +159,10 @@ describe("modules", () => {
   it.each([
     ["data:text/javascript,throw new Error('no luck')", "cannot be used: no luck"],
     ["data:text/javascript,export const x = 1", "exports neither"],
+    ["data:text/javascript,export const definitions = { a: 1 }", 'its "definitions" is {"a":1}; expected an array'],
+    ["data:text/javascript,export const ports = () => []", 'its "ports" is function; expected an array'],
+    ["data:text/javascript,export const ports = [null]", '"ports" has null at 0; expected an object'],
+    ["data:text/javascript,export const ports = []; process.exit(0)", "it calls process.exit(0) while it is loaded"],
     ["data:text/javascript,export const ports = [{ name: 'a b', kind: 'call', perform: () => null }]", 'the port "a b" cannot be used'],
     ["data:text/javascript,export const definitions = [{ type: 'account' }]", 'the entity type "account", which the service has already'],
   ])("%s fails the start by name, and leaves no thread", async (url, why) => {
