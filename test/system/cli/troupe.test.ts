@@ -4,10 +4,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
+import { setTimeout as delay, setImmediate } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { SHOP_SEED, shopCsv, shopSteps } from "../../../src/system/cli/demo-data.ts";
 import { figuresOf, freePort, runCli, startCli, tempFolder } from "../../support/cli.ts";
+import { get, post } from "../../support/http-client.ts";
+import { JournalHolder } from "../../support/journal-holder.ts";
+import { until } from "../../support/test-node.ts";
 
 const MAP = {
   currency: "CZK",
@@ -77,6 +80,26 @@ it("start: a request that is still being sent holds the stop; a second signal en
   expect(await ended).toBe(1);
   expect(server.stdout).not.toContain("Stopped after");
   socket.destroy();
+});
+
+it("start: a second signal ends it also while a thread waits for another program's lock on the journal: by SIGKILL, when an exit does not", async () => {
+  using folder = tempFolder();
+  await using server = await startCli(folder.path, "--journal.busy-timeout-ms", "600000", "--threads.heartbeat-ms", "60000");
+  const holder = new JournalHolder(join(folder.path, "journal.db"));
+  await holder.hold();
+  const unanswered = post(server.url, "/v1/accounts", { id: "a", currency: "CZK" }).catch(() => null);
+  // The journal thread does not answer the look: it waits for the lock.
+  await until("the wait", async () => (await get(server.url, "/readyz")).status === 503);
+  const ended = server.end("SIGTERM");
+  let code: number | null | undefined;
+  void ended.then((found) => {
+    code = found;
+  });
+  // Until it has ended the lock is held, so an exit that waits for it never comes.
+  for (; code === undefined; await delay(50)) process.kill(server.pid, "SIGINT");
+  expect(await ended).toBeNull();
+  await unanswered;
+  await holder.kill();
 });
 
 it("start: a planted bug and an unsafe journal are named loudly", async () => {
