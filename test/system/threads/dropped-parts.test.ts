@@ -1,15 +1,19 @@
 /** S3: a shard thread that drops its part keeps on, and nothing of that part leaves (DESIGN 4.3, 4.4, L2, L7): one real thread with the test at its ports, and nodes. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { packCommands, shardOf } from "../../../src/runtime/index.ts";
+import type { JournalControl } from "../../../src/system/journal-worker.ts";
 import type { ShardControl, ShardWorkerData } from "../../../src/system/shard-worker.ts";
 import { openStores } from "../../../src/system/sqlite/open-stores.ts";
 import { readWork, workMemory } from "../../../src/system/threads/at-work.ts";
+import { CommandRouter } from "../../../src/system/threads/command-router.ts";
 import { handOver, handOverAll } from "../../../src/system/threads/control.ts";
+import { HeartbeatWatch } from "../../../src/system/threads/heartbeat-watch.ts";
 import { moduleUrl } from "../../../src/system/threads/module-url.ts";
+import { ShardThreads, type ShardThreadsOptions } from "../../../src/system/threads/shard-threads.ts";
 import { SpareThreads } from "../../../src/system/threads/spare-threads.ts";
 import { WorkerThread } from "../../../src/system/threads/worker-thread.ts";
 import type { ControlWorker } from "../../support/control-worker.ts";
@@ -38,6 +42,37 @@ const FILES = { busyTimeoutMs: 1_000, cacheKiB: 1_024 };
 const NAMES = ["ingress", "journal", "report", "performer", "checkpoint", "peer"] as const;
 type Name = (typeof NAMES)[number];
 
+/** A group is full with one message, so that a thread stops in the middle of its work. */
+const workerDataOf = (path: string): ShardThreadsOptions["workerData"] => ({
+  dir: path,
+  shardCount: 2,
+  ...FILES,
+  registryUrl: new URL("../../../src/actors/index.ts", import.meta.url).href,
+  modules: [new URL("../../support/ending-ports-module.ts", import.meta.url).href],
+  limits: {
+    mailboxMax: 100,
+    turnMessagesMax: 1,
+    groupEntriesMax: 1,
+    groupsInFlightMax: 1,
+    effectsMax: 100,
+    portMessagesMax: 100,
+    dirtyMax: 100,
+    entitiesBytesMax: 1e9,
+    hopsMax: 10,
+  },
+  settings: {
+    runMessagesMax: 10,
+    runMsMax: 10,
+    checkpointEveryMs: 20,
+    checkpointEveryEntities: 1_000,
+    entitiesIdleMs: 60_000,
+    entitiesMax: 1_000,
+    entitiesBytesMax: 1e9,
+  },
+  plantedBug: null,
+  logLevel: "error",
+});
+
 /** A shard thread, and the test in the places of all that it talks with. */
 class Bench {
   readonly work = workMemory();
@@ -49,39 +84,7 @@ class Bench {
       name: "shard-0",
       url: moduleUrl("../../../src/system/shard-worker", import.meta.url),
       heapMiBMax: 128,
-      data: {
-        dir: path,
-        threadCount: 2,
-        shardCount: 2,
-        ...FILES,
-        registryUrl: new URL("../../../src/actors/index.ts", import.meta.url).href,
-        modules: [new URL("../../support/ending-ports-module.ts", import.meta.url).href],
-        committed: new SharedArrayBuffer(8),
-        work: this.work,
-        // A group is full with one message, so the thread stops in the middle of its work.
-        limits: {
-          mailboxMax: 100,
-          turnMessagesMax: 1,
-          groupEntriesMax: 1,
-          groupsInFlightMax: 1,
-          effectsMax: 100,
-          portMessagesMax: 100,
-          dirtyMax: 100,
-          entitiesBytesMax: 1e9,
-          hopsMax: 10,
-        },
-        settings: {
-          runMessagesMax: 10,
-          runMsMax: 10,
-          checkpointEveryMs: 20,
-          checkpointEveryEntities: 1_000,
-          entitiesIdleMs: 60_000,
-          entitiesMax: 1_000,
-          entitiesBytesMax: 1e9,
-        },
-        plantedBug: null,
-        logLevel: "error",
-      } satisfies ShardWorkerData,
+      data: { ...workerDataOf(path), threadCount: 2, committed: new SharedArrayBuffer(8), work: this.work } satisfies ShardWorkerData,
     });
   }
 
@@ -203,5 +206,49 @@ describe("the journal thread of a node ends", () => {
     expect(node.threadIds.get(address)).not.toBe(busy);
     expect([...living.keys()]).not.toContain(busy);
     expect(errors).not.toContain("this was at work in too many deaths of its thread; it is not done again");
+  });
+});
+
+describe("ShardThreads", () => {
+  it("S3: the stop of a part that was dropped does not end its thread, which has another part by then", async () => {
+    const path = join(dir, "stop");
+    mkdirSync(path);
+    openStores({ dir: path, shardCount: 2, synchronous: "full", ...FILES, walPagesMax: 1_000, diskFreeBytesMin: 0 });
+    const heartbeats = new HeartbeatWatch({ heartbeatMs: 60_000 });
+    let incarnation = 0;
+    const writer = {
+      call: { register: async () => ({ incarnation: ++incarnation, isDown: false }) },
+    } as unknown as WorkerThread<JournalControl>;
+    const shards = new ShardThreads({
+      threadCount: 1,
+      committed: new SharedArrayBuffer(8),
+      heapMiBMax: 128,
+      codeCacheDir: join(path, "code-cache"),
+      journal: { running: writer, untilRunning: async () => writer },
+      checkpoint: { running: null },
+      effects: null,
+      router: new CommandRouter({ threadCount: 1, commandsMax: 10 }),
+      heartbeats,
+      onRecovering: () => undefined,
+      log: { warn: () => undefined, error: () => undefined },
+      workerData: workerDataOf(path),
+    });
+    const start = () => shards.component(0).start({ address: "/system/shards/0", incarnation: 1, signal: new AbortController().signal });
+    const first = await start();
+    const worker = shards.running(0);
+    await until("a spare", () => living.size === 2);
+    await shards.dropAll("the journal thread ended");
+    expect(await first.ended).toEqual(new Error("the journal thread ended"));
+    const second = await start(); // Takes the spare; the next one takes the thread that dropped its part.
+    await shards.dropAll("the journal thread ended again");
+    await second.ended;
+    const third = await start();
+    expect(shards.running(0)).toBe(worker);
+    await first.stop();
+    expect(worker?.isGone).toBe(false);
+    await third.stop();
+    expect(worker?.isGone).toBe(true);
+    await shards.close();
+    heartbeats.close();
   });
 });
