@@ -35,6 +35,8 @@ export interface TurnKillFigures {
   readonly stops: number;
   readonly readyMs: readonly number[];
   readonly stopMs: readonly number[];
+  /** Longest wait for one conversation's last summary, after all had been said. */
+  readonly summaryWaitMsMax: number;
   readonly aiCalls: number;
   readonly aiFaults: number;
   readonly defects: readonly string[];
@@ -48,8 +50,9 @@ const COMPARED = { latest: 32, older: 32 };
 /** Of the answers, how many are followed by a regenerate or a stop. */
 const AGAIN_RATIO = 0.05;
 const STOP_RATIO = 0.02;
-/** When no summary got any further for so long, what is missing is missing. */
-const IDLE_MS_MAX = 10_000;
+/** When a summary got no further for so long, what is missing is missing: longer than any rest of an attempt; with a planted bug it does not come. */
+const IDLE_MS_MAX = 60_000;
+const IDLE_MS_MAX_WEAKENED = 10_000;
 const POLL_MS = 20;
 
 /**
@@ -98,6 +101,7 @@ class Lives {
   readonly #again: AgainReply[] = [];
   readonly #readyMs: number[] = [];
   readonly #stopMs: number[] = [];
+  #summaryWaitMsMax = 0;
   readonly #defects: string[] = [];
   #inFlight = 0;
   #behind = 0;
@@ -212,6 +216,7 @@ class Lives {
       stops: this.#stops,
       readyMs: this.#readyMs,
       stopMs: this.#stopMs,
+      summaryWaitMsMax: Math.round(this.#summaryWaitMsMax),
       aiCalls: this.#ai.calls.length,
       aiFaults: this.#ai.calls.filter(({ fault }) => fault !== null).length,
       defects: this.#defects,
@@ -219,9 +224,10 @@ class Lives {
   }
 
   async #summarized(client: KeepAliveClient): Promise<void> {
-    const until = new Deadline(IDLE_MS_MAX);
+    const until = new Deadline(this.#run.weaken === "" ? IDLE_MS_MAX : IDLE_MS_MAX_WEAKENED);
     for (const [conversation, turn] of this.#run.orders.known) {
       let upTo = -1;
+      const fromMs = performance.now();
       for (;;) {
         const { status, body } = await client.send({ method: "GET", path: `${pathOf(conversation)}/summary` });
         const now = status === 200 ? (JSON.parse(body) as { readonly upToTurn: number }).upToTurn : -1;
@@ -230,6 +236,7 @@ class Lives {
         if (upTo >= turn || until.isOver) break;
         await delay(POLL_MS);
       }
+      this.#summaryWaitMsMax = Math.max(this.#summaryWaitMsMax, performance.now() - fromMs);
       if (upTo < turn) this.#defects.push(`${conversation}: has a summary up to turn ${upTo} of ${turn}`);
     }
   }
