@@ -9,6 +9,7 @@ import { gzip } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { problemBody } from "../../actors/index.ts";
 import { type Code, type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
+import { OpenTable } from "./open-table.ts";
 import type { RequestEvents } from "./request-events.ts";
 import type { RouteKey } from "./routes.ts";
 
@@ -50,7 +51,7 @@ export class Answers {
   readonly #gzipBytesMin: number;
   readonly #events: RequestEvents;
   /** Answers that are owed, or not yet with the operating system: a stop waits for them, so that none leaves by half. */
-  readonly #open = new Map<ServerResponse, OpenAnswer>();
+  readonly #open = new OpenTable<ServerResponse, OpenAnswer>();
   #openMax = OPEN_MIN;
 
   constructor(options: { readonly gzipBytesMin: number; readonly events: RequestEvents }) {
@@ -67,7 +68,7 @@ export class Answers {
   begin(response: ServerResponse): void {
     if (this.isClosing) return;
     if (this.#open.size >= this.#openMax) this.#openMax = Math.max(OPEN_MIN, this.#stillOpen() * 2);
-    this.#open.set(response, { begunMs: performance.now(), route: null });
+    this.#open.add(response, { begunMs: performance.now(), route: null });
   }
 
   /** The route of a request is known. */
@@ -97,7 +98,7 @@ export class Answers {
 
   /** A client that went away ends its answer without a word to us, when it had sent more than one request in a row. */
   #stillOpen(): number {
-    for (const response of this.#open.keys()) if (hasLeft(response) || response.req.socket.destroyed) this.#open.delete(response);
+    for (const [response] of this.#open.entries()) if (hasLeft(response) || response.req.socket.destroyed) this.#open.delete(response);
     return this.#open.size;
   }
 

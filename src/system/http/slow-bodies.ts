@@ -3,6 +3,7 @@
  * costs more than the request; so requests in reception are counted by whole seconds and looked at once a second.
  */
 import type { IncomingMessage } from "node:http";
+import { OpenTable } from "./open-table.ts";
 
 const SWEEP_MS = 1000;
 
@@ -10,7 +11,8 @@ const SWEEP_MS = 1000;
 export class SlowBodies {
   readonly #sweepsMax: number;
   readonly #onSlow: (request: IncomingMessage) => void;
-  readonly #receiving = new Map<IncomingMessage, number>();
+  /** With the sweep since which it has been received. */
+  readonly #receiving = new OpenTable<IncomingMessage, number>();
   readonly #timer: NodeJS.Timeout;
   #sweep = 0;
 
@@ -21,7 +23,7 @@ export class SlowBodies {
   }
 
   add(request: IncomingMessage): void {
-    this.#receiving.set(request, this.#sweep);
+    this.#receiving.add(request, this.#sweep);
   }
 
   remove(request: IncomingMessage): void {
@@ -31,7 +33,7 @@ export class SlowBodies {
   /** Called each second by the timer; a test may call it as often as it likes. */
   sweep(): void {
     this.#sweep++;
-    for (const [request, since] of this.#receiving) {
+    for (const [request, since] of this.#receiving.entries()) {
       const isOver = request.complete || request.destroyed;
       if (!isOver && this.#sweep - since <= this.#sweepsMax) continue;
       this.#receiving.delete(request);
@@ -41,7 +43,7 @@ export class SlowBodies {
 
   /** Ends all that are still in reception: the server stops and would refuse them anyway. */
   endAll(end: (request: IncomingMessage) => void): void {
-    for (const request of this.#receiving.keys()) if (!request.complete && !request.destroyed) end(request);
+    for (const [request] of this.#receiving.entries()) if (!request.complete && !request.destroyed) end(request);
     this.#receiving.clear();
   }
 
