@@ -15,11 +15,12 @@ export function partsOf(address: string): { readonly type: string; readonly id: 
   return { type: address.slice(0, slash), id: address.slice(slash + 1) };
 }
 
-/** Why this is no id of an entity, or null when it is one: 1-200 bytes of well-formed UTF-8, no control characters, no `/`. */
+/** Why this is no id of an entity, or null when it is one: 1-200 bytes of well-formed UTF-8, no control characters, no `/`, not `.` or `..`. */
 export function whyNotId(id: string): string | null {
   if (id.length === 0) return "an id has at least 1 character";
   if (!id.isWellFormed()) return "an id is well-formed Unicode";
   if (FORBIDDEN.test(id)) return "an id has no control character and no '/'";
+  if (id === "." || id === "..") return "an id is not '.' or '..': whoever reads a URL takes those out of its path"; // It could be made and never reached.
   if (Buffer.byteLength(id, "utf8") > BYTES_MAX) return `an id has at most ${BYTES_MAX} bytes of UTF-8`;
   return null;
 }

@@ -8,7 +8,7 @@ import type { Replier } from "./replier.ts";
 /** Whoever answers, as the configuration says. */
 export interface Model extends AsyncDisposable {
   readonly replier: Replier;
-  /** Null = the built-in replier, and the summarizer of the worker pool: nothing leaves the machine. */
+  /** For summaries, with connections of its own: slow summaries take none from replies (R-CON-3). Null = the summarizer of the worker pool: nothing leaves the machine. */
   readonly client: ChatClient | null;
 }
 
@@ -18,7 +18,9 @@ export function openModel(ai: Config["ai"], env: NodeJS.ProcessEnv): Model {
   if (endpoint === null) {
     return { replier: new LocalReplier({ wordMs: ai.localWordMs }), client: null, [Symbol.asyncDispose]: async () => undefined };
   }
-  const client = new ChatClient({ ...endpoint, model: ai.model, limits: ai });
-  const replier = new RemoteReplier({ client, promptCharsMax: ai.promptCharsMax });
-  return { replier, client, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
+  const open = (): ChatClient => new ChatClient({ ...endpoint, model: ai.model, limits: ai });
+  const [forReplies, client] = [open(), open()];
+  const replier = new RemoteReplier({ client: forReplies, promptCharsMax: ai.promptCharsMax });
+  const close = async (): Promise<void> => void (await Promise.all([forReplies, client].map((each) => each[Symbol.asyncDispose]())));
+  return { replier, client, [Symbol.asyncDispose]: close };
 }

@@ -239,7 +239,11 @@ export const configSchema = z.strictObject({
     ),
     keyFile: optional("File that holds the endpoint's key and nothing else; wins over ai.keyEnv.", /[/\\]/, "a path with a / in it"),
     model: words("Model that the endpoint is asked for.", "default"),
-    connectionsMax: count("Connections to the endpoint, each with one request at a time.", 50, { unit: "connections", min: 1, max: 1000 }),
+    connectionsMax: count("Connections to the endpoint for replies, and as many for summaries, each with one request at a time.", 50, {
+      unit: "connections",
+      min: 1,
+      max: 1000,
+    }),
     connectionIdleMs: milliseconds("Time after which a connection without a request is closed.", 20_000),
     connectionAgeMsMax: milliseconds("Time after which a connection gets no new request.", 300_000),
     connectionWaitMs: milliseconds("Longest wait for a free connection.", 10_000, 600_000),

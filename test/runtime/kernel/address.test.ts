@@ -46,7 +46,7 @@ describe("shardOf", () => {
 
 describe("ids", () => {
   it.each(["a", "ž".repeat(100), "with space", "{tag}", "💶"])("%j is one", (id) => expect(whyNotId(id)).toBeNull());
-  it.each(["", "a/b", "a\nb", "\u007f", "\u2028", "\ud800", "x".repeat(201), "ž".repeat(101)])("%j is none", (id) =>
+  it.each(["", ".", "..", "a/b", "a\nb", "\u007f", "\u2028", "\ud800", "x".repeat(201), "ž".repeat(101)])("%j is none", (id) =>
     expect(whyNotId(id)).not.toBeNull(),
   );
 
