@@ -6,7 +6,8 @@
  *
  * Clients hold what they were answered; after every end the messages without an answer, the latest and some older ones are sent again with their keys. In the
  * end `turn-journal.ts` (plain SQL and AES, no code of the service) must find every acknowledged turn once, with its text and its reply, and every turn in
- * exactly one summary, in the order of turns. A third of the kills come while another program keeps the journal from committing: what is acknowledged then
+ * exactly one summary, in the order of turns. What the endpoint makes of a summary's prompt proves what stood in it: the summary before, and the messages of
+ * exactly its turns (R-CON-2). A third of the kills come while another program keeps the journal from committing: what is acknowledged then
  * is lost for sure, which is how the planted bug is found.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -64,6 +65,8 @@ function judged({ turns, kills, conversations, weaken, seed, dataDir, load, figu
     ...(inJournal === turns ? [] : [`the journal holds ${inJournal} turns of ${turns}`]),
     // An end that nobody was under way at shows nothing.
     ...(figures.inFlight * 2 >= kills ? [] : [`only ${figures.inFlight} of ${kills} ends met messages in flight`]),
+    // The third life has an endpoint: without its summaries nothing shows what they are made of.
+    ...(kills < 2 || promises.summariesProven > 0 ? [] : ["no summary was made by the endpoint"]),
     ...defects,
     ...broken,
   ];

@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { Random } from "../../src/runtime/testing/index.ts";
+import { promptProof } from "./summary-proof.ts";
 
 /** What a call meets instead of an answer. `stall`: never goes on; `truncated`: the connection ends in the midst of the body. */
 export type AiFault =
@@ -39,6 +40,8 @@ export interface AiSettings {
   readonly isPacked: boolean;
   /** The answer; null = one that names the last message. */
   readonly content: string | null;
+  /** A summary is the proof of what its prompt holds (`summary-proof.ts`), whatever `content` is. */
+  readonly provesSummaries: boolean;
   /** What every request for a summary meets. */
   readonly summaryFault: AiFault | null;
   /** A bench that makes millions of calls keeps none. */
@@ -69,6 +72,7 @@ const DEFAULTS: AiSettings = {
   faultRatio: 0,
   isPacked: false,
   content: null,
+  provesSummaries: false,
   summaryFault: null,
   keepsCalls: true,
 };
@@ -183,7 +187,13 @@ export class FakeAi implements AsyncDisposable {
     this.#changed();
     if (fault !== null) return this.#fail(fault, request, response, call);
     await rest(call.kind === "reply" ? this.#settings.replyMs : this.#settings.summaryMs);
-    await this.#answer(response, call, this.#settings.content ?? `You said: ${body.messages.at(-1)?.content ?? ""}`);
+    await this.#answer(response, call, this.#contentFor(call));
+  }
+
+  #contentFor({ kind, body }: AiCall): string {
+    const last = body.messages.at(-1)?.content ?? "";
+    const { provesSummaries, content } = this.#settings;
+    return kind === "summary" && provesSummaries ? promptProof(last) : (content ?? `You said: ${last}`);
   }
 
   #drawnFault(): AiFault | null {

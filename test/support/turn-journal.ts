@@ -31,6 +31,8 @@ export interface SummaryStory {
   readonly messageCount: number;
   /** Opened. */
   readonly text: string;
+  /** Messages that the built-in summarizer says it took since it began; null = an endpoint made the summary. */
+  readonly taken: number | null;
   /** Turns that the conversation had when it was recorded. */
   readonly turnsThen: number;
 }
@@ -61,6 +63,7 @@ interface StoredEvent {
   readonly fromTurn?: number;
   readonly toTurn?: number;
   readonly messageCount?: number;
+  readonly memory?: string | null;
 }
 interface StoredEntry {
   readonly entity: string;
@@ -124,7 +127,14 @@ class Books implements TurnBooks {
     if (event.kind !== "summarized") return;
     const { turns, summaries } = this.#storyOf(id);
     const { fromTurn = 0, toTurn = 0, messageCount = 0 } = event;
-    summaries.push({ fromTurn, toTurn, messageCount, text: this.#textOf(id, event), turnsThen: turns.length });
+    const [text, taken] = [this.#textOf(id, event), this.#takenBy(id, event)];
+    summaries.push({ fromTurn, toTurn, messageCount, text, taken, turnsThen: turns.length });
+  }
+
+  #takenBy(id: string, { memory }: StoredEvent): number | null {
+    if (typeof memory !== "string") return null;
+    const json = this.#opened(id, memory);
+    return json === "" ? 0 : (JSON.parse(json) as { readonly messages: number }).messages;
   }
 
   #turnOf(id: string, turn: number, what: string): TurnStory | null {

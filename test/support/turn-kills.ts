@@ -60,7 +60,7 @@ const POLL_MS = 20;
  * summary. In turns of two lives the model is built in or an endpoint with a fault in ten calls: what one life begins another finishes with the other one.
  */
 export async function killBetweenTurns(run: TurnKillRun): Promise<TurnKillFigures> {
-  await using ai = await FakeAi.start({ replyMs: 4, summaryMs: 20, faultRatio: 0.1 });
+  await using ai = await FakeAi.start({ replyMs: 4, summaryMs: 20, faultRatio: 0.1, provesSummaries: true });
   const lives = new Lives(run, ai);
   for (const [life, end] of endsOf(run).entries()) {
     await lives.play(life, end);
@@ -256,6 +256,8 @@ class Lives {
         TROUPE_AI_ATTEMPTS_MAX: "10",
         TROUPE_AI_BACKOFF_MS_MIN: "5",
         TROUPE_AI_BACKOFF_MS_MAX: "50",
+        // What is cut in a prompt nobody can compare.
+        TROUPE_AI_PROMPT_CHARS_MAX: "4000000",
         ...(Math.floor(life / 2) % 2 === 0 ? {} : { TROUPE_AI_URL: this.#ai.url }),
       },
     });

@@ -1,17 +1,26 @@
 /** Compares what the clients of conversations were told with what the journal holds. */
+import { chainFindings } from "./summary-chain.ts";
 import type { ConversationStory, TurnBooks, TurnStory } from "./turn-journal.ts";
 import { type TurnLoad, type TurnOrder, turnAnswerOf } from "./turn-orders.ts";
 
 export interface TurnPromises {
-  /** Acknowledged turns that the journal does not hold as they were acknowledged or whose repeat got another answer, and turns in no summary. */
+  /**
+   * Acknowledged turns that the journal does not hold as they were acknowledged or whose repeat got another answer, and turns in no summary or in one that
+   * lacks a message of theirs.
+   */
   readonly lost: number;
   /** Messages that stand there more than once, replies that ended more than once, and turns in more than one summary. */
   readonly duplicated: number;
-  /** Turns before one that was acknowledged first, summaries that do not begin where the last one ended, and summaries of turns that do not exist. */
+  /**
+   * Turns before one that was acknowledged first, summaries that do not begin where the last one ended or were not made of it, and summaries of turns that
+   * do not exist.
+   */
   readonly outOfOrder: number;
   readonly turns: number;
   readonly replies: number;
   readonly summaries: number;
+  /** Summaries of an endpoint, whose text says what they were made of. */
+  readonly summariesProven: number;
   /** Turns of the largest summary. */
   readonly coalescedMax: number;
   /** One sentence each; empty when every promise was kept. */
@@ -26,6 +35,7 @@ export function turnPromises(books: TurnBooks, load: TurnLoad, again: readonly A
   for (const [id, story] of books.conversations) {
     judge.turns(id, story);
     judge.summaries(id, story);
+    judge.chain(id, story);
   }
   return judge.end();
 }
@@ -48,6 +58,7 @@ class Judge {
   #turns = 0;
   #replies = 0;
   #summaries = 0;
+  #summariesProven = 0;
   #coalescedMax = 0;
 
   constructor(books: TurnBooks, load: TurnLoad) {
@@ -126,6 +137,18 @@ class Judge {
     for (const { turn } of turns) if (!covered.has(turn)) this.#lose(`${id} turn ${turn}`, "is in no summary");
   }
 
+  /** Each summary was made of the one before and of the messages of its turns (R-CON-2). */
+  chain(id: string, story: ConversationStory): void {
+    this.#summariesProven += story.summaries.filter(({ taken }) => taken === null).length;
+    for (const { kind, turn, why } of chainFindings(story)) {
+      if (kind === "lost") this.#lose(`${id} turn ${turn}`, why);
+      else {
+        if (kind === "outOfOrder") this.#outOfOrder++;
+        this.#defects.push(`${id}: ${why}`);
+      }
+    }
+  }
+
   end(): TurnPromises {
     return {
       lost: this.#lost.size,
@@ -134,6 +157,7 @@ class Judge {
       turns: this.#turns,
       replies: this.#replies,
       summaries: this.#summaries,
+      summariesProven: this.#summariesProven,
       coalescedMax: this.#coalescedMax,
       defects: this.#defects,
     };
