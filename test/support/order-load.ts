@@ -5,10 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface Keyed {
   readonly key: string;
 }
-/** `outcome`: stored and final. `again`: not done, or not finished; the same key is to be sent again. `unknown`: nobody knows. */
+/** `outcome`: stored and final. `again`: not done, or not finished; the same key is to be sent again. `unknown`: nobody knows. `isTurnedAway`: nobody looked at the key. */
 export type Reply =
   | { readonly kind: "outcome"; readonly status: number; readonly body: string; readonly isReplayed: boolean }
-  | { readonly kind: "again" | "unknown"; readonly why: string; readonly isAccepted?: boolean };
+  | { readonly kind: "again" | "unknown"; readonly why: string; readonly isAccepted?: boolean; readonly isTurnedAway?: boolean };
 export type Door<Order> = (order: Order) => Promise<Reply>;
 
 /** What a client holds in its hands: the service said that it is done. */
@@ -148,7 +148,7 @@ export class OrderLoad<Order extends Keyed> {
   async #compare(door: Door<Order>, { order, status, body }: Acknowledged<Order>): Promise<void> {
     const reply = await door(order);
     // Without an answer nothing can be said; its turn comes again at random.
-    if (reply.kind === "unknown") return;
+    if (reply.kind === "unknown" || (reply.kind === "again" && reply.isTurnedAway === true)) return;
     this.replays++;
     if (reply.kind !== "outcome" || !reply.isReplayed || reply.status !== status || reply.body !== body) this.changed.add(order.key);
   }

@@ -105,7 +105,9 @@ async function sent(send: () => Promise<ClientAnswer>): Promise<Reply> {
   }
   const { status, body, isReplayed } = answer;
   if (status === 202) return { kind: "again", why: `${status} ${body}`, isAccepted: true };
-  if (status === 409 || status === 429 || status === 503) return { kind: "again", why: `${status} ${body}` };
+  if (status === 409) return { kind: "again", why: `${status} ${body}` };
+  // A server that stops or has too much to do says so before it looks for the key.
+  if (status === 429 || status === 503) return { kind: "again", why: `${status} ${body}`, isTurnedAway: true };
   if (status === 504) return { kind: "unknown", why: body };
   return { kind: "outcome", status, body, isReplayed };
 }
