@@ -198,7 +198,7 @@ class EffectsRun {
     this.#look();
     const found = this.#recovered().effects.map(({ id, outside }) => [
       id,
-      outside?.attempts,
+      outside?.dead?.attempts ?? outside?.attempts,
       outside?.lastError ?? null,
       outside?.dead !== null,
     ]);
@@ -265,7 +265,7 @@ const OUTCOMES: ReadonlyArray<() => EffectOutcome> = [
   () => ({ kind: "done", value: null }),
   () => ({ kind: "failed", error: "503", afterMs: 20 }),
   () => ({ kind: "postponed", reason: "busy", afterMs: 20 }),
-  () => ({ kind: "dead", code: "UPSTREAM_TIMEOUT", error: "gone" }),
+  () => ({ kind: "dead", code: "UPSTREAM_TIMEOUT", error: "gone", attempts: 3 }),
   () => ({ kind: "refused", code: "not_found", detail: "no" }),
 ];
 

@@ -103,7 +103,7 @@ export class Bulkhead {
     const failure = { error, status: 0, isRetryable: true, retryAfterMs: null, code: "UPSTREAM_BAD_RESPONSE" } as const;
     const number = Math.min(attempt, effect.attempt);
     const judged: EffectOutcome = isPoison
-      ? { kind: "dead", code: failure.code, error: `it is not done again: ${error}` }
+      ? { kind: "dead", code: failure.code, error: `it is not done again: ${error}`, attempts: number }
       : this.#judged({ ...effect, attempt: number }, failure, Math.max(this.#policy.attemptsMax, LOSSES_MAX));
     const isCounted = judged.kind === "failed" && effect.attempt > number;
     const outcome: EffectOutcome = isCounted ? { kind: "postponed", reason: error, afterMs: judged.afterMs } : judged;
@@ -147,8 +147,9 @@ export class Bulkhead {
     const { effect } = flight;
     const leftMs = this.#leftMs(effect);
     if (leftMs <= 0) {
-      const error = `the deadline of ${this.#policy.deadlineMs} ms passed after ${effect.attempt - 1} attempts`;
-      return this.#end(flight, { kind: "dead", code: "UPSTREAM_TIMEOUT", error });
+      const attempts = effect.attempt - 1;
+      const error = `the deadline of ${this.#policy.deadlineMs} ms passed after ${attempts} attempts`;
+      return this.#end(flight, { kind: "dead", code: "UPSTREAM_TIMEOUT", error, attempts });
     }
     const nowMs = this.#ports.monotonicMs();
     if (nowMs < this.#restsUntilMs) {
@@ -223,11 +224,12 @@ export class Bulkhead {
   ): EffectOutcome {
     const { deadlineMs } = this.#policy;
     if (!isRetryable) return { kind: "refused", code, detail: error };
-    if (attempt >= attemptsMax) return { kind: "dead", code, error: `attempt ${attempt} of ${attemptsMax} failed: ${error}` };
+    const attempts = attempt;
+    if (attempt >= attemptsMax) return { kind: "dead", code, error: `attempt ${attempt} of ${attemptsMax} failed: ${error}`, attempts };
     const afterMs = Math.ceil(Math.max(nextDelayMs(this.#policy, attempt, this.#ports.random()), retryAfterMs ?? 0));
     if (deadlineMs === null || this.#ports.wallMs() + afterMs < openedAt + deadlineMs) return { kind: "failed", error, afterMs };
     const why = `attempt ${attempt} failed, and the next one would begin after the deadline of ${deadlineMs} ms`;
-    return { kind: "dead", code: "UPSTREAM_TIMEOUT", error: `${why}: ${error}` };
+    return { kind: "dead", code: "UPSTREAM_TIMEOUT", error: `${why}: ${error}`, attempts };
   }
 
   #leftMs({ openedAt }: PerformEffect): number {

@@ -74,6 +74,8 @@ export interface DeadEffect {
   readonly id: string;
   readonly code: Code;
   readonly error: string;
+  /** That were made, the last one with them; absent in what older programs wrote. */
+  readonly attempts?: number;
 }
 
 /** An effect as its entry opens it. `hops` counts the causes since an outside input. */

@@ -27,14 +27,14 @@ export interface PerformEffect {
  * - `refused`: so is it, and the entity gets a refusal; another attempt would be refused too.
  * - `failed`: the attempt counts; the next one is due after `afterMs`. The journal keeps it.
  * - `postponed`: nothing was attempted (breaker open, bulkhead full, performer restarting); it is offered again after `afterMs`.
- * - `dead`: the last attempt failed, or the overall deadline passed: a dead letter.
+ * - `dead`: the last attempt failed, or the overall deadline passed: a dead letter after so many attempts, which may be 0.
  */
 export type EffectOutcome =
   | { readonly kind: "done"; readonly value: Json }
   | { readonly kind: "refused"; readonly code: Code; readonly detail: string }
   | { readonly kind: "failed"; readonly error: string; readonly afterMs: number }
   | { readonly kind: "postponed"; readonly reason: string; readonly afterMs: number }
-  | { readonly kind: "dead"; readonly code: Code; readonly error: string };
+  | { readonly kind: "dead"; readonly code: Code; readonly error: string; readonly attempts: number };
 
 /** An attempt that was under way when the thread that performed it ended by itself: it has failed, and its performer's successor says so. */
 export interface LostAttempt {
@@ -81,6 +81,7 @@ export interface EffectLook {
   readonly to: string;
   readonly command: string;
   readonly openedAt: number | null;
+  /** That are over and did not succeed, since it was opened or replayed. */
   readonly attempts: number;
   /** Milliseconds since 1970; null when it is being attempted, or is not going to be. */
   readonly nextAt: number | null;

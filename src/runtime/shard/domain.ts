@@ -1,5 +1,5 @@
 import type { KnownHistory } from "../journal/read-entity.ts";
-import type { Entry, Group } from "../journal/record.ts";
+import type { DeadEffect, Entry, Group } from "../journal/record.ts";
 import type { Recovered } from "../journal/recovery.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import type { StoredTimer, TimerSet, TimerWindow } from "../journal/timer.ts";
@@ -1138,7 +1138,7 @@ export class Domain {
       case "done":
         return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value }, attempt });
       case "refused":
-        if (opened.keepsDead === true) return this.#die(slot, live, outcome.code, outcome.detail);
+        if (opened.keepsDead === true) return this.#die(slot, live, { code: outcome.code, error: outcome.detail, attempts: attempt });
         return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail), attempt });
       case "failed": {
         const entry = this.#entryOf(slot, opened.trace);
@@ -1151,7 +1151,7 @@ export class Domain {
         return this.#performAfter(slot.changedIn, live);
       }
       case "dead":
-        this.#die(slot, live, outcome.code, outcome.error);
+        this.#die(slot, live, { code: outcome.code, error: outcome.error, attempts: outcome.attempts });
         if (opened.answerTo === undefined || opened.keepsDead === true) return;
         return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error), attempt });
       default:
@@ -1160,10 +1160,10 @@ export class Domain {
   }
 
   /** A dead letter stands in the journal: it is open until somebody replays or drops it, or its entity is told. */
-  #die(slot: Slot, { opened, outside }: OutsideLive, code: Code, error: string): void {
+  #die(slot: Slot, { opened, outside }: OutsideLive, why: Omit<DeadEffect, "id">): void {
     this.#deadLetters++;
     const entry = this.#entryOf(slot, opened.trace);
-    const dead = { id: opened.id, code, error };
+    const dead = { id: opened.id, ...why };
     entry.deadEffects ??= [];
     entry.deadEffects.push(dead);
     outside.dead = dead;

@@ -40,7 +40,8 @@ export function lookOf({ opened, outside, answer }: LiveEffect, now: number): Ef
     to,
     command,
     openedAt: outside?.openedAt ?? null,
-    attempts: outside?.attempts ?? 0,
+    // The one that made it a dead letter is in no entry of its own.
+    attempts: outside?.dead?.attempts ?? outside?.attempts ?? 0,
     nextAt: isResting ? outside.nextAt : null,
     lastError: outside?.dead?.error ?? outside?.lastError ?? (answer?.ok === false ? answer.detail : null),
     state: outside?.dead != null ? "dead" : isResting ? "resting" : "open",

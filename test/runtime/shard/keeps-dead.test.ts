@@ -26,7 +26,7 @@ const writer = defineEntity({
   snapshot: { encode: (state) => state, decode: (json) => Number(json) },
 }) as unknown as AnyDefinition;
 
-const DEAD = { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "4 attempts failed" } as const;
+const DEAD = { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "4 attempts failed", attempts: 4 } as const;
 const heard = (bench: DomainBench): readonly string[] =>
   bench.entries.flatMap(({ events = [] }) => events.flatMap((event) => (event as { readonly text?: string }).text ?? []));
 const looks = (bench: DomainBench) => bench.domain.effectLooks({ after: null, limit: 9, state: null });
@@ -63,7 +63,7 @@ function dead(outcome: EffectOutcome = DEAD): readonly DomainBench[] {
 describe("keepsDead", () => {
   it("R-CON-5: after the last attempt the entity hears nothing, the dead letter is open, and a replay that works is the answer", () => {
     for (const bench of dead()) {
-      expect([heard(bench), looks(bench)]).toMatchObject([[], [{ state: "dead", lastError: "4 attempts failed" }]]);
+      expect([heard(bench), looks(bench)]).toMatchObject([[], [{ state: "dead", lastError: "4 attempts failed", attempts: 4 }]]);
       resolve(bench, "replay");
       expect(bench.performs.at(-1)).toMatchObject({ attempt: 1, id: bench.performs[0]?.id });
       tell(bench, { kind: "done", value: "sent" });
@@ -81,7 +81,7 @@ describe("keepsDead", () => {
 
   it("what the port refuses, which no attempt would change, is kept too: a wrong key of the port's loses nothing", () => {
     for (const bench of dead({ kind: "refused", code: "UPSTREAM_BAD_RESPONSE", detail: "status 401" })) {
-      expect([heard(bench), looks(bench)]).toMatchObject([[], [{ state: "dead", lastError: "status 401" }]]);
+      expect([heard(bench), looks(bench)]).toMatchObject([[], [{ state: "dead", lastError: "status 401", attempts: 1 }]]);
       resolve(bench, "replay");
       tell(bench, { kind: "done", value: "sent" });
       expect(heard(bench)).toEqual(["sent"]);

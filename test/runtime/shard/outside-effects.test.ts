@@ -127,9 +127,9 @@ describe("effects that leave the runtime", () => {
     const bench = benchOf();
     bench.ask("writer/w", "mail", { text: "hello" });
     const id = bench.performs[0]?.id ?? "";
-    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "5 attempts failed" });
+    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "5 attempts failed", attempts: 5 });
     expect(bench.entries.at(-1)).toMatchObject({
-      deadEffects: [{ id, code: "UPSTREAM_TIMEOUT", error: "5 attempts failed" }],
+      deadEffects: [{ id, code: "UPSTREAM_TIMEOUT", error: "5 attempts failed", attempts: 5 }],
       closes: [id],
     });
     expect(sentOf(bench)).toBe("UPSTREAM_TIMEOUT: 5 attempts failed");
@@ -144,10 +144,10 @@ describe("effects that leave the runtime", () => {
     bench.ask("writer/other", "publish", { text: "else" });
     expect(bench.performs.map(({ body }) => body)).toEqual([{ text: "one" }, { text: "else" }]);
     const id = bench.performs[0]?.id ?? "";
-    bench.domain.performed({ id, attempt: 1, outcome: { kind: "dead", code: "UPSTREAM_BAD_RESPONSE", error: "too large" } });
+    bench.domain.performed({ id, attempt: 1, outcome: { kind: "dead", code: "UPSTREAM_BAD_RESPONSE", error: "too large", attempts: 1 } });
     bench.drive();
     expect(bench.domain.effectLooks({ after: null, limit: 10, state: "dead" })).toMatchObject([
-      { id, state: "dead", lastError: "too large" },
+      { id, state: "dead", lastError: "too large", attempts: 1 },
     ]);
     expect(bench.performs.length).toBe(2);
     bench.domain.resolve({ caller: -1, id, action: "replay" });
@@ -174,7 +174,7 @@ describe("effects that leave the runtime", () => {
   it("a replay counts anew: attempts, and the deadline from the replay on, also after a crash", () => {
     const bench = benchOf();
     bench.ask("writer/w", "publish", { text: "one" });
-    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "the deadline passed" });
+    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "the deadline passed", attempts: 0 });
     bench.nowMs += 1_000_000;
     bench.domain.resolve({ caller: -1, id: bench.performs[0]?.id ?? "", action: "replay" });
     bench.drive();
@@ -187,7 +187,7 @@ describe("effects that leave the runtime", () => {
   it("a dead letter that is dropped is over, and the next in line begins", () => {
     const bench = benchOf();
     for (const text of ["one", "two"]) bench.ask("writer/w", "publish", { text });
-    tell(bench, { kind: "dead", code: "UPSTREAM_BAD_RESPONSE", error: "too large" });
+    tell(bench, { kind: "dead", code: "UPSTREAM_BAD_RESPONSE", error: "too large", attempts: 1 });
     bench.domain.resolve({ caller: -1, id: bench.performs[0]?.id ?? "", action: "cancel" });
     bench.drive();
     expect(bench.answers.get(-1)).toMatchObject({ ok: false, code: "illegal_transition" });
@@ -273,7 +273,11 @@ describe("a crash, and what the journal still knows of outside effects", () => {
     for (const text of ["one", "two"]) bench.ask("writer/w", "publish", { text });
     bench.ask("writer/w", "mail", { text: "hello", label: "reply" });
     const [first] = bench.performs;
-    bench.domain.performed({ id: first?.id ?? "", attempt: 1, outcome: { kind: "dead", code: "UPSTREAM_BAD_RESPONSE", error: "no" } });
+    bench.domain.performed({
+      id: first?.id ?? "",
+      attempt: 1,
+      outcome: { kind: "dead", code: "UPSTREAM_BAD_RESPONSE", error: "no", attempts: 1 },
+    });
     bench.drive();
     const checkpoint = bench.checkpoint();
     const end = checkpoint.end();
@@ -333,7 +337,7 @@ describe("a crash, and what the journal still knows of outside effects", () => {
     } as unknown as AnyDefinition;
     const bench = benchOf({ definitions: [crashing] });
     bench.ask("writer/w", "mail", { text: "hello" });
-    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "gone" });
+    tell(bench, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "gone", attempts: 1 });
     expect([bench.domain.figures().deadLetters, bench.domain.outsideOpen]).toEqual([1, 0]);
   });
 });

@@ -263,7 +263,7 @@ describe("X4: an attempt of which something was heard is not made again by its n
     const kept = benchOf({ definitions: [keeps as AnyDefinition] });
     kept.ask("reader/r", "read");
     piece(kept, "a");
-    tell(kept, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "no" });
+    tell(kept, { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "no", attempts: 1 });
     kept.drive();
     kept.domain.resolve({ caller: -1, id: kept.performs[0]?.id ?? "", action: "replay" });
     kept.drive();

@@ -26,7 +26,7 @@ it("dead letters are listed, shown, replayed and dropped; effects listed and can
   const [one = { id: "" }, other = { id: "" }] = items;
   expect(await cli(folder.path, "deadletters", "show", one.id)).toMatchObject({
     ok: true,
-    effect: { id: one.id, state: "dead", to: "notices" },
+    effect: { id: one.id, state: "dead", to: "notices", attempts: 3, lastError: expect.stringMatching(/^attempt 3 of 3 failed/) },
   });
   expect(await cli(folder.path, "effects", "cancel", one.id)).toMatchObject({ ok: false, code: "illegal_transition" });
   await upstream.heal();
