@@ -46,7 +46,8 @@ export interface PortPolicy extends Backoff {
  * thread when it takes too long.
  *
  * `perform` answers what the entity is told, as JSON, or throws: a `PortFailure` for what the upstream said. It is called at least once for an
- * effect, and again after a crash. It should end soon after `signal` is aborted; what it does after that goes nowhere.
+ * effect, and again after a crash. The words of what it throws stand in the journal and the log: no text of a person's. It should end soon after
+ * `signal` is aborted; what it does after that goes nowhere.
  *
  * `progress` tells the entity something meanwhile, when the effect asks for it (`progressTo`; from the worker pool it goes nowhere). Await each call: it resolves
  * when fewer than 100 values wait for the entity, or the attempt is over. An attempt that tells more without waiting, or what is no JSON of at most

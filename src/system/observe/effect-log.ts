@@ -1,0 +1,46 @@
+/**
+ * What goes wrong with effects, a line each, for the thread that performs them: a dead letter at level error, what its port refused for good at level warn,
+ * an attempt that failed and is made again at level debug. Fields are an allow-list: never a body (TRAPS 46). `error` is what the port said of it, in its words.
+ */
+import type { FromPerformer, PerformEffect } from "../../runtime/index.ts";
+import { idsOf } from "./hop-log.ts";
+import type { Log } from "./log.ts";
+
+type Failing = Pick<Log, "debug" | "warn" | "error">;
+
+export class EffectLog {
+  readonly #log: Failing;
+
+  constructor(log: Failing) {
+    this.#log = log;
+  }
+
+  /** Takes everything that is told of an effect. `attempts` counts those that were made. */
+  told(effect: PerformEffect, outcome: FromPerformer["outcome"]): void {
+    switch (outcome.kind) {
+      case "dead": {
+        const { attempts, code, error } = outcome;
+        return this.#log.error({ ...shown(effect), attempts, code, error }, "an effect is a dead letter");
+      }
+      case "refused": {
+        const { code, detail: error } = outcome;
+        return this.#log.warn({ ...shown(effect), attempts: effect.attempt, code, error }, "an effect was refused for good by its port");
+      }
+      case "failed": {
+        const { error, afterMs } = outcome;
+        return this.#log.debug({ ...shown(effect), attempts: effect.attempt, error, afterMs }, "an attempt failed and is made again");
+      }
+      default: // It goes well, or waits.
+    }
+  }
+}
+
+/** The trace, whether it is sampled or not: a line of trouble is no client's choice. */
+const shown = ({ id, kind, to, command, from, trace }: PerformEffect): object => ({
+  effect: id,
+  kind,
+  port: to,
+  doing: command,
+  actor: from,
+  ...(trace === undefined ? {} : idsOf(trace)),
+});
