@@ -1,8 +1,9 @@
 /**
  * What goes wrong with effects, a line each, for the thread that performs them: a dead letter at level error, what its port refused for good at level warn,
- * an attempt that failed and is made again at level debug. Fields are an allow-list: never a body (TRAPS 46). `error` is what the port said of it, in its words.
+ * an attempt that failed and is made again at level debug. Fields are an allow-list: of a body only `subjectOf` (TRAPS 46). `error` is what the port said of it, in its words.
  */
 import type { FromPerformer, PerformEffect } from "../../runtime/index.ts";
+import { subjectOf } from "./effect-subject.ts";
 import { idsOf } from "./hop-log.ts";
 import type { Log } from "./log.ts";
 
@@ -36,11 +37,15 @@ export class EffectLog {
 }
 
 /** The trace, whether it is sampled or not: a line of trouble is no client's choice. */
-const shown = ({ id, kind, to, command, from, trace }: PerformEffect): object => ({
-  effect: id,
-  kind,
-  port: to,
-  doing: command,
-  actor: from,
-  ...(trace === undefined ? {} : idsOf(trace)),
-});
+const shown = (effect: PerformEffect): object => {
+  const { id, kind, to, command, from, trace } = effect;
+  return {
+    effect: id,
+    kind,
+    port: to,
+    doing: command,
+    actor: from,
+    ...subjectOf(effect),
+    ...(trace === undefined ? {} : idsOf(trace)),
+  };
+};

@@ -1,8 +1,9 @@
 /**
  * The log lines of a sampled trace's hops inside the node, for the threads that see them. Written at level debug: who may set the flag is a client, and a
- * line a message at level info would let any of them fill a disk. Fields are an allow-list: never a body, never an amount (TRAPS 46).
+ * line a message at level info would let any of them fill a disk. Fields are an allow-list: of a body only `subjectOf`, never an amount (TRAPS 46).
  */
 import { isSampledTrace, type PerformEffect, parseTrace, type TracedMessage } from "../../runtime/index.ts";
+import { subjectOf } from "./effect-subject.ts";
 import type { Log, LogLevel } from "./log.ts";
 
 export class HopLog {
@@ -20,12 +21,11 @@ export class HopLog {
   }
 
   /** An attempt at an effect outside the runtime was handed out; how it went is a message of the entity that opened it. */
-  performing({ trace, from, kind, to, command, attempt }: PerformEffect): void {
+  performing(effect: PerformEffect): void {
+    const { trace, from, kind, to, command, attempt } = effect;
     if (trace === undefined || !isSampledTrace(trace)) return;
-    this.#log.debug(
-      { hop: "effect", ...idsOf(trace), thread: this.#thread, actor: from, kind, port: to, doing: command, attempt },
-      "performing",
-    );
+    const fields = { actor: from, kind, port: to, doing: command, attempt, ...subjectOf(effect) };
+    this.#log.debug({ hop: "effect", ...idsOf(trace), thread: this.#thread, ...fields }, "performing");
   }
 
   /** A record with entries of these traces is durable. */

@@ -58,7 +58,7 @@ it("R-CON-5, R-CON-8: a server logs a summary that died and a reply that was ref
   const env = { TROUPE_LOG_LEVEL: "warn", TROUPE_AI_URL: ai.url, TROUPE_AI_ATTEMPTS_MAX: "1", TROUPE_SHARD_THREADS: "1" };
   const server = await KillableServer.start({ dataDir: dir, env });
   try {
-    await post(server.url, "/v1/conversations", { id: "c" });
+    await post(server.url, "/v1/conversations", { id: "c", user: "user-7" });
     expect((await post(server.url, "/v1/conversations/c/messages", { content: "zanzibar" }, "k")).status).toBe(502);
     const lines = await until("both are logged", () => {
       const found = server.said.split("\n").flatMap((line) => (line.includes('"port"') ? [JSON.parse(line) as object] : []));
@@ -66,6 +66,10 @@ it("R-CON-5, R-CON-8: a server logs a summary that died and a reply that was ref
     });
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatchObject({ level: 40, port: "reply", actor: "conversation/c", attempts: 1, code: "UPSTREAM_BAD_RESPONSE" });
+    expect(lines).toMatchObject([
+      { user: "user-7", conversation: "c", turn: 1 },
+      { user: "user-7", conversation: "c", fromTurn: 1, toTurn: 1 },
+    ]);
     expect(lines[0]).toHaveProperty("error", expect.stringMatching(/^the endpoint answered 401/));
     expect(lines[1]).toMatchObject({ level: 50, port: "summary", kind: "call", doing: "summarize", actor: "summary/c", attempts: 1 });
     expect(lines[1]).toHaveProperty("error", expect.stringMatching(/^attempt 1 of 1 failed: the endpoint answered 500/));

@@ -31,6 +31,22 @@ it("an attempt at an effect is a hop, without its body", () => {
   ]);
 });
 
+it("R-CON-8: a reply and a summary say for whom they are, by ids and numbers alone", () => {
+  const { lines, hops } = listening();
+  const ofReply = { user: "u", conversation: "c", turn: 3, messages: [{ parts: ["sealed"] }], instructions: "sealed" };
+  hops.performing({ ...effect("01"), to: "reply", body: ofReply });
+  hops.performing({ ...effect("01"), to: "summary", body: { user: null, conversation: "c", fromTurn: 2, toTurn: 3, previous: "sealed" } });
+  hops.performing({ ...effect("01"), to: "summary", body: { user: ["said"], conversation: 1, turn: "said" } });
+  hops.performing({ ...effect("01"), body: ofReply });
+  const common = { hop: "effect", ...ids, thread: "effects", actor: "order/a", kind: "call", doing: "charge", attempt: 2 };
+  expect(lines).toEqual([
+    { ...common, port: "reply", user: "u", conversation: "c", turn: 3 },
+    { ...common, port: "summary", conversation: "c", fromTurn: 2, toTurn: 3 },
+    { ...common, port: "summary" },
+    { ...common, port: "payments" },
+  ]);
+});
+
 it("an effect of a trace that is not sampled, or of none, is no line", () => {
   const { lines, hops } = listening();
   hops.performing(effect("00"));

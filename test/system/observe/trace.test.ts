@@ -14,6 +14,7 @@ import { until } from "../../support/test-node.ts";
 
 const SAMPLED = "4bf92f3577b34da6a3ce929d0e0e4736";
 const UNSAMPLED = "0af7651916cd43dd8448eb211c80319c";
+const TALK = "1bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";
 const AMOUNT = "12345.67";
 
@@ -85,5 +86,24 @@ it("a trace that is not sampled is in the journal and in no hop's line", async (
 });
 
 it("TRAPS 46: nothing that was logged holds an amount, an owner, a key or a body", () => {
-  expect(server.said).not.toMatch(/Alice Secret|12345|"first"|"traced"|currency/);
+  expect(server.said).not.toMatch(/Alice Secret|12345|"first"|"traced"|"said"|currency/);
+});
+
+it("R-CON-8: the asynchronous part of a turn says whose it is: user and trace are with the reply and with the summary", async () => {
+  await call("/v1/conversations", { id: "talk", user: "user-7" }, {});
+  const answer = await call(
+    "/v1/conversations/talk/messages",
+    { content: "zanzibar" },
+    { "idempotency-key": "said", traceparent: `00-${TALK}-${SPAN}-01` },
+  );
+  expect(answer.status).toBe(201);
+  const performed = await until("both are in the log", () => {
+    const found = linesOf(TALK).filter(({ hop }) => hop === "effect");
+    return found.some(({ port }) => port === "summary") && found;
+  });
+  expect(performed).toMatchObject([
+    { port: "reply", user: "user-7", conversation: "talk", turn: 1 },
+    { port: "summary", user: "user-7", conversation: "talk", fromTurn: 1, toTurn: 1 },
+  ]);
+  expect(server.said).not.toContain("zanzibar");
 });
