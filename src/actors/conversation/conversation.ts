@@ -102,7 +102,10 @@ function knownOrRefused({ keys }: Open, print: string, info: Info): Decided<Post
     return kept.outcome === null ? accept([], { isAnsweredLater: true }) : reply({ ...kept.outcome, isRepeat: true });
   }
   if (!areKeysFull(keys, info.at)) return null;
-  return reject("keys_exhausted", `conversation ${info.key} remembers ${KEYS_COUNT_MAX} keys of the last 24 hours; try again later`);
+  return reject(
+    "keys_exhausted",
+    `conversation ${info.key} remembers ${KEYS_COUNT_MAX} keys; a new one is taken when the oldest is 24 hours old`,
+  );
 }
 
 function regenerate(state: Conversation | null, { replyId, stream = false }: RegenerateBody, info: Info): Decided<PostReply> {

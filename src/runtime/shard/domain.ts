@@ -924,7 +924,10 @@ export class Domain {
         return this.#answerAfter(
           slot.changedIn,
           caller,
-          refusal("keys_exhausted", `${slot.address} remembers as many keys as it may. Try again later.`),
+          refusal(
+            "keys_exhausted",
+            `${slot.address} remembers as many keys as it may. It takes a new one when the oldest is 24 hours old.`,
+          ),
         );
       }
     }

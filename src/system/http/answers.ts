@@ -173,10 +173,13 @@ const SECURITY = ["x-content-type-options", "nosniff", "cache-control", "no-stor
 const VARIED = ["vary", "accept-encoding"] as const;
 const GZIPPED = ["vary", "accept-encoding", "content-encoding", "gzip"] as const;
 
-/** Seconds after which the same request has a chance. Nothing here takes longer than a moment to clear. */
-export function retryAfter(code: Code): readonly string[] {
+/** Seconds after which the same request has a chance: what such a refusal tells of takes a moment to clear. */
+export const retryAfter = (code: Code): readonly string[] => (clearsSoon(code) ? ["retry-after", "1"] : NONE);
+
+/** Not `keys_exhausted`: keys are kept for 24 hours, and who came again each second until then would never be told anything else. */
+export function clearsSoon(code: Code): boolean {
   const status = STATUS_OF_CODE[code];
-  return status === 503 || status === 429 || code === "key_in_progress" ? ["retry-after", "1"] : NONE;
+  return (status === 503 || status === 429 || code === "key_in_progress") && code !== "keys_exhausted";
 }
 
 /** The path without its query: what a problem calls its instance. */

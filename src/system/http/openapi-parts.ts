@@ -1,5 +1,6 @@
 /** What the operations of the OpenAPI document are made of. */
 import { type Code, STATUS_OF_CODE } from "../../runtime/index.ts";
+import { clearsSoon } from "./answers.ts";
 import type { schemas } from "./schemas.ts";
 
 export type Node = Readonly<Record<string, unknown>>;
@@ -70,7 +71,12 @@ export const REPLAYED: Node = {
   },
 };
 export const LOCATION: Node = { Location: { description: "Path of what was made.", schema: { type: "string" } } };
-const RETRY_AFTER: Node = { "Retry-After": { description: "Seconds to wait before a repeat.", schema: { type: "integer", minimum: 1 } } };
+const RETRY_AFTER: Node = {
+  "Retry-After": {
+    description: "Seconds to wait before a repeat; with `keys_exhausted` there is none.",
+    schema: { type: "integer", minimum: 1 },
+  },
+};
 
 export const made = (what: string, name: keyof typeof schemas): Node => ({
   description: what,
@@ -86,7 +92,7 @@ export function problems(...codes: readonly Code[]): Record<string, Node> {
     .sort(([a], [b]) => a - b)
     .map(([status, of]) => {
       const schema = { allOf: [ref("Problem"), { properties: { code: { enum: [...new Set(of)] } } }] };
-      const headers = status === 503 || status === 429 || of.includes("key_in_progress") ? { headers: RETRY_AFTER } : {};
+      const headers = of.some(clearsSoon) ? { headers: RETRY_AFTER } : {};
       return [
         String(status),
         { description: `Refused: ${[...new Set(of)].join(", ")}.`, ...headers, content: { "application/problem+json": { schema } } },
