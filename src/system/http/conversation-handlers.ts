@@ -10,6 +10,7 @@ import { isJsonObject, type JsonObject, type JsonResult } from "../ingress/json-
 import { refuse } from "../ingress/ledger-door.ts";
 import type { TroupeSystem } from "../system.ts";
 import type { Answers } from "./answers.ts";
+import { whyNoReply } from "./failed-reply.ts";
 import type { Handler } from "./handler.ts";
 import { OneATurn } from "./one-a-turn.ts";
 import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
@@ -111,7 +112,7 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     const detail =
       replyId === null
         ? `the conversation was deleted before message ${messageId} had its reply`
-        : `message ${messageId} is stored as turn ${turn}, but its reply failed with every attempt; to have another, POST ${pathOf(idOf(request))}/replies/${replyId}/regenerate with a new key`;
+        : `message ${messageId} is stored as turn ${turn}, but it has no reply: ${whyNoReply(code)}; to have another, POST ${pathOf(idOf(request))}/replies/${replyId}/regenerate with a new key`;
     answers.refusal(request, reply, refuse(code, detail), { headers, members, at });
   }
 

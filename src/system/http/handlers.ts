@@ -77,8 +77,9 @@ export function handlersOf({
   const { http } = config;
   const limits = { depthMax: http.jsonDepthMax, keysMax: http.jsonKeysMax };
 
-  const bodyOf = (request: FastifyRequest, whenNone: JsonResult): JsonResult =>
-    Buffer.isBuffer(request.body) ? readJsonObject(request.body, limits) : whenNone;
+  /** Clients name the type of a body that they then leave empty, so an empty one is none. */
+  const bodyOf = ({ body }: FastifyRequest, whenNone: JsonResult): JsonResult =>
+    Buffer.isBuffer(body) && body.length > 0 ? readJsonObject(body, limits) : whenNone;
 
   function fail(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
     log.error({ err: error, requestId: request.id, path: instanceOf(request.url) }, "a request met a defect");

@@ -143,7 +143,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     slowBodies.remove(request.raw);
     const route = routes.find(({ method, path }) => method === request.method && path === request.routeOptions.url);
     if (route !== undefined) answers.found(request, reply, route.key); // Refused before its handler had it.
-    const refusal = refusalOf(error, http.bodyBytesMax);
+    const refusal = refusalOf(error, { bodyBytesMax: http.bodyBytesMax, isMovement: isMovement(request.url) });
     if (refusal.code === "INTERNAL_ERROR")
       log.error({ err: error, requestId: request.id, path: instanceOf(request.url) }, "a request met a defect");
     // A body that was refused half-way is not read to its end.
@@ -212,19 +212,25 @@ function urlOf(address: AddressInfo | string | null): string {
   return `http://${isIPv6(address.address) ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
+/** What is sent there can be sent as a bulk stream. */
+const isMovement = (url: string): boolean => /^\/v1\/(?:deposits|withdrawals|transfers)(?:[/?]|$)/.test(url);
+
 /** What the framework refuses, in the words of the table. Its own texts are for developers and stay inside. */
-function refusalOf(error: FastifyError, bodyBytesMax: number): Refusal {
+function refusalOf(
+  error: FastifyError,
+  { bodyBytesMax, isMovement: isBulky }: { readonly bodyBytesMax: number; readonly isMovement: boolean },
+): Refusal {
   switch (error.code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return refuse(
         "payload_too_large",
-        `the body is larger than ${bodyBytesMax} bytes; send less, or many movements to /v1/transfers/bulk`,
+        `the body is larger than ${bodyBytesMax} bytes; send less${isBulky ? ", or many movements to /v1/transfers/bulk" : ""}`,
       );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
     case "FST_ERR_CTP_INVALID_CONTENT_TYPE":
       return refuse(
         "validation_failed",
-        "the content type is not taken here; send application/json, or application/x-ndjson to /v1/transfers/bulk",
+        `the content type is not taken here; send application/json${isBulky ? ", or application/x-ndjson to /v1/transfers/bulk" : ""}`,
       );
     case "FST_ERR_BAD_URL":
       return refuse("validation_failed", "the path is not a well-formed URL; write other characters as %xx of UTF-8");
@@ -261,6 +267,7 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 function answerSlow(request: IncomingMessage, msMax: number): void {
-  const detail = `the body did not arrive within ${msMax} ms and nothing was done; send it faster, or many movements as a bulk stream`;
+  const bulk = isMovement(request.url ?? "") ? ", or many movements as a bulk stream" : "";
+  const detail = `the body did not arrive within ${msMax} ms and nothing was done; send it faster${bulk}`;
   answerRaw(request.socket, { code: "validation_failed", detail });
 }

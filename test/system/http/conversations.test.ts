@@ -92,7 +92,9 @@ it("L3, R-API-2: a reply that failed says that the message is stored, the same t
   await open(url, "c");
   const failed = await say(url, "c", "k1", "hello");
   expect([failed.status, fieldsOf(failed)]).toMatchObject([502, { code: "UPSTREAM_BAD_RESPONSE", turn: 1, replyId: "r1-1" }]);
-  expect(String(fieldsOf(failed).detail)).toContain("/v1/conversations/c/replies/r1-1/regenerate");
+  const { detail } = fieldsOf(failed);
+  expect(detail).toContain("it has no reply: the model refused, or gave no answer that can be used; to have another, POST ");
+  expect(detail).toContain("/v1/conversations/c/replies/r1-1/regenerate");
   const again = await say(url, "c", "k1", "hello");
   expect([again.status, again.bytes.equals(failed.bytes)]).toEqual([502, true]);
   expect(itemsOf(await get(url, "/v1/conversations/c/messages")).map(({ content }) => content)).toEqual(["hello"]);
@@ -108,7 +110,9 @@ it("R-API-3, TRAPS 17: an answer that takes too long is 202 with the place of wh
   const place = late.headers.location ?? "";
   expect(fieldsOf(await get(url, place))).toMatchObject({ status: "pending" });
   expect(codeOf(await say(url, "c", "k2", "again", { onBusy: "reject" }))).toBe("409 illegal_transition");
-  expect(fieldsOf(await post(url, "/v1/conversations/c/stop", {}))).toEqual({ replyId: "r1-1" });
+  await ai.seen((calls) => calls.length === 1); // On a busy machine the first call of all takes longer than the answer may.
+  const stopped = await post(url, "/v1/conversations/c/stop", ""); // A type and no body, as many clients send it.
+  expect([stopped.status, fieldsOf(stopped)]).toEqual([200, { replyId: "r1-1" }]);
   expect(fieldsOf(await get(url, place))).toMatchObject({ replyId: "r1-1", content: null, status: "stopped" });
   expect(ai.calls.length).toBe(1);
 });
@@ -143,6 +147,8 @@ it("R-API-2: what is not allowed is refused by name, quotes no text, and uses no
   expect(codeOf(await post(url, "/v1/conversations/c/messages", { content: "x" }))).toBe("400 idempotency_key_missing");
   expect(codeOf(await say(url, "nobody", "k", "x"))).toBe("404 not_found");
   expect(codeOf(await get(url, "/v1/conversations/nobody/messages"))).toBe("404 not_found");
+  const long = await say(url, "c", "k", "x".repeat(1_100_000));
+  expect([codeOf(long), fieldsOf(long).detail]).toEqual(["413 payload_too_large", "the body is larger than 1048576 bytes; send less"]);
   const wide = await say(url, "c", "k", "\u20ac".repeat(100_000), { reply: false });
   expect(wide.status).toBe(201);
   expect(itemsOf(await get(url, "/v1/conversations/c/messages"))[0]?.content).toBe("\u20ac".repeat(100_000));

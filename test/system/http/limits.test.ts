@@ -49,7 +49,9 @@ describe("bodies", () => {
 
   it("a body beyond the limit is payload_too_large, with its length said or in chunks", async () => {
     const big = Buffer.alloc(1_048_577, 0x20);
-    expect(seen(await deposit(big))).toEqual(refused(413, "payload_too_large"));
+    const answer = await deposit(big);
+    expect(seen(answer)).toEqual(refused(413, "payload_too_large"));
+    expect(fieldsOf(answer).detail).toContain("send less, or many movements to /v1/transfers/bulk");
     const head =
       "POST /v1/deposits HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: c\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     const chunk = Buffer.concat([Buffer.from(`${big.length.toString(16)}\r\n`), big, Buffer.from("\r\n0\r\n\r\n")]);

@@ -1,6 +1,7 @@
 /** Answers in the words of the OpenAI chat protocol: whole, and in chunks. */
 import { type Code, type Refusal, STATUS_OF_CODE } from "../../../runtime/index.ts";
 import { isJsonObject, type JsonObject } from "../../ingress/json-body.ts";
+import { whyNoReply } from "../failed-reply.ts";
 import type { ClientEvent } from "./client-event.ts";
 
 export interface ChatAnswerOf {
@@ -140,9 +141,8 @@ const textOf = ({ text }: JsonObject): string => (typeof text === "string" ? tex
 const codeOf = (code: unknown): Code =>
   typeof code === "string" && Object.hasOwn(STATUS_OF_CODE, code) ? (code as Code) : "UPSTREAM_BAD_RESPONSE";
 
-/** What a client is told of a reply that failed with every attempt; `code` as the event has it. */
-export const failedReply = (code: unknown): Refusal => ({
-  ok: false,
-  code: codeOf(code),
-  detail: "the message is stored and its reply failed with every attempt; ask again",
-});
+/** What a client is told of a reply that failed; `code` as the event has it. */
+export function failedReply(given: unknown): Refusal {
+  const code = codeOf(given);
+  return { ok: false, code, detail: `the message is stored, but it has no reply: ${whyNoReply(code)}; ask again` };
+}

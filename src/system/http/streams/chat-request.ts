@@ -22,22 +22,29 @@ export interface ChatRequest {
   readonly conversationId: string | null;
 }
 
+const ROLES = ["system", "developer", "user", "assistant"] as const;
 const text = z.object({ type: z.literal("text"), text: z.string() });
-const content = z.union([z.string(), z.array(text).min(1)]);
+const content = z.union(
+  [z.string(), z.array(text).min(1)],
+  "expected a string or a list of text parts; pictures and the like are not supported",
+);
 const message = z.object({
-  role: z.enum(["system", "developer", "user", "assistant"]),
+  role: z.enum(ROLES, `expected ${ROLES.join(", ")}; what tools say is not supported`),
   content: content.nullish(),
   name: z.string().min(1).max(200).optional(),
   refusal: z.null().optional(),
 });
+const NO_TOOLS = "tools are not supported; leave it out";
+const TEXT_ONLY = 'only "text" is supported; leave it out';
+const noTools = z.array(z.unknown(), NO_TOOLS).max(0, NO_TOOLS);
 /** Fields of the protocol that change what an answer looks like, with the one value of each that is taken. */
 const fixed = {
-  n: z.literal(1).nullish(),
-  logprobs: z.literal(false).nullish(),
-  tools: z.array(z.never()).nullish(),
-  functions: z.array(z.never()).nullish(),
-  modalities: z.tuple([z.literal("text")]).nullish(),
-  response_format: z.object({ type: z.literal("text") }).nullish(),
+  n: z.literal(1, "more than one answer is not supported; send 1 or leave it out").nullish(),
+  logprobs: z.literal(false, "probabilities are not supported; send false or leave it out").nullish(),
+  tools: noTools.nullish(),
+  functions: noTools.nullish(),
+  modalities: z.tuple([z.literal("text", TEXT_ONLY)], TEXT_ONLY).nullish(),
+  response_format: z.object({ type: z.literal("text", TEXT_ONLY) }, TEXT_ONLY).nullish(),
 };
 const requestSchema = z.object({
   ...fixed,
@@ -48,12 +55,14 @@ const requestSchema = z.object({
   metadata: z.record(z.string(), z.string()).nullish(),
 });
 
-/** @returns a refusal with `validation_failed` that names the field. */
+/** @returns a refusal with `validation_failed` that names the fields, the first few of them. */
 export function readChatRequest(body: JsonObject): { readonly ok: true; readonly value: ChatRequest } | Refusal {
   const parsed = requestSchema.safeParse(body);
   if (!parsed.success) {
-    const { path = [], message: why = "" } = parsed.error.issues[0] ?? {};
-    return refuse("validation_failed", `the field ${path.join(".").slice(0, 100)} is refused: ${why.slice(0, 200)}`);
+    const why = parsed.error.issues
+      .slice(0, REFUSED_FIELDS_MAX)
+      .map(({ path, message: words }) => `the field ${path.join(".").slice(0, 100)} is refused: ${words.slice(0, 200)}`);
+    return refuse("validation_failed", why.join("; "));
   }
   const { messages, stream, stream_options, user, metadata } = parsed.data;
   const said = messages.map(({ role, name, content: given }) => ({ role, name: name ?? null, content: textOf(given) }));
@@ -76,6 +85,8 @@ export function readChatRequest(body: JsonObject): { readonly ok: true; readonly
     },
   };
 }
+
+const REFUSED_FIELDS_MAX = 5;
 
 const textOf = (given: z.infer<typeof content> | null | undefined): string =>
   typeof given === "string" ? given : (given ?? []).map((part) => part.text).join("");

@@ -105,6 +105,22 @@ describe("a request of the chat protocol", () => {
     const { value } = read(body) as Extract<ReturnType<typeof readChatRequest>, { ok: true }>;
     expect(newMessages(value.messages)).toEqual([user]);
   });
+  it("says in plain words which fields are not supported, all of them at once", () => {
+    const messages = [{ role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] }];
+    const tools = [{ type: "function", function: { name: "secret" } }];
+    const refusal = read({ messages, n: 2, tools, response_format: { type: "json_object" } });
+    const details = (refusal as { readonly detail: string }).detail.split("; the field ");
+    expect(details.map((detail) => detail.replace("the field ", "")).toSorted()).toEqual([
+      "messages.0.content is refused: expected a string or a list of text parts; pictures and the like are not supported",
+      "n is refused: more than one answer is not supported; send 1 or leave it out",
+      'response_format.type is refused: only "text" is supported; leave it out',
+      "tools is refused: tools are not supported; leave it out",
+    ]);
+  });
+  it("takes fields that ask for nothing", () => {
+    const nothing = { n: 1, logprobs: false, tools: [], functions: null, modalities: ["text"], response_format: { type: "text" } };
+    expect(read({ messages: [{ role: "user", content: "a" }], ...nothing })).toMatchObject({ ok: true });
+  });
   it.each<[string, object]>([
     ["no messages", { messages: [] }],
     ["two answers", { messages: [{ role: "user", content: "a" }], n: 2 }],

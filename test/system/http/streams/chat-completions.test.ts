@@ -131,6 +131,6 @@ describe("the OpenAI client library", () => {
       (async () => {
         for await (const _ of stream);
       })(),
-    ).rejects.toThrow(/its reply failed/);
+    ).rejects.toThrow(/it has no reply: the model refused/);
   });
 });
