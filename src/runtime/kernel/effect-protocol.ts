@@ -19,6 +19,8 @@ export interface PerformEffect {
   readonly trace?: string;
   /** What the port tells meanwhile is handed on. */
   readonly wantsProgress?: true;
+  /** A refusal makes a dead letter of it, as the end of its attempts does. */
+  readonly keepsDead?: true;
 }
 
 /**

@@ -78,6 +78,7 @@ export class OutsideEffects {
       openedAt: outside.openedAt,
       ...(trace === undefined ? {} : { trace }),
       ...(opened.progressTo === undefined ? {} : { wantsProgress: true }),
+      ...(opened.keepsDead === true ? { keepsDead: true } : {}),
     };
   }
 

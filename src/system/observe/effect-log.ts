@@ -21,11 +21,13 @@ export class EffectLog {
     switch (outcome.kind) {
       case "dead": {
         const { attempts, code, error } = outcome;
-        return this.#log.error({ ...shown(effect), attempts, code, error }, "an effect is a dead letter");
+        return this.#log.error({ ...shown(effect), attempts, code, error }, DEAD);
       }
       case "refused": {
         const { code, detail: error } = outcome;
-        return this.#log.warn({ ...shown(effect), attempts: effect.attempt, code, error }, "an effect was refused for good by its port");
+        const fields = { ...shown(effect), attempts: effect.attempt, code, error };
+        if (effect.keepsDead === true) return this.#log.error(fields, DEAD);
+        return this.#log.warn(fields, "an effect was refused for good by its port");
       }
       case "failed": {
         const { error, afterMs } = outcome;
@@ -35,6 +37,8 @@ export class EffectLog {
     }
   }
 }
+
+const DEAD = "an effect is a dead letter";
 
 /** The trace, whether it is sampled or not: a line of trouble is no client's choice. */
 const shown = (effect: PerformEffect): object => {

@@ -65,7 +65,7 @@ describe("keepsDead", () => {
     for (const bench of dead()) {
       expect([heard(bench), looks(bench)]).toMatchObject([[], [{ state: "dead", lastError: "4 attempts failed", attempts: 4 }]]);
       resolve(bench, "replay");
-      expect(bench.performs.at(-1)).toMatchObject({ attempt: 1, id: bench.performs[0]?.id });
+      expect(bench.performs.at(-1)).toMatchObject({ attempt: 1, id: bench.performs[0]?.id, keepsDead: true });
       tell(bench, { kind: "done", value: "sent" });
       expect([heard(bench), looks(bench)]).toEqual([["sent"], []]);
     }

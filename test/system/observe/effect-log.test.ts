@@ -44,16 +44,18 @@ it("a dead letter is an error, a refusal a warning, a failed attempt that is mad
     { kind: "dead", code: "UPSTREAM_TIMEOUT", error: "the deadline passed", attempts: 1 },
   ];
   for (const outcome of outcomes) log.told(effect, outcome);
+  log.told({ ...effect, keepsDead: true }, { kind: "refused", code: "UPSTREAM_BAD_RESPONSE", detail: "status 401" });
   expect(lines).toEqual([
     ["debug", { ...shown, attempts: 2, error: "status 503", afterMs: 5 }],
     ["warn", { ...shown, attempts: 2, code: "UPSTREAM_BAD_RESPONSE", error: "status 401" }],
     ["error", { ...shown, attempts: 1, code: "UPSTREAM_TIMEOUT", error: "the deadline passed" }],
+    ["error", { ...shown, attempts: 2, code: "UPSTREAM_BAD_RESPONSE", error: "status 401" }],
   ]);
 });
 
 it("R-CON-5, R-CON-8: a server logs a summary that died and a reply that was refused, and no text", async () => {
   const dir = mkdtempSync(join(tmpdir(), "troupe-effect-log-"));
-  await using ai = await FakeAi.start({ summaryFault: { kind: "status", status: 500 } });
+  await using ai = await FakeAi.start({ summaryFault: { kind: "status", status: 400 } });
   ai.plant({ kind: "status", status: 401 });
   const env = { TROUPE_LOG_LEVEL: "warn", TROUPE_AI_URL: ai.url, TROUPE_AI_ATTEMPTS_MAX: "1", TROUPE_SHARD_THREADS: "1" };
   const server = await KillableServer.start({ dataDir: dir, env });
@@ -72,7 +74,7 @@ it("R-CON-5, R-CON-8: a server logs a summary that died and a reply that was ref
     ]);
     expect(lines[0]).toHaveProperty("error", expect.stringMatching(/^the endpoint answered 401/));
     expect(lines[1]).toMatchObject({ level: 50, port: "summary", kind: "call", doing: "summarize", actor: "summary/c", attempts: 1 });
-    expect(lines[1]).toHaveProperty("error", expect.stringMatching(/^attempt 1 of 1 failed: the endpoint answered 500/));
+    expect(lines[1]).toHaveProperty("error", expect.stringMatching(/^the endpoint answered 400/));
     expect(server.said).not.toContain("zanzibar");
   } finally {
     await server.stop();
