@@ -7,9 +7,9 @@ import { ConversationPorts, type ConversationPortsOptions } from "./effects/conv
 import type { LossesBefore } from "./effects/lost-attempts.ts";
 import { OutcomePort } from "./effects/outcome-port.ts";
 import { loadModules } from "./loaded-modules.ts";
-import { EffectLog } from "./observe/effect-log.ts";
+import { EffectLog, lateLog } from "./observe/effect-log.ts";
 import { type HopLog, openHopLog } from "./observe/hop-log.ts";
-import { type LogLevel, openLog } from "./observe/log.ts";
+import type { LogLevel } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
 import { measure, type TakenMeasures } from "./observe/measure.ts";
 import type { PoolTask, PoolWorkerData } from "./pool-task.ts";
@@ -50,7 +50,7 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, at
   const builtIn = new ConversationPorts(conversations);
   const notes = new AttemptNotes(attempts);
   const lag = new LoopLag();
-  const trouble = new EffectLog(openLog(logLevel));
+  const trouble = new EffectLog(lateLog(logLevel));
   let hops: HopLog | null = null;
   let started: Performer | null = null;
   const performer = (): Performer => {

@@ -5,7 +5,7 @@
 import type { FromPerformer, PerformEffect } from "../../runtime/index.ts";
 import { subjectOf } from "./effect-subject.ts";
 import { idsOf } from "./hop-log.ts";
-import type { Log } from "./log.ts";
+import type { Log, LogLevel } from "./log.ts";
 
 type Failing = Pick<Log, "debug" | "warn" | "error">;
 
@@ -36,6 +36,22 @@ export class EffectLog {
       default: // It goes well, or waits.
     }
   }
+}
+
+/**
+ * The log of a thread that seldom writes a line: the logger is loaded by the first one, because that takes 50 ms or more of every start. What is written while
+ * it loads comes after it, in order; a thread that ends in that moment leaves no line, and the journal has the dead letter all the same.
+ */
+export function lateLog(level: LogLevel): Failing {
+  let opening: Promise<Log> | null = null;
+  const line =
+    (name: keyof Failing) =>
+    (fields: object, text: string): void => {
+      opening ??= import("./log.ts").then(({ openLog }) => openLog(level));
+      void opening.then((log) => log[name](fields, text));
+    };
+  const isDebugged = level === "debug" || level === "trace";
+  return { debug: isDebugged ? line("debug") : () => undefined, warn: line("warn"), error: line("error") };
 }
 
 const DEAD = "an effect is a dead letter";
