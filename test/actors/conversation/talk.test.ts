@@ -212,7 +212,7 @@ describe("failures", () => {
     for (const key of keys(5)) expect(statusesOf([await post(kit, "c", key)])).toEqual(["complete"]);
     await kit.advance(120_000);
     const dead = kit.effectsOpen;
-    expect(dead).toMatchObject([{ state: "dead", to: "summary", attempts: 3 }]);
+    expect(dead).toMatchObject([{ state: "dead", to: "summary", attempts: 4 }]);
     await kit.crash();
     expect(statusesOf([await post(kit, "c", "k6")])).toEqual(["complete"]);
     ai.isSummaryDown = false;
