@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -36,6 +36,10 @@ function addVitest() {
   // A file that cannot be loaded holds no test that failed, yet it failed.
   const isLost = (suite) => suite.status === "failed" && !suite.assertionResults.some((test) => test.status === "failed");
   const failed = (report?.numFailedTests ?? 0) + (report?.testResults ?? []).filter(isLost).length;
+  for (const suite of report?.testResults ?? []) {
+    const names = suite.assertionResults.filter((test) => test.status === "failed").map((test) => test.fullName);
+    for (const name of isLost(suite) ? ["the file could not be loaded"] : names) broken.push(`${relative(root, suite.name)}: ${name}`);
+  }
   count.passed += report?.numPassedTests ?? 0;
   count.skipped += (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
   count.failed += hasPassed ? failed : Math.max(failed, 1);
@@ -55,6 +59,6 @@ addVitest();
 if (existsSync(join(root, "bench/main.ts")))
   addOne(step("benches, tiny", ["bench/main.ts", "--tiny", "--json"], { minutesMax: 10, isOk: isJsonOk }));
 
-if (broken.length > 0) process.stdout.write(`\nFAILED: ${broken.join(", ")}\n`);
+if (broken.length > 0) process.stdout.write(`\nFAILED:\n  ${broken.join("\n  ")}\n`);
 process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`);
 process.exitCode = count.failed > 0 ? 1 : 0;

@@ -23,7 +23,7 @@ let http: HttpServer;
 const signals: Array<AskOptions["signal"]> = [];
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "troupe-departed-"));
-  const argv = ["--data.dir", dir, "--shard.threads", "1", "--http.port", "0", "--log.level", "error"];
+  const argv = ["--data.dir", dir, "--shard.threads", "1", "--http.port", "0", "--log.level", "error", "--threads.heartbeat-ms", "60000"];
   const config = loadConfig({ argv, env: {}, cwd: dir });
   node = await startSystem(config, { registryUrl: new URL("../../support/held-registry.ts", import.meta.url).href });
   signals.length = 0;

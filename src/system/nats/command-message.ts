@@ -1,0 +1,98 @@
+/** One command as a message: what its headers and body ask for, and the message that answers it. */
+import { type Msg, type MsgHdrs, headers as newHeaders } from "nats";
+import { type Code, parseTrace, type Refusal } from "../../runtime/index.ts";
+import { clearsSoon } from "../ingress/clears-soon.ts";
+import { KEY_DUPLICATED } from "../ingress/idempotency-key.ts";
+import { refuse } from "../ingress/ledger-door.ts";
+import type { ServiceAnswer, ServiceRequest } from "../ingress/service-commands.ts";
+
+/** Names of headers, in the spelling in which answers and documents have them; commands may write them in any. */
+export const HEADERS = {
+  /** Of the entity, percent-encoded where it is not plain ASCII. */
+  id: "Troupe-Id",
+  key: "Idempotency-Key",
+  /** ISO 8601 with a time zone: a command that has not begun by then is not begun. */
+  deadline: "Troupe-Deadline",
+  trace: "traceparent",
+  /** Of a command in the stream: where its answer goes. */
+  replyTo: "Troupe-Reply-To",
+} as const;
+
+export interface CommandLimits {
+  readonly bodyBytesMax: number;
+  /** Longest wait for an answer; a deadline makes it shorter. */
+  readonly answerMsMax: number;
+}
+export interface CommandMessage {
+  readonly request: ServiceRequest;
+  /** What the headers name; null when they name none. */
+  readonly replyTo: string | null;
+}
+
+/** Reads a message. Never throws; what is malformed is a refusal that has used no key. */
+export function readCommand({ headers, data }: Pick<Msg, "headers" | "data">, limits: CommandLimits): CommandMessage | Refusal {
+  const found = new Map<string, string>();
+  let key: string | Refusal | undefined;
+  for (const [name, values] of headers ?? []) {
+    const lower = name.toLowerCase();
+    if (lower === "idempotency-key") key = key === undefined && values.length === 1 ? values[0] : KEY_DUPLICATED;
+    else if (!READ.has(lower)) continue;
+    else if (values.length !== 1 || found.has(lower))
+      return refuse("validation_failed", `the message has more than one ${name} header; send exactly one`);
+    else found.set(lower, values[0] ?? "");
+  }
+  if (data.byteLength > limits.bodyBytesMax)
+    return refuse("payload_too_large", `the body is larger than ${limits.bodyBytesMax} bytes; send less`);
+  const id = idOf(found.get("troupe-id"));
+  if (typeof id === "object" && id !== null) return id;
+  const timeoutMs = timeoutOf(found.get("troupe-deadline"), limits.answerMsMax);
+  if (typeof timeoutMs === "object") return timeoutMs;
+  const trace = found.get("traceparent");
+  const traced = trace !== undefined && parseTrace(trace) !== null ? { trace } : {};
+  const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return { request: { id, key, body, options: { timeoutMs, ...traced } }, replyTo: found.get("troupe-reply-to") ?? null };
+}
+
+/** Headers and body of an answer (ADR-32 for errors). */
+export function answerMessage({ status, body, isReplayed, code, detail }: ServiceAnswer): {
+  readonly headers: MsgHdrs;
+  readonly body: string;
+} {
+  const headers = newHeaders();
+  headers.set("Troupe-Status", String(status));
+  if (isReplayed) headers.set("Idempotency-Replayed", "true");
+  if (status >= 400) {
+    headers.set("Nats-Service-Error", inHeader(detail ?? code ?? "refused"));
+    headers.set("Nats-Service-Error-Code", String(status));
+    if (code !== null && clearsSoon(code as Code)) headers.set("Retry-After", "1");
+  }
+  return { headers, body };
+}
+
+const READ: ReadonlySet<string> = new Set(["troupe-id", "troupe-deadline", "traceparent", "troupe-reply-to"]);
+const DETAIL_CHARS_MAX = 500;
+/** A header is one line of ASCII. */
+const inHeader = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, DETAIL_CHARS_MAX);
+
+function idOf(text: string | undefined): string | null | Refusal {
+  if (text === undefined) return null;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return refuse("validation_failed", `${HEADERS.id} is not well-formed; write other characters than plain ASCII as %xx of UTF-8`);
+  }
+}
+
+const WITH_ZONE = /(Z|[+-]\d{2}:\d{2})$/;
+
+/** How long the command may still take. */
+function timeoutOf(deadline: string | undefined, msMax: number): number | Refusal {
+  if (deadline === undefined) return msMax;
+  const at = WITH_ZONE.test(deadline) ? Date.parse(deadline) : Number.NaN;
+  if (Number.isNaN(at))
+    return refuse("validation_failed", `${HEADERS.deadline} is no time; send ISO 8601 with a time zone, for example 2030-01-31T12:00:00Z`);
+  const leftMs = at - Date.now();
+  if (leftMs <= 0)
+    return refuse("DEADLINE_EXCEEDED", `the deadline ${new Date(at).toISOString()} had passed when the command arrived; it was not begun`);
+  return Math.min(leftMs, msMax);
+}

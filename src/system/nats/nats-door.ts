@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto";
+import type { NatsConnection } from "nats";
+import type { Component, RunningComponent } from "../../runtime/index.ts";
+import type { Config } from "../config/config.ts";
+import { ConversationCalls } from "../ingress/conversation-call.ts";
+import { ConversationDoor } from "../ingress/conversation-door.ts";
+import { serviceCommandsOf } from "../ingress/service-commands.ts";
+import type { Log } from "../observe/log.ts";
+import type { Door } from "../ordered-stop.ts";
+import type { Check, TroupeSystem } from "../system.ts";
+import { CommandService } from "./command-service.ts";
+import { connectionOptionsOf } from "./connection-options.ts";
+import { beDiscovered, type Discovered } from "./discovery.ts";
+import { NatsLink } from "./nats-link.ts";
+
+export interface NatsDoorOptions {
+  readonly system: TroupeSystem;
+  readonly config: Pick<Config, "nats" | "http" | "conversation">;
+  readonly log: Pick<Log, "info" | "warn" | "error">;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+}
+
+/**
+ * Commands over NATS, as a part of the node's tree. It starts without a server and goes on without one; readiness tells that there is none. Loaded only
+ * when `nats.servers` is set.
+ */
+export class NatsDoor implements Component, Door {
+  readonly type = "nats-door";
+  readonly #options: NatsDoorOptions;
+  readonly #commands: CommandService;
+  readonly #service: Discovered;
+  #link: NatsLink | null = null;
+  #downSinceMs = Date.now();
+
+  /** @throws Fault `CONFIG_INVALID` when a file or variable that the configuration names is not there. */
+  constructor(options: NatsDoorOptions) {
+    const { system, config, log, version } = options;
+    connectionOptionsOf(config.nats, options.env);
+    const door = new ConversationDoor(system.keyRing);
+    this.#options = options;
+    this.#commands = new CommandService({
+      commands: serviceCommandsOf({
+        system,
+        door,
+        calls: new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" }),
+        json: { depthMax: config.http.jsonDepthMax, keysMax: config.http.jsonKeysMax },
+      }),
+      limits: config.http,
+      queue: QUEUE,
+      commandsMax: config.nats.commandsMax,
+      onDefect: (cause, command) => log.error({ err: cause, command }, "a command met a defect"),
+    });
+    this.#service = {
+      name: SERVICE,
+      id: randomUUID(),
+      version,
+      description: "Troupe: accounts, transfers and conversations",
+      started: new Date().toISOString(),
+      endpoints: () => this.#commands.endpoints,
+    };
+  }
+
+  /** Whether there is a server, as readiness shows it: without one the node serves HTTP, so it stays ready. */
+  get check(): Check {
+    const why = this.#link?.whyDown ?? null;
+    const { servers } = this.#options.config.nats;
+    if (why === null) return { name: "nats", isOk: true, detail: `connected to ${this.#link?.connection?.getServer() ?? servers}` };
+    const forS = ((Date.now() - this.#downSinceMs) / 1000).toFixed(1);
+    return {
+      name: "nats",
+      isOk: false,
+      detail: `There is no connection to NATS (${servers}) for ${forS} s: ${why}. Commands by HTTP go on.`,
+    };
+  }
+
+  async start(): Promise<RunningComponent> {
+    const { config, log, env } = this.#options;
+    const link = new NatsLink({
+      connection: connectionOptionsOf(config.nats, env),
+      backoffMsMin: config.nats.reconnectMsMin,
+      backoffMsMax: config.nats.reconnectMsMax,
+      onUp: (connection) => this.#isUp(connection),
+      onDown: (why) => {
+        if (link.connection === null) this.#downSinceMs = Date.now();
+        log.warn({ servers: config.nats.servers, why }, "there is no connection to NATS; it is tried again");
+      },
+    });
+    this.#link = link;
+    return { ended: new Promise(() => undefined), stop: () => link.close() };
+  }
+
+  leave(): void {
+    // Queue groups need no warning: what is refused is repeated, and reaches another node.
+  }
+
+  async drain(deadlineMs: number): Promise<number> {
+    return await this.#commands.drain(deadlineMs);
+  }
+
+  #isUp(connection: NatsConnection): void {
+    this.#options.log.info({ server: connection.getServer(), version: connection.info?.version }, "connected to NATS");
+    this.#commands.serve(connection);
+    beDiscovered(connection, this.#service);
+  }
+}
+
+const SERVICE = "troupe";
+/** Nodes share the commands. */
+const QUEUE = "troupe";
