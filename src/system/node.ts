@@ -39,7 +39,7 @@ import { LoopLag } from "./observe/loop-lag.ts";
 import { type Measure, measure, type PartMeasures, type TakenMeasures } from "./observe/measure.ts";
 import { readinessOf, STUCK_MS } from "./readiness.ts";
 import { freeBytesOf } from "./sqlite/disk-space.ts";
-import type { Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
+import type { Check, Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
 import type { CommandRouter } from "./threads/command-router.ts";
 import type { PeekQuery } from "./threads/entity-peek.ts";
 import type { HeartbeatWatch } from "./threads/heartbeat-watch.ts";
@@ -96,6 +96,7 @@ export class Node implements TroupeSystem, Inspected {
   #isDrained = false;
   #viewReads = 0;
   readonly #lag = new LoopLag();
+  readonly #outside: Array<() => Check> = [];
   /** Since when the views have been behind the journal, and what they still lacked then. */
   #viewsBehind: { readonly since: number; readonly target: number } | null = null;
 
@@ -131,12 +132,12 @@ export class Node implements TroupeSystem, Inspected {
     void this.#tree.failed.then((escalation) => this.#treeFailed(escalation.message));
   }
 
-  /** Opens a door of the node: it is stopped before anything that it needs. @throws what kept it from opening; the node is then closing. */
-  async open(door: Component): Promise<void> {
+  /** Opens the doors of the node, once: they are stopped before anything that they need. @throws what kept one from opening; the node is then closing. */
+  async open(http: Component, nats: Component | null = null): Promise<void> {
     let isFirst = true;
-    const refusing = refusingStart(door, () => isFirst);
+    const refusing = (door: Component): Component => refusingStart(door, () => isFirst);
     try {
-      await this.#running.add(ingressSpec(refusing));
+      await this.#running.add(ingressSpec(refusing(http), nats === null ? null : refusing(nats)));
     } catch (cause) {
       throw firstCause(cause);
     } finally {
@@ -246,6 +247,11 @@ export class Node implements TroupeSystem, Inspected {
     return this.#parts.feeds.add(conversationId, listener);
   }
 
+  /** Readiness shows this condition too from now on. */
+  alsoCheck(look: () => Check): void {
+    this.#outside.push(look);
+  }
+
   /** Looks at progress, not only at what is alive: each reason names what is wrong. */
   async readiness(): Promise<Readiness> {
     const { shards, router, views, checkpoint, effects, journal, heartbeats } = this.#parts;
@@ -282,6 +288,7 @@ export class Node implements TroupeSystem, Inspected {
         ...living.flatMap((worker, i) => (worker.isGone ? [] : [[worker.name, seenShards[i]?.loopLagMs ?? null] as const])),
       ],
       disk: freeDiskOf(this.#parts),
+      outside: this.#outside.map((look) => look()),
       position: this.#position(),
       synchronous: this.#synchronous,
     });
@@ -455,10 +462,10 @@ export class Node implements TroupeSystem, Inspected {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { shards, router, heartbeats, keyRing, dataDir } = this.#parts;
+    const { shards, journal, views, router, heartbeats, keyRing, dataDir } = this.#parts;
     if (!this.#isDrained && this.#tree !== null) await this.drain(deadlineMs);
     await this.#tree?.stop(TREE_STOP_MS_MAX);
-    await shards.close();
+    await Promise.all([shards.close(), journal.close(), views.close()]);
     router.close();
     heartbeats.close();
     this.#lag[Symbol.dispose]();

@@ -6,13 +6,20 @@
  * O3. The listener closes after the last checkpoint, as the first of the node's tree, and the data directory is given back after the last one:
  *     until then a client is told what is going on, and a successor that finds the directory free finds the port free too.
  */
-import type { HttpListener } from "./http/index.ts";
 import type { Node } from "./node.ts";
+
+/** What takes commands from outside. */
+export interface Door {
+  /** First step: what tells balancers to send elsewhere is red from now on, and everything else goes on. */
+  leave(): void;
+  /** Second step: refuses what comes from now on, and waits for what came before. @returns how many have no answer. */
+  drain(deadlineMs: number): Promise<number>;
+}
 
 export interface OrderedStop {
   readonly node: Pick<Node, "tally" | "drain" | "close" | "failed">;
-  /** The door in the node's tree: closing the node closes it. */
-  readonly http: Pick<HttpListener, "leave" | "drain">;
+  /** The doors in the node's tree: closing the node closes them. */
+  readonly doors: readonly Door[];
   readonly lameDuckMs: number;
   /** For everything together. */
   readonly deadlineMs: number;
@@ -38,14 +45,14 @@ export interface StopReport {
 const LAST_MS = 1_000;
 
 /** Never rejects. When it resolves nothing is accepted any more; with `isClosed` false some threads are still there. */
-export async function stopInOrder({ node, http, lameDuckMs, deadlineMs, requestsMsMax }: OrderedStop): Promise<StopReport> {
+export async function stopInOrder({ node, doors, lameDuckMs, deadlineMs, requestsMsMax }: OrderedStop): Promise<StopReport> {
   const startedMs = performance.now();
   const left = (): number => Math.max(deadlineMs - (performance.now() - startedMs), 0);
-  http.leave();
+  for (const door of doors) door.leave();
   // A node that fails meanwhile is closing already: there is nothing to be a lame duck for.
   if (lameDuckMs > 0) await Promise.race([rest(Math.min(lameDuckMs, left())), node.failed]);
-  const refused = http.drain(Math.min(requestsMsMax, left()));
-  const [before] = await Promise.all([node.tally(left()), refused]);
+  const drained = doors.map((door) => door.drain(Math.min(requestsMsMax, left())));
+  const [before] = await Promise.all([node.tally(left()), ...drained]);
   const after = await node.drain(left());
   const isClosed = await Promise.race([
     node.close(left()).then(

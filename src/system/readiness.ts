@@ -26,6 +26,8 @@ export interface Seen {
   } | null;
   /** Highest lag of late of each thread's event loop, by name. */
   readonly loopLagMs: ReadonlyArray<readonly [thread: string, ms: number | null]>;
+  /** Of what the node talks to outside: a failing one without a code leaves it ready, and is told. */
+  readonly outside: readonly Check[];
   readonly disk: { readonly freeBytes: number; readonly bytesMin: number } | null;
   readonly position: number;
   readonly synchronous: string;
@@ -36,11 +38,12 @@ export const STUCK_MS = 5_000;
 
 export function readinessOf(seen: Seen): Readiness {
   const checks = checksOf(seen);
-  const failing = checks.filter(({ isOk }) => !isOk);
+  const failing = checks.filter(({ isOk, code }) => !isOk && code !== undefined);
+  const degraded = checks.filter(({ isOk, code }) => !isOk && code === undefined).map(({ detail }) => detail);
   const isDurable = seen.synchronous === "full";
   const durability = `SQLite, synchronous=${seen.synchronous.toUpperCase()}${isDurable ? "" : " (UNSAFE: a power cut can lose acknowledged work)"}`;
   const reasons = failing.map(({ detail }) => detail);
-  const told = { isReady: failing.length === 0, checks, reasons, durability, position: seen.position };
+  const told = { isReady: failing.length === 0, checks, reasons, degraded, durability, position: seen.position };
   const code = failing[0]?.code;
   return code === undefined ? told : { ...told, code };
 }
@@ -61,6 +64,7 @@ function checksOf(seen: Seen): readonly Check[] {
     ...viewsChecks(seen),
     loopCheck(seen),
     diskCheck(seen),
+    ...seen.outside,
   ];
 }
 

@@ -103,6 +103,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
         transfer: [state.port2],
       });
     },
+    keepsSpare: true,
     mayStart: () => shards.dropAll(JOURNAL_ENDED),
     open: async (worker) => node.journalOpened((await worker.call.open()).synchronous),
     onEnded: () => void shards.dropAll(JOURNAL_ENDED),
@@ -154,7 +155,8 @@ function compose({ config, options, log, dataDir }: Composition): Node {
         transfer: [feedPort],
       });
     },
-    open: (worker) => worker.call.ready(),
+    open: (worker) => worker.call.open(),
+    keepsSpare: true,
     onRunning: () => feeds.tellAll(),
   });
   const modules = (options.modules ?? []).map(({ href }) => href);

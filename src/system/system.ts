@@ -67,15 +67,17 @@ export interface Check {
   readonly name: string;
   readonly isOk: boolean;
   readonly detail: string;
-  /** Of a failing check: the code of the table that callers meet meanwhile. */
+  /** Of a failing check: the code of the table that callers meet meanwhile. Absent when they meet none: the node does its work without it. */
   readonly code?: Code;
 }
 export interface Readiness {
   readonly isReady: boolean;
-  /** Every condition that was looked at, in order of weight; the failing ones are the reasons. */
+  /** Every condition that was looked at, in order of weight. */
   readonly checks: readonly Check[];
-  /** What is wrong, one sentence each; empty when ready. */
+  /** What keeps it from being ready, one sentence each; empty when ready. */
   readonly reasons: readonly string[];
+  /** What is wrong and does not keep it from serving, a broker that is down for example; one sentence each. */
+  readonly degraded: readonly string[];
   /** The code of the first reason. */
   readonly code?: Code;
   /** Durability in force, e.g. "SQLite, synchronous=FULL". */

@@ -28,7 +28,7 @@ export class StartRefused extends Error {
 }
 
 /** 10 restarts a minute: a thread that ends in an endless loop at each start reaches that, although each takes `threads.heartbeatMs` to be noticed. */
-export const SYSTEM_RESTART: RestartPolicy = { restartsMax: 10, windowMs: 60_000, backoffMsMin: 20, backoffMsMax: 2_000, jitterRatio: 0.2 };
+export const SYSTEM_RESTART: RestartPolicy = { restartsMax: 10, windowMs: 60_000, backoffMsMin: 5, backoffMsMax: 2_000, jitterRatio: 0.2 };
 /** Commands wait for a shard thread: it comes back sooner, and its deaths count for half the time. */
 export const SHARD_RESTART: RestartPolicy = { restartsMax: 10, windowMs: 30_000, backoffMsMin: 10, backoffMsMax: 1_000, jitterRatio: 0.2 };
 
@@ -57,10 +57,11 @@ export function systemSpec({ journal, checkpoint, views, shards, effects }: Tree
 }
 
 /** The doors: started when the node runs, stopped before it. */
-export function ingressSpec(http: Component): SupervisorSpec {
+export function ingressSpec(http: Component, nats: Component | null): SupervisorSpec {
   const limits = { startMsMax: LISTEN_MS_MAX, stopMsMax: LISTENER_STOP_MS_MAX };
-  const door: ChildSpec = { kind: "component", name: "http", component: http, limits };
-  return { kind: "supervisor", name: "ingress", supervision: oneForOne(SYSTEM_RESTART), children: [door] };
+  const door = (name: string, component: Component): ChildSpec => ({ kind: "component", name, component, limits });
+  const children = [door("http", http), ...(nats === null ? [] : [door("nats", nats)])];
+  return { kind: "supervisor", name: "ingress", supervision: oneForOne(SYSTEM_RESTART), children };
 }
 
 /** The same component, whose failure to start is a refusal as long as `isRefusing` says so (P3). */

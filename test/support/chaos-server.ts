@@ -96,7 +96,7 @@ async function openProbes(on: Node, shardCount: number): Promise<readonly string
 
 async function stop(): Promise<void> {
   const { deadlineMs } = config.shutdown;
-  const { isClosed, unanswered } = await stopInOrder({ node, http, lameDuckMs: 0, deadlineMs, requestsMsMax: deadlineMs / 2 });
+  const { isClosed, unanswered } = await stopInOrder({ node, doors: [http], lameDuckMs: 0, deadlineMs, requestsMsMax: deadlineMs / 2 });
   channel.close();
   process.exitCode = isClosed && unanswered === 0 ? 0 : 1;
   process.disconnect();

@@ -180,6 +180,7 @@ export class FakeLedger implements TroupeSystem {
     return {
       isReady: this.reasons.length === 0,
       reasons: this.reasons,
+      degraded: [],
       checks: this.reasons.map((detail) => ({ name: "fake", isOk: false, detail })),
       ...code,
       durability: "none: a fake in memory",

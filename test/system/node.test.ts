@@ -149,7 +149,7 @@ describe("a part of a node that ends", () => {
     const started = (worker: Worker): void => void threads.push(worker);
     process.on("worker", started);
     try {
-      await expect(openNode(dir.path)).rejects.toThrow(/the views thread did not answer: .*SqliteError/s);
+      await expect(openNode(dir.path)).rejects.toThrow(/the file of the read models cannot be opened: .*SqliteError/s);
     } finally {
       process.off("worker", started);
     }

@@ -28,10 +28,12 @@ function parts(failed: Promise<string> = new Promise(() => {})) {
       drain: async () => tally("node drains"),
       close: async () => void steps.push("node closes"),
     },
-    http: {
-      leave: () => void steps.push("readyz is red"),
-      drain: async () => steps.push("doors drain") * 0,
-    },
+    doors: [
+      {
+        leave: () => void steps.push("readyz is red"),
+        drain: async () => steps.push("doors drain") * 0,
+      },
+    ],
     lameDuckMs: 0,
     deadlineMs: 5_000,
     requestsMsMax: 1_000,
@@ -66,7 +68,7 @@ it("DESIGN 4.6: at the deadline who still waits is told OUTCOME_UNKNOWN in a who
   other.exec("BEGIN IMMEDIATE"); // Nothing can be committed while another program holds the lock.
   const waiting = post(http.url, "/v1/deposits", { accountId: "alice", amount: "1.00", currency: "CZK" }, "k");
   await until("it is accepted", () => node.inFlight === 1);
-  const report = await stopInOrder({ node, http, lameDuckMs: 0, deadlineMs: 300, requestsMsMax: 100 });
+  const report = await stopInOrder({ node, doors: [http], lameDuckMs: 0, deadlineMs: 300, requestsMsMax: 100 });
   expect(report).toMatchObject({ answered: 0, unanswered: 1 });
   const answer = await waiting;
   expect([answer.status, fieldsOf(answer).code]).toEqual([504, "OUTCOME_UNKNOWN"]);

@@ -17,6 +17,7 @@ const FINE: Seen = {
     ["main", 1],
     ["shard-0", 2],
   ],
+  outside: [],
   disk: { freeBytes: 100, bytesMin: 10 },
   position: 7,
   synchronous: "full",

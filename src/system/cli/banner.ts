@@ -11,6 +11,8 @@ export interface BannerFacts {
   readonly dataDir: string;
   readonly shardThreads: number;
   readonly shards: number;
+  /** Servers of NATS; null when it is not used. */
+  readonly nats: string | null;
   /** The journal's mode as SQLite said when it was read back. */
   readonly synchronous: string;
   readonly isUnsafe: boolean;
@@ -42,6 +44,7 @@ export function bannerOf(facts: BannerFacts): string {
     `  Readiness   ${url}/readyz   (liveness: ${url}/livez)`,
     `  Metrics     ${url}/metrics`,
     `  Admin       ${facts.adminUrl}   (this machine only; used by troupe tree, actors, top)`,
+    ...(facts.nats === null ? [] : [`  NATS        ${facts.nats}   (troupe.v1.>, docs/nats.md)`]),
     `  Data        ${facts.dataDir}`,
     `  Threads     ${shardThreads} shard ${shardThreads === 1 ? "thread" : "threads"} for ${facts.shards} shards, 1 journal thread`,
     `  Durability  SQLite, synchronous=${synchronous.toUpperCase()}${synchronous === "full" ? ": an answer leaves after its fsync" : ""}`,

@@ -6,6 +6,7 @@ import { lookRoutes } from "../admin/look-routes.ts";
 import type { Config } from "../config/config.ts";
 import { effectRoutes } from "../effects/effect-routes.ts";
 import { HttpListener } from "../http/index.ts";
+import type { NatsDoor } from "../nats/nats-door.ts";
 import type { Node } from "../node.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
@@ -48,12 +49,13 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   const metrics = new Metrics(node);
   const { host, port } = config.http;
   const http = new HttpListener({ system: node, config, log, metrics });
-  await listening(node, { what: "HTTP", host, port, section: "http" }, () => node.open(http));
+  const nats = await natsOf(node, config, log);
+  await listening(node, { what: "HTTP", host, port, section: "http" }, () => node.open(http, nats));
   const admin = await adminOf({ node, config, log, metrics });
   node.dataDir.announce(urlsOf(http.url), admin.url);
-  greet(run, { node, http, admin, config, ...options });
+  greet(run, { node, http, nats, admin, config, ...options });
   const reason = await Promise.race([signal.arrived, node.failed]);
-  return await stop(run, { node, http, admin, config, log, reason, isOrdered: signal.hasArrived });
+  return await stop(run, { node, http, nats, admin, config, log, reason, isOrdered: signal.hasArrived });
 }
 
 /** A start behind a long tail of the journal shows how far it is: a bar at a terminal, else a line of the log each second. */
@@ -93,6 +95,20 @@ async function listening<Server>(node: Node, { what, host, port, section }: Plac
   }
 }
 
+/** Loads what speaks NATS only when it is configured. @throws Fault `CONFIG_INVALID`, after the node was closed. */
+async function natsOf(node: Node, config: Config, log: Log): Promise<NatsDoor | null> {
+  if (config.nats.servers === null) return null;
+  try {
+    const { NatsDoor } = await import("../nats/nats-door.ts");
+    const door = new NatsDoor({ system: node, config, log, env: process.env, version: versionOf() });
+    node.alsoCheck(() => door.check);
+    return door;
+  } catch (cause) {
+    await node.close();
+    throw cause;
+  }
+}
+
 type Doors = Pick<Started, "node" | "config"> & { readonly log: Log; readonly metrics: Metrics };
 
 async function adminOf({ node, config, log, metrics }: Doors): Promise<AdminServer> {
@@ -113,17 +129,22 @@ const WHY_NOT_LISTEN: Readonly<Record<string, string>> = {
 interface Started {
   readonly node: Node;
   readonly http: HttpListener;
+  /** Null without `nats.servers`. */
+  readonly nats: NatsDoor | null;
   readonly admin: AdminServer;
   readonly config: Config;
 }
 
+const versionOf = (): string =>
+  (JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { readonly version: string }).version;
+
 function greet(run: Run, { node, http, admin, config, plantedBug }: Started & { readonly plantedBug: PlantedBug | null }): void {
-  const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { readonly version: string };
   const facts = {
-    version,
+    version: versionOf(),
     url: http.url,
     adminUrl: admin.url,
     host: config.http.host,
+    nats: config.nats.servers,
     dataDir: node.dataDir.path,
     shardThreads: node.threadCount,
     shards: config.shard.count,
@@ -138,7 +159,7 @@ function greet(run: Run, { node, http, admin, config, plantedBug }: Started & { 
 
 type Stopping = Started & { readonly log: Log; readonly reason: string; readonly isOrdered: boolean };
 
-async function stop(run: Run, { node, http, admin, config, log, reason, isOrdered }: Stopping): Promise<Result> {
+async function stop(run: Run, { node, http, nats, admin, config, log, reason, isOrdered }: Stopping): Promise<Result> {
   const { deadlineMs, lameDuckMs } = config.shutdown;
   const requestsMsMax = Math.max(deadlineMs - RESERVED_MS, deadlineMs * (1 - RESERVED_SHARE));
   const limits = isOrdered ? { deadlineMs, lameDuckMs, requestsMsMax } : FAILED_LIMITS;
@@ -150,7 +171,7 @@ async function stop(run: Run, { node, http, admin, config, log, reason, isOrdere
     await node.close(deadlineMs);
   };
   const stopping = { failed: node.failed, tally: (ms: number) => node.tally(ms), drain: (ms: number) => node.drain(ms), close };
-  const report = await stopInOrder({ node: stopping, http, ...limits });
+  const report = await stopInOrder({ node: stopping, doors: nats === null ? [http] : [http, nats], ...limits });
   const ok = isOrdered && report.isClosed && report.unanswered === 0;
   (ok ? log.info : log.warn).call(log, { reason, ...report }, ok ? "stopped in order" : "stopped with work left");
   say(run, toldStop(report));

@@ -43,8 +43,15 @@ type Sources = { readonly argv: readonly string[]; readonly env: Readonly<Record
 type Given = { readonly value: unknown; readonly source: string };
 type Found = { readonly values: Map<string, Given>; readonly problems: ConfigProblem[] };
 
-/** Where the endpoint's key is written by mistake, or as part of a URL: a value that is refused is not repeated in words that are logged (TRAPS 46). */
-const HIDDEN_KEYS: ReadonlySet<string> = new Set(["ai.url", "ai.keyEnv", "ai.keyFile"]);
+/** Where a secret is written by mistake, or as part of a URL: a value that is refused is not repeated in words that are logged (TRAPS 46). */
+const HIDDEN_KEYS: ReadonlySet<string> = new Set([
+  "ai.url",
+  "ai.keyEnv",
+  "ai.keyFile",
+  "nats.servers",
+  "nats.passwordEnv",
+  "nats.tokenEnv",
+]);
 const HIDDEN = "what is not shown here, because it may hold a key";
 
 const defaultFile = fileURLToPath(new URL("../../../config/default.json", import.meta.url));

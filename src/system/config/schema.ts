@@ -193,7 +193,7 @@ export const configSchema = z.strictObject({
   }),
   views: z.strictObject({
     waitMsMax: milliseconds("Longest wait of a read for its view to reach the journal; then 503 VIEW_BEHIND.", 1000, 60_000, 0),
-    batchRecordsMax: count("Most journal records that a view takes in one transaction.", 512, { unit: "records", min: 1, max: 100_000 }),
+    batchRecordsMax: count("Most journal records that a view takes in one transaction.", 2048, { unit: "records", min: 1, max: 100_000 }),
     cacheKiB: count("Page cache of the views' connection.", 16_384, { unit: "KiB", min: 64, max: 16_777_216 }),
   }),
   admin: z.strictObject({
@@ -295,6 +295,55 @@ export const configSchema = z.strictObject({
       "Longest time for one summary on these threads; then its thread is ended and the attempt has failed.",
       60_000,
     ),
+  }),
+  nats: z.strictObject({
+    servers: optional(
+      "NATS servers, tried in turn; null = NATS is not used, and nothing of it is loaded. Names and passwords stand in nats.user, nats.passwordEnv and nats.credentialsFile.",
+      /^(nats|tls):\/\/[^\s,/@]+(\s*,\s*(nats|tls):\/\/[^\s,/@]+)*$/,
+      "nats://host:port or tls://host:port, several separated by commas",
+    ),
+    name: words("Name of the connection in the servers' monitoring.", "troupe"),
+    inboxPrefix: documented(
+      z
+        .string()
+        .regex(/^_INBOX[A-Za-z0-9_-]{0,40}$/)
+        .default("_INBOX_troupe"),
+      "First token of the subjects on which this node gets answers, so that permissions can be given for them alone.",
+      "_INBOX and up to 40 letters, digits, - and _",
+    ),
+    credentialsFile: optional("File with a user's JWT and seed, as nsc makes it.", /[/\\]/, "a path with a / in it"),
+    user: optional("User name.", /^\S+$/, "a name without blanks"),
+    passwordEnv: optional(
+      "Environment variable that holds the user's password.",
+      /^[A-Z_][A-Z0-9_]*$/,
+      "the name of a variable in capitals",
+    ),
+    tokenEnv: optional("Environment variable that holds a token.", /^[A-Z_][A-Z0-9_]*$/, "the name of a variable in capitals"),
+    tlsCaFile: optional("File with the certificates that servers are checked against.", /[/\\]/, "a path with a / in it"),
+    tlsCertFile: optional("File with this node's certificate.", /[/\\]/, "a path with a / in it"),
+    tlsKeyFile: optional("File with the key of this node's certificate.", /[/\\]/, "a path with a / in it"),
+    connectMs: milliseconds("Longest time for making a connection.", 5_000, 600_000),
+    reconnectMsMin: milliseconds("Rest before a connection is tried again; doubles with each failure, half of it is random.", 250, 600_000),
+    reconnectMsMax: milliseconds("Longest rest before a connection is tried again.", 5_000, 600_000),
+    commandsMax: count("Commands by request and reply that are worked on at once; more are refused with Retry-After.", 4096, {
+      unit: "commands",
+      min: 1,
+      max: 1_000_000,
+    }),
+    durable: flag("Takes commands from the stream TROUPE_COMMANDS, and makes the streams that are missing. Needs JetStream.", true),
+    durableMax: count("Commands of the stream that are worked on at once.", 512, { unit: "commands", min: 1, max: 100_000 }),
+    durableAttemptsMax: count("Attempts at a command of the stream, then it is a dead letter.", 8, { unit: "attempts", min: 1, max: 1000 }),
+    durableBackoffMsMin: milliseconds("Rest after the first failed attempt at a command of the stream; doubles with each.", 500, 600_000),
+    durableBackoffMsMax: milliseconds("Longest rest between two attempts at a command of the stream.", 30_000, 3_600_000),
+    durableAckMs: milliseconds("Time after which the stream gives a command again that was not acknowledged.", 30_000, 3_600_000, 1000),
+    events: flag("Sends events to the stream TROUPE_EVENTS, and makes it when it is missing. Needs JetStream.", true),
+    eventsMax: count("Events that are sent and not yet acknowledged, at most one of each entity.", 256, {
+      unit: "events",
+      min: 1,
+      max: 100_000,
+    }),
+    eventsAckMs: milliseconds("Longest wait for the acknowledgement of an event, which is then sent again.", 5_000, 600_000),
+    replicas: count("Copies of the streams that are made here; needs as many servers.", 1, { unit: "copies", min: 1, max: 5 }),
   }),
   shutdown: z.strictObject({
     deadlineMs: milliseconds(

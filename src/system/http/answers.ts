@@ -9,6 +9,7 @@ import { gzip } from "node:zlib";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { problemBody } from "../../actors/index.ts";
 import { type Code, type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
+import { clearsSoon } from "../ingress/clears-soon.ts";
 import { OpenTable } from "./open-table.ts";
 import type { RequestEvents } from "./request-events.ts";
 import type { RouteKey } from "./routes.ts";
@@ -175,12 +176,6 @@ const GZIPPED = ["vary", "accept-encoding", "content-encoding", "gzip"] as const
 
 /** Seconds after which the same request has a chance: what such a refusal tells of takes a moment to clear. */
 export const retryAfter = (code: Code): readonly string[] => (clearsSoon(code) ? ["retry-after", "1"] : NONE);
-
-/** Not `keys_exhausted`: keys are kept for 24 hours, and who came again each second until then would never be told anything else. */
-export function clearsSoon(code: Code): boolean {
-  const status = STATUS_OF_CODE[code];
-  return (status === 503 || status === 429 || code === "key_in_progress") && code !== "keys_exhausted";
-}
 
 /** The path without its query: what a problem calls its instance. */
 export function instanceOf(url: string): string {

@@ -1,19 +1,26 @@
 /** What the routes of conversations do: read the request, let the door check and seal it, ask, open what is shown. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type ConversationView, isoTime, type SummaryView } from "../../actors/index.ts";
+import type { ConversationView, SummaryView } from "../../actors/index.ts";
 import { type Answer, addressOf, type Json, type Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
-import type { MessagePage } from "../conversation-reads.ts";
 import type { ConversationCalls, PostOutcome, PostResult } from "../ingress/conversation-call.ts";
 import type { CheckedPost, ConversationCall, ConversationDoor } from "../ingress/conversation-door.ts";
+import {
+  failedReplyShown,
+  messagesShown,
+  outcomeShown,
+  conversationPath as pathOf,
+  pendingShown,
+  summaryShown,
+} from "../ingress/conversation-shown.ts";
 import { isJsonObject, type JsonObject, type JsonResult } from "../ingress/json-body.ts";
 import { refuse } from "../ingress/ledger-door.ts";
+import { pageOf } from "../ingress/page.ts";
 import type { TroupeSystem } from "../system.ts";
 import type { Answers } from "./answers.ts";
-import { whyNoReply } from "./failed-reply.ts";
 import type { Handler } from "./handler.ts";
 import { OneATurn } from "./one-a-turn.ts";
-import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
+import { askOptionsOf, duplicateHeader, keyOf } from "./request.ts";
 import type { RouteKey } from "./routes.ts";
 import { type StreamHandlers, wantsEvents } from "./streams/stream-handlers.ts";
 
@@ -90,16 +97,13 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     switch (result.kind) {
       case "refused":
         return answers.refusal(request, reply, result);
-      case "pending": {
-        const { messageId, turn } = result;
-        const body = { messageId, turn, replyId: null, content: null, status: "pending" };
-        return answers.json(request, reply, status === 201 ? 202 : status, JSON.stringify(body), { headers: location });
-      }
+      case "pending":
+        return answers.json(request, reply, status === 201 ? 202 : status, pendingShown(result), { headers: location });
       case "outcome": {
         const headers = result.isReplayed ? ["idempotency-replayed", "true"] : [];
         const { code } = result.reply;
         if (code !== null) return answerFailed(request, reply, result, headers);
-        return answers.json(request, reply, status, JSON.stringify(outcomeShown(result)), { headers: [...location, ...headers] });
+        return answers.json(request, reply, status, outcomeShown(result), { headers: [...location, ...headers] });
       }
     }
   }
@@ -109,10 +113,7 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     const { messageId, turn, replyId, code, at } = failed;
     if (code === null) throw new TypeError("a reply that failed has a code");
     const members = { messageId, turn, replyId };
-    const detail =
-      replyId === null
-        ? `the conversation was deleted before message ${messageId} had its reply`
-        : `message ${messageId} is stored as turn ${turn}, but it has no reply: ${whyNoReply(code)}; to have another, POST ${pathOf(idOf(request))}/replies/${replyId}/regenerate with a new key`;
+    const detail = failedReplyShown(idOf(request), failed);
     answers.refusal(request, reply, refuse(code, detail), { headers, members, at });
   }
 
@@ -141,9 +142,9 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     if (!found.ok) return found;
     // The view knows only conversations with messages: whether there is one at all, the conversation says.
     // To open a page takes milliseconds, and the read model answers many of them together.
-    if (found.value.messages.length > 0) return await pages.run(() => pageShown(door, id, found.value));
+    if (found.value.messages.length > 0) return await pages.run(() => messagesShown(door, id, found.value));
     const conversation = await asked(request, reply, checked.call);
-    return conversation.ok ? pageShown(door, id, found.value) : conversation;
+    return conversation.ok ? messagesShown(door, id, found.value) : conversation;
   });
 
   const summary = shown(async (request, reply, id) => {
@@ -202,7 +203,6 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
 
 const NO_SOCKET = refuse("validation_failed", "this is a WebSocket; send Upgrade: websocket, or read GET …/events");
 const NOTHING_MADE: readonly string[] = [];
-const pathOf = (id: string): string => `/v1/conversations/${encodeURIComponent(id)}`;
 const idOf = (request: FastifyRequest): string => paramOf(request, "id");
 function paramOf({ params }: FastifyRequest, name: string): string {
   const value = isJsonObject(params) ? params[name] : undefined;
@@ -212,30 +212,3 @@ function paramOf({ params }: FastifyRequest, name: string): string {
 /** The ring has no key for an id that was used: nobody may open it again. */
 const whyNotOpened = (refusal: Refusal): Refusal =>
   refusal.code === "not_found" ? refuse("already_exists", "the conversation of this id was deleted; its id is not used again") : refusal;
-
-function outcomeShown({ reply: { messageId, turn, replyId, status }, content }: PostOutcome): object {
-  return { messageId, turn, replyId, content, status };
-}
-
-function pageShown(door: ConversationDoor, id: string, { messages, hasMore }: MessagePage): Answer<string> {
-  const items: object[] = [];
-  for (const message of messages) {
-    const { number, messageId, turn, role, parts, status, at } = message;
-    const content = door.opened(id, parts);
-    const speaker = door.speaker(id, message);
-    if (content === null || speaker === null) return refuse("not_found", "the conversation was deleted");
-    items.push({ number, messageId, turn, role, speaker, content, status, at: isoTime(at) });
-  }
-  const last = messages.at(-1);
-  return { ok: true, value: JSON.stringify({ items, next: hasMore && last !== undefined ? String(last.number) : null }) };
-}
-
-function summaryShown(
-  door: ConversationDoor,
-  id: string,
-  { content: sealed, upToTurn, messageCount, knownTurn }: SummaryView,
-): Answer<string> {
-  const content = sealed === null ? null : door.opened(id, [sealed]);
-  if (sealed !== null && content === null) return refuse("not_found", "the conversation was deleted");
-  return { ok: true, value: JSON.stringify({ conversationId: id, content, messageCount, upToTurn, knownTurn }) };
-}

@@ -1,7 +1,6 @@
 /** What each route does: read the request, let the door check it, ask the system, write the answer. */
 import { setMaxListeners } from "node:events";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { formatAmount } from "../../actors/index.ts";
 import type { Answer, Json, Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import type { ConversationCalls } from "../ingress/conversation-call.ts";
@@ -18,8 +17,10 @@ import {
   readCall,
   refuse,
 } from "../ingress/ledger-door.ts";
+import { statementShown, storedBody, trialBalanceShown } from "../ingress/ledger-shown.ts";
+import { pageOf } from "../ingress/page.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { Readiness, StatementPage, TrialBalance, TroupeSystem } from "../system.ts";
+import type { Readiness, StatementPage, TroupeSystem } from "../system.ts";
 import { type Answers, instanceOf } from "./answers.ts";
 import { Bulk } from "./bulk.ts";
 import { conversationHandlersOf } from "./conversation-handlers.ts";
@@ -27,7 +28,7 @@ import { docsPage } from "./docs-page.ts";
 import type { Handler } from "./handler.ts";
 import type { HttpLog } from "./http-log.ts";
 import { openApiDocument } from "./openapi.ts";
-import { askOptionsOf, duplicateHeader, keyOf, pageOf } from "./request.ts";
+import { askOptionsOf, duplicateHeader, keyOf } from "./request.ts";
 import type { RouteKey } from "./routes.ts";
 import type { SlowBodies } from "./slow-bodies.ts";
 import { ChatCompletions } from "./streams/chat-completions.ts";
@@ -188,7 +189,7 @@ export function handlersOf({
     const page = pageOf(isJsonObject(request.query) ? request.query : {});
     if (!page.ok) return answers.refusal(request, reply, page);
     const { call } = checked;
-    show(request, reply, statementOf(call, page), pageBody);
+    show(request, reply, statementOf(call, page), statementShown);
   };
 
   async function statementOf(call: LedgerCall, page: { readonly after: number; readonly limit: number }): Promise<Answer<StatementPage>> {
@@ -253,8 +254,11 @@ export function handlersOf({
 
   /** With `?verbose` every condition that was looked at is told, failing or not: a probe reads the status, a person the list. */
   function answerReadiness(request: FastifyRequest, reply: FastifyReply, seen: Readiness, isVerbose: boolean): void {
-    const { isReady, reasons, code = "OVERLOADED", durability, position } = seen;
-    const members = isVerbose ? { durability, position, ...checksShown(seen) } : {};
+    const { isReady, reasons, degraded, code = "OVERLOADED", durability, position } = seen;
+    const members = {
+      ...(degraded.length === 0 ? {} : { degraded }),
+      ...(isVerbose ? { durability, position, ...checksShown(seen) } : {}),
+    };
     if (isReady) return answers.json(request, reply, 200, JSON.stringify({ status: "ready", durability, position, ...members }));
     answers.refusal(request, reply, refuse(code, `not ready: ${reasons.join("; ")} (durability: ${durability})`), { members });
   }
@@ -304,7 +308,7 @@ export function handlersOf({
     "POST /v1/transfers": unlessClosing(movement("transfer")),
     "POST /v1/transfers/bulk": unlessClosing(bulk),
     "GET /v1/transfers/{id}": unlessClosing(readOne("transfer", storedBody)),
-    "GET /v1/ledger/trial-balance": unlessClosing((request, reply) => show(request, reply, system.trialBalance(), trialBalanceBody)),
+    "GET /v1/ledger/trial-balance": unlessClosing((request, reply) => show(request, reply, system.trialBalance(), trialBalanceShown)),
     ...takenUnlessClosing,
     "POST /v1/chat/completions": unlessClosing(chat.handler),
     "GET /livez": (request, reply) => answers.json(request, reply, 200, '{"status":"live"}'),
@@ -330,37 +334,4 @@ function bulkRefusal(request: FastifyRequest): Refusal | null {
   if (request.headers["content-type"] === undefined)
     return refuse("validation_failed", "the request has no body; send lines of JSON as application/x-ndjson");
   return null;
-}
-
-/** A transfer answers `get` with the bytes to show. */
-function storedBody(value: Json): string {
-  if (isJsonObject(value) && typeof value.body === "string") return value.body;
-  throw new TypeError("a transfer answered something that is no outcome");
-}
-
-function pageBody({ entries, hasMore }: StatementPage): string {
-  const items = entries.map(({ sequence, transferId, amount, balance, currency, at }) => ({
-    sequence,
-    transferId,
-    amount: formatAmount(BigInt(amount), currency),
-    balance: formatAmount(BigInt(balance), currency),
-    at: new Date(at).toISOString(),
-  }));
-  const last = items.at(-1);
-  return JSON.stringify({ items, next: hasMore && last !== undefined ? String(last.sequence) : null });
-}
-
-function trialBalanceBody({ position, lines }: TrialBalance): string {
-  const shown = lines.map(({ currency, customer, system, world, inTransit, total, accounts, entries }) => {
-    const amount = (minor: string): string => formatAmount(BigInt(minor), currency);
-    const sums = {
-      customer: amount(customer),
-      system: amount(system),
-      world: amount(world),
-      inTransit: amount(inTransit),
-      total: amount(total),
-    };
-    return { currency, ...sums, accounts, entries };
-  });
-  return JSON.stringify({ position, lines: shown });
 }

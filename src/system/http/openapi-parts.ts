@@ -1,6 +1,6 @@
 /** What the operations of the OpenAPI document are made of. */
 import { type Code, STATUS_OF_CODE } from "../../runtime/index.ts";
-import { clearsSoon } from "./answers.ts";
+import { clearsSoon } from "../ingress/clears-soon.ts";
 import type { schemas } from "./schemas.ts";
 
 export type Node = Readonly<Record<string, unknown>>;

@@ -4,7 +4,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { type AskOptions, type AskSignal, parseTrace, type Refusal, type Trace, traceparentOf } from "../../runtime/index.ts";
 import { KEY_DUPLICATED, type KeyResult, keyOfHeader } from "../ingress/idempotency-key.ts";
-import type { JsonObject } from "../ingress/json-body.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 
 /** The key of the request. Node joins equal headers with ", " (TRAPS 44), so the list as it came is read. */
@@ -96,26 +95,4 @@ class Departure implements AskSignal {
   removeEventListener(): void {
     if (this.#onClose !== null) this.#response.removeListener("close", this.#onClose);
   }
-}
-
-export type Page = { readonly ok: true; readonly after: number; readonly limit: number } | Refusal;
-const LIMIT_MAX = 200;
-const LIMIT_DEFAULT = 50;
-
-/** `after` is the cursor of the page before (a sequence), `limit` 1 to 200. */
-export function pageOf(query: JsonObject): Page {
-  for (const name in query)
-    if (name !== "after" && name !== "limit")
-      return refuse("validation_failed", `the query has ${name.slice(0, 60)}; expected only after and limit`);
-  const after = query.after === undefined ? 0 : wholeNumber(query.after);
-  const limit = query.limit === undefined ? LIMIT_DEFAULT : wholeNumber(query.limit);
-  if (after === null)
-    return refuse("validation_failed", "after is no cursor; send the `next` of the page before, or leave it out to begin");
-  if (limit === null || limit < 1 || limit > LIMIT_MAX)
-    return refuse("validation_failed", `limit is refused; expected a whole number from 1 to ${LIMIT_MAX}`);
-  return { ok: true, after, limit };
-}
-
-function wholeNumber(text: unknown): number | null {
-  return typeof text === "string" && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }

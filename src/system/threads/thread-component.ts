@@ -8,8 +8,10 @@ type Closable = Readonly<Record<string, (...args: never[]) => unknown>> & { clos
 export interface ThreadComponentOptions<Api extends Closable> {
   /** For people: `journal-thread`. */
   readonly type: string;
-  /** Makes a thread that has not begun its work. */
+  /** Makes a thread that has not begun its work and holds nothing that only one may hold. */
   readonly create: () => WorkerThread<Api>;
+  /** A successor is made beforehand, and waits with its modules loaded: that takes 100 to 200 ms under load, in which callers wait. */
+  readonly keepsSpare?: boolean;
   /** Resolves when the thread can do its work; rejects when it never will. */
   readonly open: (thread: WorkerThread<Api>) => Promise<unknown>;
   readonly heartbeats: HeartbeatWatch;
@@ -27,6 +29,8 @@ export class ThreadComponent<Api extends Closable> implements Component {
   readonly #options: ThreadComponentOptions<Api>;
   readonly #absent: Control<Api>;
   #running: WorkerThread<Api> | null = null;
+  #spare: WorkerThread<Api> | null = null;
+  #spareTimer: NodeJS.Timeout | null = null;
   #whenRunning: Array<(thread: WorkerThread<Api>) => void> = [];
 
   constructor(options: ThreadComponentOptions<Api>) {
@@ -67,9 +71,9 @@ export class ThreadComponent<Api extends Closable> implements Component {
   }
 
   async start({ signal }: ComponentContext): Promise<RunningComponent> {
-    const { create, open, heartbeats, mayStart } = this.#options;
+    const { open, heartbeats, mayStart } = this.#options;
     await mayStart?.();
-    const thread = create();
+    const thread = this.#take();
     const unwatch = heartbeats.watch(thread);
     const ended = thread.exited.then((reason) => {
       unwatch();
@@ -92,10 +96,40 @@ export class ThreadComponent<Api extends Closable> implements Component {
     return { ended, stop: () => closed(thread) };
   }
 
+  /** The spare, or a new thread when there is none. */
+  #take(): WorkerThread<Api> {
+    const spare = this.#spare;
+    this.#dropSpareTimer();
+    this.#spare = null;
+    return spare === null || spare.isGone ? this.#options.create() : spare;
+  }
+
+  /** Not at once: whatever starts beside this one wants the same cores. A spare that ends is not replaced before it is needed. */
+  #spareLater(): void {
+    this.#spareTimer = setTimeout(() => {
+      this.#spare = this.#options.create();
+    }, SPARE_AFTER_MS);
+    this.#spareTimer.unref();
+  }
+
+  #dropSpareTimer(): void {
+    if (this.#spareTimer !== null) clearTimeout(this.#spareTimer);
+    this.#spareTimer = null;
+  }
+
+  /** Ends the spare, if there is one. Called when nothing will start this part again. */
+  async close(): Promise<void> {
+    this.#dropSpareTimer();
+    const spare = this.#spare;
+    this.#spare = null;
+    if (spare !== null) await closed(spare);
+  }
+
   #runs(thread: WorkerThread<Api>): void {
     this.#running = thread;
     for (const tell of this.#whenRunning.splice(0)) tell(thread);
     this.#options.onRunning?.(thread);
+    if (this.#options.keepsSpare === true) this.#spareLater();
   }
 
   #ended(thread: WorkerThread<Api>, reason: string): void {
@@ -118,3 +152,4 @@ async function closed<Api extends Closable>(thread: WorkerThread<Api>): Promise<
 }
 
 const CLOSE_MS_MAX = 5_000;
+const SPARE_AFTER_MS = 1_000;

@@ -36,7 +36,7 @@ export class ViewsThread {
   }
 
   start(): void {
-    this.#timer = setTimeout(this.#follow, FOLLOW_EVERY_MS);
+    this.#timer = setTimeout(this.#follow, 0); // A successor is behind by what its predecessor had left, and all that came since.
   }
 
   close(): void {

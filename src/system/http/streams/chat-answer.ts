@@ -1,7 +1,7 @@
 /** Answers in the words of the OpenAI chat protocol: whole, and in chunks. */
 import { type Code, type Refusal, STATUS_OF_CODE } from "../../../runtime/index.ts";
+import { whyNoReply } from "../../ingress/conversation-shown.ts";
 import { isJsonObject, type JsonObject } from "../../ingress/json-body.ts";
-import { whyNoReply } from "../failed-reply.ts";
 import type { ClientEvent } from "./client-event.ts";
 
 export interface ChatAnswerOf {
