@@ -1,11 +1,13 @@
 import { Fault, PortFailure } from "../../runtime/index.ts";
 
+export type OpenText = (sealed: string) => string;
+
 /** What the ports need of the ring of keys. */
 export interface TextKeys {
   /** @throws Fault `not_found` when the conversation has no key any more. */
   seal(conversation: string, context: string, text: string): string;
-  /** Null when the conversation has no key any more. */
-  open(conversation: string, sealed: string): string | null;
+  /** Opens texts with the key as it stands now, to be used at once; null when the conversation has no key any more. */
+  reader(conversation: string): OpenText | null;
 }
 
 /** The texts of one conversation, opened and sealed for a port. A conversation that was deleted meanwhile is a failure that no other attempt changes. */
@@ -29,20 +31,17 @@ export class ConversationText {
     }
   }
 
-  /** @throws PortFailure `not_found`. */
-  open(sealed: string): string {
-    const text = this.#keys.open(this.#conversation, sealed);
-    if (text === null) throw deleted();
-    return text;
-  }
-  /** What was sealed in pieces. @throws PortFailure `not_found`. */
-  openParts(parts: readonly string[]): string {
-    return parts.map((part) => this.open(part)).join("");
-  }
-  openOrNull(sealed: string | null): string | null {
-    return sealed === null ? null : this.open(sealed);
+  /** Opens what was sealed, for this moment: a conversation is deleted while a model thinks. @throws PortFailure `not_found`. */
+  reader(): OpenText {
+    const open = this.#keys.reader(this.#conversation);
+    if (open === null) throw deleted();
+    return open;
   }
 }
+
+/** What was sealed in pieces. */
+export const openedParts = (open: OpenText, parts: readonly string[]): string => parts.map(open).join("");
+export const openedOrNull = (open: OpenText, sealed: string | null): string | null => (sealed === null ? null : open(sealed));
 
 /** Bytes of UTF-8 that one sealed text may hold: what the conversation's own schema takes is a little more. */
 export const TEXT_BYTES_MAX = 96 * 1024;

@@ -3,7 +3,7 @@ import type { Json, PortDefinition } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import type { SummaryPool } from "../pools/summary-pool.ts";
 import { localSummaryPolicy } from "./ai-policy.ts";
-import { ConversationText, type TextKeys } from "./conversation-text.ts";
+import { ConversationText, openedOrNull, openedParts, type TextKeys } from "./conversation-text.ts";
 import { type BeginReading, turnRange, turnTextsOf } from "./turn-texts.ts";
 
 const summaryRequest = turnRange.extend({ previous: z.string().nullable(), memory: z.string().nullable() });
@@ -31,11 +31,13 @@ export function localSummaryPort(options: LocalSummaryPortOptions): PortDefiniti
     async perform({ body }, { signal }): Promise<Json> {
       const request = summaryRequest.parse(body);
       const text = new ConversationText(keyRing, request.conversation);
-      const previous = { text: text.openOrNull(request.previous), memory: text.openOrNull(request.memory) };
+      text.reader(); // One that was deleted is not waited for.
       const turns = await turnTextsOf(request, beginReading(), { waitMsMax: viewWaitMsMax, signal });
+      const open = text.reader();
+      const previous = { text: openedOrNull(open, request.previous), memory: openedOrNull(open, request.memory) };
       const messages = turns.map(({ role, speaker, parts }) => ({
-        speaker: text.openOrNull(speaker) ?? role,
-        text: text.openParts(parts),
+        speaker: openedOrNull(open, speaker) ?? role,
+        text: openedParts(open, parts),
       }));
       const made = await pool.summarize({ ...previous, messages }, signal);
       const stretch = `${request.fromTurn}-${request.toTurn}`;

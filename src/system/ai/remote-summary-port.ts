@@ -3,7 +3,7 @@ import type { Json, PortDefinition } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { summaryPolicy } from "./ai-policy.ts";
 import type { ChatClient } from "./chat-client.ts";
-import { ConversationText, type TextKeys } from "./conversation-text.ts";
+import { ConversationText, openedOrNull, openedParts, type TextKeys } from "./conversation-text.ts";
 import { summaryPrompt } from "./prompt.ts";
 import { type BeginReading, turnRange, turnTextsOf } from "./turn-texts.ts";
 
@@ -41,11 +41,14 @@ export function remoteSummaryPort({
       const request = summaryRequest.parse(body);
       const { conversation, fromTurn, toTurn, temperature, maxTokens } = request;
       const text = new ConversationText(keyRing, conversation);
-      const previous = text.openOrNull(request.previous);
-      const said = (await turnTextsOf(request, beginReading(), { waitMsMax: viewWaitMsMax, signal })).map(({ role, speaker, parts }) => ({
+      text.reader(); // One that was deleted is not waited for.
+      const turns = await turnTextsOf(request, beginReading(), { waitMsMax: viewWaitMsMax, signal });
+      const open = text.reader();
+      const previous = openedOrNull(open, request.previous);
+      const said = turns.map(({ role, speaker, parts }) => ({
         role,
-        speaker: text.openOrNull(speaker),
-        text: text.openParts(parts),
+        speaker: openedOrNull(open, speaker),
+        text: openedParts(open, parts),
       }));
       const messages = summaryPrompt(previous, said, ai.promptCharsMax);
       const { content } = await client.complete({ messages, temperature, maxTokens }, { signal, key, trace });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Json, type PortDefinition, PortFailure, type PortRequest } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { replyPolicy } from "./ai-policy.ts";
-import { ConversationText, TEXT_BYTES_MAX, type TextKeys } from "./conversation-text.ts";
+import { ConversationText, openedOrNull, openedParts, TEXT_BYTES_MAX, type TextKeys } from "./conversation-text.ts";
 import type { Replier, Reply, ReplyContext } from "./replier.ts";
 import { TextCoalescer } from "./text-coalescer.ts";
 
@@ -85,10 +85,11 @@ async function streamed(
 }
 
 function contextOf({ instructions, summary, messages, temperature, maxTokens }: ReplyRequest, text: ConversationText): ReplyContext {
+  const open = text.reader();
   return {
-    instructions: text.openOrNull(instructions),
-    summary: text.openOrNull(summary),
-    messages: messages.map(({ role, speaker, parts }) => ({ role, speaker: text.openOrNull(speaker), text: text.openParts(parts) })),
+    instructions: openedOrNull(open, instructions),
+    summary: openedOrNull(open, summary),
+    messages: messages.map(({ role, speaker, parts }) => ({ role, speaker: openedOrNull(open, speaker), text: openedParts(open, parts) })),
     temperature,
     maxTokens,
   };

@@ -6,7 +6,7 @@
  *     key, context and text, and two different pairs of context and text never share one (but for a chance of 2^-96).
  * X2. A text opens only in the conversation for which it was sealed, and only as it was sealed.
  */
-import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import { Fault } from "../../runtime/index.ts";
 
 export const KEY_BYTES = 32;
@@ -18,8 +18,11 @@ const CIPHER = "aes-256-gcm";
 export interface SealedFor {
   /** Id of the conversation. */
   readonly id: string;
-  readonly key: Buffer;
+  readonly key: KeyObject;
 }
+
+/** A key as ciphers take it: given the bytes themselves, Node.js 24 takes 10 us more for each text. */
+export const secretOf = (bytes: Buffer): KeyObject => createSecretKey(bytes);
 
 /** `context` says which text of the conversation it is, like the id of its message. A lone surrogate in `text` is sealed as U+FFFD. */
 export function sealText({ id, key }: SealedFor, context: string, text: string): string {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { Fault } from "../../runtime/index.ts";
 import type { TurnRange, TurnText } from "../conversation-reads.ts";
 import { type Connection, isCorruption, openConnection, type Statement, sqliteCodeOf } from "./connection.ts";
@@ -9,13 +9,15 @@ import type { SqliteViewsOptions } from "./view-store.ts";
 
 interface OpenView {
   readonly db: Connection;
+  /** Number of the file that it reads: one that was made anew has another. */
+  readonly file: bigint | null;
   readonly position: Statement<[], number>;
   readonly conversations: ConversationViews;
 }
 
 /**
  * What was said in conversations, read from `views.db` on a connection of its own that cannot write: for threads beside the one that fills it. It
- * never waits: what is not there yet is null, and the file is opened anew, because it may have been made anew meanwhile.
+ * never waits: what is not there yet is null, and a file that was made anew meanwhile is opened anew.
  */
 export class ConversationReader implements Disposable {
   readonly #options: SqliteViewsOptions;
@@ -38,7 +40,7 @@ export class ConversationReader implements Disposable {
       const { db, position, conversations } = view;
       // One transaction: rows and position of one moment.
       const texts = db.transaction(() => ((position.get() ?? 0) < seq ? null : conversations.turnTexts(conversation, turns)))();
-      if (texts === null) this.close();
+      if (texts === null && !isStillThere(this.#options.path, view.file)) this.close();
       return texts;
     } catch (cause) {
       this.close();
@@ -58,12 +60,14 @@ export class ConversationReader implements Disposable {
 
   #open(): OpenView | null {
     if (this.#view !== null) return this.#view;
-    if (!existsSync(this.#options.path)) return null;
+    const file = fileNumberOf(this.#options.path);
+    if (file === null) return null;
     const db = openConnection({ ...this.#options, synchronous: "normal", walAutocheckpointPages: 0, isReadOnly: true });
     try {
       if (!isBlank(db) && readMeta(db, VIEW_FILE).storeId === this.#options.meta.storeId) {
         this.#view = {
           db,
+          file,
           position: db.prepare<[], number>("SELECT seq FROM position").pluck(),
           conversations: new ConversationViews(db),
         };
@@ -78,3 +82,6 @@ export class ConversationReader implements Disposable {
 /** The thread that fills the view makes such a file anew; between removing and making it there is none. */
 const willBeMadeAnew = (cause: unknown): boolean =>
   isCorruption(cause) || sqliteCodeOf(cause)?.startsWith("SQLITE_CANTOPEN") === true || cause instanceof Fault;
+
+const fileNumberOf = (path: string): bigint | null => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? null;
+const isStillThere = (path: string, file: bigint | null): boolean => file !== null && fileNumberOf(path) === file;

@@ -41,7 +41,7 @@ async function started(
   const config = loadConfig({ argv: ["--ai.url", ai.url, "--ai.key-env", "THE_KEY", ...flags], env: {}, cwd: "." });
   const model = openModel(config.ai, { THE_KEY: KEY });
   open.push(ai, model);
-  const keyRing = { seal: (_id: string, _context: string, text: string) => text, open: (_id: string, sealed: string) => sealed };
+  const keyRing = { seal: (_id: string, _context: string, text: string) => text, reader: (_id: string) => (sealed: string) => sealed };
   const port = replyPort({ ai: config.ai, concurrencyMax: 20, keyRing, replier: model.replier });
   return { ai, attempts: new AiAttempts(port, { isVirtual, ...(random === undefined ? {} : { random }) }) };
 }

@@ -38,7 +38,7 @@ const keyRing = {
     context.set(about, text);
     return `sealed:${text}`;
   },
-  open: (id: string, sealed: string) => (id === "deleted" ? null : sealed.replace("sealed:", "")),
+  reader: (id: string) => (id === "deleted" ? null : (sealed: string) => sealed.replace("sealed:", "")),
 };
 const attemptsWith = (readTurns: ReadTurns, viewWaitMsMax = 5_000): AiAttempts => attemptsBegun(() => readTurns, viewWaitMsMax);
 function attemptsBegun(beginReading: BeginReading, viewWaitMsMax: number): AiAttempts {

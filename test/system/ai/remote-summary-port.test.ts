@@ -38,7 +38,7 @@ async function started(readTurns: ReadTurns = allTurns) {
   if (model.client === null) throw new Error("there is no client");
   const keyRing = {
     seal: (id: string, context: string, text: string) => `${id} ${context}: ${text}`,
-    open: (_id: string, sealed: string) => sealed.replace("sealed:", ""),
+    reader: (_id: string) => (sealed: string) => sealed.replace("sealed:", ""),
   };
   const port = remoteSummaryPort({
     ai: config.ai,

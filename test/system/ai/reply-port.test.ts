@@ -11,13 +11,13 @@ const { ai } = loadConfig({ argv: [], env: {}, cwd: "." });
 /** Shows for whom and as what a text was sealed. */
 const plainKeys: TextKeys = {
   seal: (id, context, text) => `<${id} ${context}>${text}`,
-  open: (_id, sealed) => sealed.replace(/^<[^>]*>/, ""),
+  reader: () => (sealed) => sealed.replace(/^<[^>]*>/, ""),
 };
 const goneKeys: TextKeys = {
   seal: () => {
     throw new Fault("not_found", "the key was destroyed");
   },
-  open: () => null,
+  reader: () => null,
 };
 const BODY = {
   conversation: "c",
@@ -132,7 +132,7 @@ describe("the built-in replier", () => {
 
   it("streams word by word, with rests when they are configured; the chunks make the whole", async () => {
     const { answer, chunks } = await perform(new LocalReplier({ wordMs: 5 }));
-    const texts = (chunks as unknown as readonly { text: string }[]).map(({ text }) => plainKeys.open("c", text));
+    const texts = (chunks as unknown as readonly { text: string }[]).map(({ text }) => plainKeys.reader("c")?.(text) ?? "");
     expect(texts[0]).toBe("No ");
     expect(texts.length).toBeGreaterThan(2);
     expect(`<c r>${texts.join("")}`).toBe((answer as { text: string }).text);
