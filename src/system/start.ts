@@ -78,6 +78,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
   const { meta } = openStores({ dir, ...store, onChecked: (records, of) => progress.checked(records, of) });
   assertKeysNotLost({ dir, meta, busyTimeoutMs: journalConfig.busyTimeoutMs });
   const committed = new SharedArrayBuffer(8);
+  const wantedOfViews = new SharedArrayBuffer(8);
   const heartbeats = new HeartbeatWatch(config.threads);
   const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs, codeCacheDir: paths.codeCache };
 
@@ -150,6 +151,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
           recordsMax: viewsConfig.batchRecordsMax,
           waitMsMax: viewsConfig.waitMsMax,
           committed,
+          wanted: wantedOfViews,
           feedPort,
         } satisfies ViewsWorkerData,
         transfer: [feedPort],
@@ -182,6 +184,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
             cacheKiB: viewsConfig.cacheKiB,
             heapMiBMax: config.pool.heapMiBMax,
             committed,
+            wantedOfViews,
             ai: config.ai,
             conversation: config.conversation,
           },

@@ -20,6 +20,8 @@ export interface ViewsWorkerData {
   readonly recordsMax: number;
   readonly waitMsMax: number;
   readonly committed: SharedArrayBuffer;
+  /** Of Int64: the sequence that a reader of the file beside this thread waits for. */
+  readonly wanted: SharedArrayBuffer;
   /** Gets the names of watched conversations whose feeds grew; see `FeedListeners.connect`. */
   readonly feedPort: MessagePort;
 }
@@ -102,9 +104,16 @@ function openViews(data: ViewsWorkerData, feeds: WatchedFeeds, during: Heartbeat
   const journal = during(() => openJournalReader({ path: paths.journal, synchronous: "normal", ...files }));
   const onFed = (conversations: Iterable<string>): void => feeds.grew(conversations);
   const views = during(() => namingViews(() => new SqliteViews({ path: paths.views, meta: journal.meta, ...files, onFed })));
-  const { recordsMax } = data;
-  const committed = new BigInt64Array(data.committed);
-  return { journal, views, thread: new ViewsThread({ journal, views, during, isWatched: () => feeds.isWatched, committed, recordsMax }) };
+  const thread = new ViewsThread({
+    journal,
+    views,
+    during,
+    isWatched: () => feeds.isWatched,
+    committed: new BigInt64Array(data.committed),
+    wanted: new BigInt64Array(data.wanted),
+    recordsMax: data.recordsMax,
+  });
+  return { journal, views, thread };
 }
 
 /** SQLite's errors do not say of which file they speak. */

@@ -20,6 +20,8 @@ export interface ConversationPortsOptions {
   readonly heapMiBMax: number;
   /** Shared: the sequence of the last committed record. */
   readonly committed: SharedArrayBuffer;
+  /** Shared: the sequence up to which the read model is wanted; under load it follows late when nobody says so. */
+  readonly wantedOfViews: SharedArrayBuffer;
   readonly ai: Config["ai"];
   readonly conversation: Config["conversation"];
 }
@@ -143,7 +145,11 @@ export class ConversationPorts {
   /** What the effect's entry says is committed before the effect is handed out, so the sequence of now covers it. */
   readonly #beginReading: BeginReading = () => {
     const { dir, meta, busyTimeoutMs, cacheKiB, committed } = this.#options;
-    const seq = Number(Atomics.load(new BigInt64Array(committed), 0));
+    const last = Atomics.load(new BigInt64Array(committed), 0);
+    const wanted = new BigInt64Array(this.#options.wantedOfViews);
+    Atomics.store(wanted, 0, last);
+    Atomics.notify(wanted, 0);
+    const seq = Number(last);
     return async (conversation, turns) => {
       this.#reader ??= new ConversationReader({ path: storePaths(dir).views, meta, busyTimeoutMs, cacheKiB });
       return this.#reader.turnTexts(seq, conversation, turns);

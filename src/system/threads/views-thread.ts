@@ -8,6 +8,8 @@ export interface ViewsThreadOptions {
   readonly views: SqliteViews;
   /** Shared: the sequence of the last committed record. */
   readonly committed: BigInt64Array;
+  /** Shared: the sequence that somebody beside this thread waits to read, in the file itself. */
+  readonly wanted: BigInt64Array;
   readonly recordsMax: number;
   /** Does somebody watch a conversation now? */
   readonly isWatched: () => boolean;
@@ -37,10 +39,12 @@ export class ViewsThread {
 
   start(): void {
     this.#timer = setTimeout(this.#follow, 0); // A successor is behind by what its predecessor had left, and all that came since.
+    void this.#followWanted();
   }
 
   close(): void {
     this.#isClosed = true;
+    Atomics.notify(this.#options.wanted, 0);
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
@@ -57,6 +61,21 @@ export class ViewsThread {
       if (commit.async) await commit.value;
     }
     this.#isPrompt = false;
+  }
+
+  /** Whoever reads the file cannot make this thread hurry by a call, and under load it rests long. */
+  async #followWanted(): Promise<void> {
+    const { wanted, views } = this.#options;
+    while (!this.#isClosed) {
+      const last = Atomics.load(wanted, 0);
+      if (views.position < Number(last)) {
+        this.#step();
+        await new Promise((resolve) => setTimeout(resolve, this.#failure === null ? PROMPT_REST_MS : FOLLOW_EVERY_MS));
+      } else {
+        const more = Atomics.waitAsync(wanted, 0, last);
+        if (more.async) await more.value;
+      }
+    }
   }
 
   /** Runs the query once the view holds everything up to `seq`; `VIEW_BEHIND` when it is not there in time. */

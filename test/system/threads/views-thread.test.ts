@@ -8,17 +8,19 @@ import { folder, groupOf, openJournal } from "../../support/journal-bench.ts";
 
 const files = { busyTimeoutMs: 200, cacheKiB: 1024 };
 
-function bench(dir: string) {
+function bench(dir: string, recordsMax = 2) {
   const journal = openJournal(dir);
   const reader = openJournalReader({ path: join(dir, "journal.db"), synchronous: "normal", ...files });
   const views = new SqliteViews({ path: join(dir, "views.db"), meta: reader.meta, ...files });
   const committed = new BigInt64Array(new SharedArrayBuffer(8));
+  const wanted = new BigInt64Array(new SharedArrayBuffer(8));
   const watched = new Set<string>();
   const thread = new ViewsThread({
     journal: reader,
     views,
     committed,
-    recordsMax: 2,
+    wanted,
+    recordsMax,
     isWatched: () => watched.size > 0,
     during: (call) => call(),
   });
@@ -26,6 +28,11 @@ function bench(dir: string) {
     views,
     thread,
     watched,
+    /** As a reader of the file does in another thread. */
+    want(number: number): void {
+      Atomics.store(wanted, 0, BigInt(number));
+      Atomics.notify(wanted, 0);
+    },
     /** As the journal thread does. */
     commit(number: number): void {
       journal.append([groupOf(number)], 1);
@@ -62,5 +69,27 @@ describe("following promptly", () => {
     void thread.followPromptly(); // Somebody else comes.
     await vi.waitFor(() => expect(views.position).toBe(10));
     close();
+  });
+});
+
+describe("what somebody beside the thread waits to read", () => {
+  it("is followed at once, also under load, when the thread rests long between its batches", async () => {
+    using dir = folder();
+    const { views, thread, want, commit, close } = bench(dir.path, 100);
+    for (let number = 1; number <= 20; number++) commit(number);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      thread.start();
+      vi.advanceTimersByTime(0);
+      expect(views.position).toBe(20); // So many at once are load: no timer that rings now belongs to the next batch.
+      commit(21);
+      vi.advanceTimersByTime(100);
+      expect(views.position).toBe(20);
+      want(21);
+      await vi.waitFor(() => expect(views.position).toBe(21));
+    } finally {
+      vi.useRealTimers();
+      close();
+    }
   });
 });
