@@ -19,6 +19,7 @@ export const conversation: Suite = {
     slowSummary: durable("slowSummary"),
     failingSummary: durable("failingSummary"),
     inline: durable("inline"),
+    restless: durable("restless"),
     calm: durable("calm"),
     instant: durable("instant"),
     appends: durable("appends"),
@@ -42,6 +43,7 @@ export const conversation: Suite = {
       // (32 + 152) / 32 = 5.75 without what the service adds to both; the reference got 3.4.
       target: { ratio: { atLeast: 5 } },
     },
+    { name: "conversation.restless.turns", variant: "restless", figure: "perSecond", unit: "turns/s" },
     { name: "conversation.calm.p50", variant: "calm", figure: "p50Ms", unit: "ms", target: { value: { atMost: 2 } } },
     { name: "conversation.calm.p99", variant: "calm", figure: "p99Ms", unit: "ms", target: { value: { atMost: 15 } } },
     { name: "conversation.turns", variant: "instant", figure: "perSecond", unit: "turns/s", target: { value: { atLeast: 5_000 } } },

@@ -24,12 +24,16 @@ const AI: Partial<AiSettings> = {
 const WIDE = ["--conversation.replies-max", String(CONVERSATIONS), "--ai.connections-max", String(4 * CONVERSATIONS)];
 const INLINE = ["--conversation.summaries", "inline", "--conversation.summaries-max", String(CONVERSATIONS)];
 
-/** Summaries behind the reply, as shipped. */
-export const async: RunVariant = (mode) => withModel(mode, AI);
-export const slowSummary: RunVariant = (mode) => withModel(mode, { ...AI, summaryMs: SUMMARY_MS * 10 });
-export const failingSummary: RunVariant = (mode) => withModel(mode, { ...AI, summaryFault: { kind: "status", status: 500 } });
+const PACED = { everyMs: 256, share: 0.25 };
+
+/** Summaries behind the reply, as shipped. At 250 turns a second, which neither way of summarizing is too slow for: what is compared is a turn's time. */
+export const async: RunVariant = (mode) => withModel(mode, AI, PACED);
+export const slowSummary: RunVariant = (mode) => withModel(mode, { ...AI, summaryMs: SUMMARY_MS * 10 }, PACED);
+export const failingSummary: RunVariant = (mode) => withModel(mode, { ...AI, summaryFault: { kind: "status", status: 500 } }, PACED);
 /** The answer waits for the summary of its turn too; every conversation may have one under way. */
-export const inline: RunVariant = (mode) => withModel(mode, AI, { flags: INLINE, share: 0.25 });
+export const inline: RunVariant = (mode) => withModel(mode, AI, { ...PACED, flags: INLINE });
+/** As many turns as there can be: each conversation begins the next one when it has its reply. */
+export const restless: RunVariant = (mode) => withModel(mode, AI);
 
 /** The built-in replier answers at once, and its summaries run on the worker pool. */
 export const instant: RunVariant = (mode) => builtIn(mode, { count: countIn(mode, 4), wantsReply: true });
@@ -67,13 +71,23 @@ const warmUpIn = (mode: Mode): number => byMode(mode, { full: 4_000, quick: 2_00
 interface ModelOptions {
   readonly flags?: readonly string[];
   readonly share?: number;
+  /** Time from one turn of a conversation to the next, unless it takes longer; else without a rest. */
+  readonly everyMs?: number;
 }
 
-async function withModel(mode: Mode, settings: Partial<AiSettings>, { flags = [], share = 1 }: ModelOptions = {}): Promise<Outcome> {
+async function withModel(
+  mode: Mode,
+  settings: Partial<AiSettings>,
+  { flags = [], share = 1, everyMs }: ModelOptions = {},
+): Promise<Outcome> {
   await using ai = await AiProcess.start(settings);
   // What the model alone takes under the same load, asked without the service: the rest of a turn is the service's own.
   const alone = await direct(ai.url, Math.ceil(countIn(mode, 1) / 10));
-  const outcome = await measured(mode, ["--ai.url", ai.url, ...WIDE, ...flags], { count: countIn(mode, share), wantsReply: true });
+  const outcome = await measured(mode, ["--ai.url", ai.url, ...WIDE, ...flags], {
+    count: countIn(mode, share),
+    wantsReply: true,
+    ...(everyMs === undefined ? {} : { everyMs }),
+  });
   const { p50Ms = 0, p99Ms = 0 } = outcome.figures;
   const own = { ownP50Ms: p50Ms - alone.p50Ms, ownP99Ms: p99Ms - alone.p50Ms, aiP50Ms: alone.p50Ms, aiCalls: await ai.callCount() };
   return { ...outcome, figures: { ...outcome.figures, ...own } };
