@@ -1,9 +1,10 @@
 // Programs that tests need, had without root: Debian's packages unpacked into .tools.
 // Plain JavaScript, because set-up runs it under the machine's own Node.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sourcesOf } from "./debian-sources.mjs";
 
 const tools = fileURLToPath(new URL("../.tools", import.meta.url));
 const stepMsMax = 60_000; // per apt call: a network that swallows packets must not hang the tests
@@ -11,10 +12,10 @@ const stepMsMax = 60_000; // per apt call: a network that swallows packets must 
 /** The folder that the packages of a program are unpacked into. */
 export const unpackedFolder = (name) => join(tools, name);
 
-/** The path of a program that can be run, or undefined: looked for in PATH, then in `folders`. Changes nothing. */
-export function findProgram(name, folders) {
+/** The path of a program that can be run and is the right one, or undefined: looked for in PATH, then in `folders`. Changes nothing. */
+export function findProgram(name, folders, isRight = () => true) {
   const all = [...(process.env.PATH ?? "").split(delimiter).filter(Boolean), ...folders];
-  return all.map((folder) => join(folder, name)).find(isRunnable);
+  return all.map((folder) => join(folder, name)).find((path) => isRunnable(path) && isRight(path));
 }
 
 function isRunnable(path) {
@@ -28,9 +29,10 @@ function isRunnable(path) {
 
 /**
  * Downloads packages and unpacks them into one folder. Needs apt-get, dpkg and the network.
- * `program` is the path inside the folder that must be there afterwards. @throws {Error} saying which step failed.
+ * `program` is the path inside the folder that must be there afterwards. `release` is that of Debian from which they come, instead of the machine's own.
+ * @throws {Error} saying which step failed.
  */
-export function unpackPackages(name, { packages, program }) {
+export function unpackPackages(name, { packages, program, release }) {
   const work = join(tools, `${name}.work`);
   rmSync(work, { recursive: true, force: true });
   // apt wants its partial folders to exist, and state of its own because we are not root.
@@ -38,9 +40,10 @@ export function unpackPackages(name, { packages, program }) {
   mkdirSync(join(work, "cache", "archives", "partial"), { recursive: true });
   const options = [
     ...["-o", `Dir::State::Lists=${join(work, "lists")}`, "-o", `Dir::Cache=${join(work, "cache")}`, "-o", "APT::Sandbox::User="],
-    ...["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"],
+    ...["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10", "-o", "Acquire::Languages=none"],
   ];
   try {
+    if (release !== undefined) options.push(...useSources(join(work, "sources"), sourcesOf(release)));
     run("apt-get", [...options, "-q", "update"], work);
     run("apt-get", [...options, "-q", "download", ...packages], work);
     const debs = readdirSync(work).filter((file) => file.endsWith(".deb"));
@@ -53,6 +56,13 @@ export function unpackPackages(name, { packages, program }) {
     rmSync(work, { recursive: true, force: true });
   }
   return join(unpackedFolder(name), program);
+}
+
+/** The options with which apt knows these sources and no others. */
+function useSources(folder, sources) {
+  mkdirSync(folder);
+  for (const [name, text] of Object.entries(sources)) writeFileSync(join(folder, name), text);
+  return ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", `Dir::Etc::sourceparts=${folder}`];
 }
 
 function run(command, args, cwd) {

@@ -10,7 +10,7 @@ import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSy
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { findNatsServer, obtainNatsServer } from "./nats-server.mjs";
+import { findNatsServer, natsLines, obtainNatsServer } from "./nats-server.mjs";
 import { findStrace, obtainStrace } from "./strace.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -147,9 +147,9 @@ async function install() {
   writeFileSync(stampFile, wantedStamp());
 }
 
-/** What some tests need besides packages. Without the network all other tests still run; those say why they were skipped. */
+/** What some tests need besides packages. Without the network all other tests still run; those say why they were skipped (of NATS: fail, where CI=true). */
 const testPrograms = [
-  { name: "nats-server", find: findNatsServer, obtain: obtainNatsServer },
+  ...natsLines.map((line) => ({ name: `nats-server ${line}`, find: () => findNatsServer(line), obtain: () => obtainNatsServer(line) })),
   { name: "strace", find: findStrace, obtain: obtainStrace },
 ];
 const isMissing = ({ name, find }) => find() === undefined && (name !== "strace" || process.platform === "linux");
