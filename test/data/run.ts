@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { checkImportKill } from "../checks/import-kill.ts";
 import { checkSummaries } from "../checks/summaries.ts";
 import { figuresOf, runCli, startCli, tempFolder } from "../support/cli.ts";
+import { checkMicroSchemas } from "./micro-schemas.ts";
 import { checkSseVectors } from "./sse-vectors.ts";
 import { checkStructuredFields } from "./structured-fields.ts";
 import { checkSummaryScores } from "./summary-scores.ts";
@@ -70,6 +71,11 @@ const checks: readonly DataCheck[] = [
       if (!ok) throw new Error(failures.join("\n"));
       return { vectors, events };
     },
+  },
+  {
+    name: "NATS: what discovery answers, against the published schemas",
+    needs: "nats-micro-schemas",
+    run: (data) => checkMicroSchemas(join(data, "nats-micro-schemas")),
   },
   {
     name: "dialogues: the built-in summarizer against people's summaries",

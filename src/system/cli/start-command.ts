@@ -50,6 +50,7 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   const { host, port } = config.http;
   const http = new HttpListener({ system: node, config, log, metrics });
   const nats = await natsOf(node, config, log);
+  if (nats !== null) metrics.alsoMeasure(() => nats.measures());
   await listening(node, { what: "HTTP", host, port, section: "http" }, () => node.open(http, nats));
   const admin = await adminOf({ node, config, log, metrics });
   node.dataDir.announce(urlsOf(http.url), admin.url);

@@ -5,6 +5,7 @@ import type { Answer, Json, Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import type { ConversationCalls } from "../ingress/conversation-call.ts";
 import type { ConversationDoor } from "../ingress/conversation-door.ts";
+import { NO_BODY, SHUTTING_DOWN } from "../ingress/door-refusals.ts";
 import { isJsonObject, type JsonResult, readJsonObject } from "../ingress/json-body.ts";
 import { type CallResult, runCall } from "../ingress/ledger-call.ts";
 import {
@@ -49,13 +50,8 @@ interface Surroundings {
   readonly metrics: Metrics;
 }
 
-const NO_BODY: JsonResult = refuse("validation_failed", "the request has no body; send one JSON object with content type application/json");
 const NOTHING_MADE: readonly string[] = [];
 const EMPTY_OBJECT: JsonResult = { ok: true, value: {} };
-export const SHUTTING_DOWN = refuse(
-  "SHUTTING_DOWN",
-  "the server stops and takes no new work; repeat with the same key when it is back, or elsewhere",
-);
 /** What answers name as their model when none is configured. */
 const LOCAL_MODEL = "troupe-local";
 const LEAVING = refuse("SHUTTING_DOWN", "the server is about to stop and still takes requests; send no new ones");

@@ -13,13 +13,14 @@ import type { Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { ConversationCalls } from "../ingress/conversation-call.ts";
 import { ConversationDoor } from "../ingress/conversation-door.ts";
+import { isMovement, SHUTTING_DOWN, tooLarge } from "../ingress/door-refusals.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { TroupeSystem } from "../system.ts";
 import { Answers, instanceOf } from "./answers.ts";
 import type { Bulk } from "./bulk.ts";
 import type { Handler } from "./handler.ts";
-import { handlersOf, SHUTTING_DOWN } from "./handlers.ts";
+import { handlersOf } from "./handlers.ts";
 import type { HttpLog } from "./http-log.ts";
 import { answerRaw } from "./raw-answer.ts";
 import { isBodyUnread, requestIds } from "./request.ts";
@@ -143,7 +144,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     slowBodies.remove(request.raw);
     const route = routes.find(({ method, path }) => method === request.method && path === request.routeOptions.url);
     if (route !== undefined) answers.found(request, reply, route.key); // Refused before its handler had it.
-    const refusal = refusalOf(error, { bodyBytesMax: http.bodyBytesMax, isMovement: isMovement(request.url) });
+    const refusal = refusalOf(error, { bodyBytesMax: http.bodyBytesMax, path: request.url });
     if (refusal.code === "INTERNAL_ERROR")
       log.error({ err: error, requestId: request.id, path: instanceOf(request.url) }, "a request met a defect");
     // A body that was refused half-way is not read to its end.
@@ -212,25 +213,16 @@ function urlOf(address: AddressInfo | string | null): string {
   return `http://${isIPv6(address.address) ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-/** What is sent there can be sent as a bulk stream. */
-const isMovement = (url: string): boolean => /^\/v1\/(?:deposits|withdrawals|transfers)(?:[/?]|$)/.test(url);
-
 /** What the framework refuses, in the words of the table. Its own texts are for developers and stay inside. */
-function refusalOf(
-  error: FastifyError,
-  { bodyBytesMax, isMovement: isBulky }: { readonly bodyBytesMax: number; readonly isMovement: boolean },
-): Refusal {
+function refusalOf(error: FastifyError, { bodyBytesMax, path }: { readonly bodyBytesMax: number; readonly path: string }): Refusal {
   switch (error.code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return refuse(
-        "payload_too_large",
-        `the body is larger than ${bodyBytesMax} bytes; send less${isBulky ? ", or many movements to /v1/transfers/bulk" : ""}`,
-      );
+      return tooLarge(bodyBytesMax, path);
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
     case "FST_ERR_CTP_INVALID_CONTENT_TYPE":
       return refuse(
         "validation_failed",
-        `the content type is not taken here; send application/json${isBulky ? ", or application/x-ndjson to /v1/transfers/bulk" : ""}`,
+        `the content type is not taken here; send application/json${isMovement(path) ? ", or application/x-ndjson to /v1/transfers/bulk" : ""}`,
       );
     case "FST_ERR_BAD_URL":
       return refuse("validation_failed", "the path is not a well-formed URL; write other characters as %xx of UTF-8");

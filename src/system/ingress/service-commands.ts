@@ -5,11 +5,13 @@
 import { problemBody } from "../../actors/index.ts";
 import { type Answer, type AskOptions, addressOf, type Json, type Refusal, STATUS_OF_CODE } from "../../runtime/index.ts";
 import type { TroupeSystem } from "../system.ts";
+import { type CommandName, type CommandSpec, commandTable, paramsOf, pathOf } from "./command-table.ts";
 import type { ConversationCalls } from "./conversation-call.ts";
 import type { CheckedPost, ConversationCall, ConversationDoor } from "./conversation-door.ts";
-import { conversationPath, failedReplyShown, messagesShown, outcomeShown, pendingShown, summaryShown } from "./conversation-shown.ts";
+import { failedReplyShown, messagesShown, outcomeShown, pendingShown, summaryShown } from "./conversation-shown.ts";
+import { NO_BODY } from "./door-refusals.ts";
 import { type KeyResult, keyOfHeader } from "./idempotency-key.ts";
-import { type JsonLimits, type JsonObject, type JsonResult, readJsonObject } from "./json-body.ts";
+import { isJsonObject, type JsonLimits, type JsonObject, type JsonResult, readJsonObject } from "./json-body.ts";
 import { runCall } from "./ledger-call.ts";
 import {
   type AccountChange,
@@ -45,15 +47,12 @@ export interface ServiceAnswer {
   /** One sentence for people; of a refusal at the door only. */
   readonly detail: string | null;
 }
-export interface ServiceCommand {
-  readonly type: string;
-  readonly command: string;
-  /** For people and for discovery. */
-  readonly about: string;
+export interface ServiceCommand extends CommandSpec {
   /** Path of what it is about, as HTTP has it: the `instance` of its problems. */
   readonly path: (id: string) => string;
-  readonly run: (request: ServiceRequest) => Promise<ServiceAnswer | Refusal>;
+  readonly run: Run;
 }
+type Run = (request: ServiceRequest) => Promise<ServiceAnswer | Refusal>;
 
 export interface ServiceCommandsOptions {
   readonly system: TroupeSystem;
@@ -69,11 +68,13 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
 
   /** Checks, runs and answers a command of the ledger that changes something. */
   const changed =
-    (isBodyNeeded: boolean, check: (fields: JsonObject, request: ServiceRequest) => Checked): ServiceCommand["run"] =>
+    (isBodyNeeded: boolean, check: (fields: JsonObject, key: string, request: ServiceRequest) => Checked): Run =>
     async (request) => {
+      const key = keyOf(request);
+      if (!key.ok) return key;
       const fields = fieldsOf(request, isBodyNeeded);
       if (!fields.ok) return fields;
-      const checked = check(fields.value, request);
+      const checked = check(fields.value, key.key, request);
       return checked.ok ? await ran(checked.call, request) : checked;
     };
   const ran = async (call: LedgerCall, { options }: ServiceRequest): Promise<ServiceAnswer | Refusal> => {
@@ -82,41 +83,37 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
     if (result.kind === "pending") return shown(202, result.body);
     return { status: result.status, body: result.body, isReplayed: result.isReplayed, code: result.code, detail: null };
   };
-  const movement = (kind: MovementKind): ServiceCommand["run"] =>
-    changed(true, (fields, request) => {
-      const key = keyOf(request);
-      return key.ok ? movementCall(kind, fields, key.key) : key;
-    });
-  const change = (name: AccountChange): ServiceCommand["run"] =>
-    changed(false, (fields, request) => {
-      const key = keyOf(request);
-      return key.ok ? accountChangeCall(request.id ?? "", name, fields, key.key) : key;
-    });
-  const open = changed(true, (fields, request) => {
+  const movement = (kind: MovementKind): Run => changed(true, (fields, key) => movementCall(kind, fields, key));
+  const change = (name: AccountChange): Run => changed(false, (fields, key, { id }) => accountChangeCall(id ?? "", name, fields, key));
+  const open: Run = async (request) => {
     const key = keyOf(request);
     if (!key.ok && key.code !== "idempotency_key_missing") return key;
-    const named = namedBy(fields, request.id);
-    return named.ok ? openAccountCall(named.value, key.ok ? key.key : null) : named;
-  });
+    const fields = fieldsOf(request, true);
+    const named = fields.ok ? namedBy(fields.value, request.id) : fields;
+    if (!named.ok) return named;
+    const checked = openAccountCall(named.value, key.ok ? key.key : null);
+    return checked.ok ? await ran(checked.call, request) : checked;
+  };
 
   /** Answers a read with what `ask` shows. */
   const read =
-    (ask: (request: ServiceRequest, fields: JsonObject) => Promise<Answer<string>>): ServiceCommand["run"] =>
+    (ask: (request: ServiceRequest, fields: JsonObject) => Promise<Answer<string>>): Run =>
     async (request) => {
       const fields = fieldsOf(request, false);
       if (!fields.ok) return fields;
       const answer = await ask(request, fields.value);
       return answer.ok ? shown(200, answer.value) : answer;
     };
-  const entity = (type: "account" | "transfer", render: (value: Json) => string): ServiceCommand["run"] =>
+  const entity = (type: "account" | "transfer", render: (value: Json) => string): Run =>
     read(async ({ id, options }) => {
       const checked = readCall(type, id ?? "");
       return checked.ok ? rendered(await system.ask(checked.call.address, "get", {}, options), render) : checked;
     });
   const entries = read(async ({ id, options }, fields) => {
     const checked = readCall("account", id ?? "");
+    if (!checked.ok) return checked;
     const page = pageOf(fields);
-    if (!checked.ok || !page.ok) return checked.ok ? (page as Refusal) : checked;
+    if (!page.ok) return page;
     const statement = await system.statement(checked.call.id, page);
     if (!statement.ok || statement.value.entries.length > 0) return rendered(statement, statementShown);
     // The view knows only accounts that moved: whether there is one at all, the account says.
@@ -126,12 +123,12 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
 
   const said = async ({ address, command, body, commandId }: ConversationCall, { options }: ServiceRequest): Promise<Answer<Json>> =>
     await system.ask(address, command, body, commandId === null ? options : { ...options, id: commandId });
-  const plain = (command: "get" | "stop"): ServiceCommand["run"] =>
+  const plain = (command: "get" | "stop"): Run =>
     read(async (request) => {
       const checked = door.plain(request.id ?? "", command);
       return checked.ok ? rendered(await said(checked.call, request), JSON.stringify) : checked;
     });
-  const openConversation: ServiceCommand["run"] = async (request) => {
+  const openConversation: Run = async (request) => {
     const key = keyOf(request);
     if (!key.ok && key.code !== "idempotency_key_missing") return key;
     const fields = fieldsOf(request, true);
@@ -147,34 +144,44 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
     const { onBusy = "enqueue", instructions = null, user = null } = named.value;
     return shown(201, JSON.stringify({ id: checked.call.id, onBusy, instructions, user }));
   };
-  const erase: ServiceCommand["run"] = async (request) => {
+  const erase: Run = async (request) => {
     const checked = door.plain(request.id ?? "", "delete");
     if (!checked.ok) return checked;
     const answer = await said(checked.call, request);
     return answer.ok ? shown(204, "") : answer;
   };
   const posted =
-    (isBodyNeeded: boolean, make: (request: ServiceRequest, fields: JsonObject, key: string) => CheckedPost): ServiceCommand["run"] =>
+    (name: CommandName, isBodyNeeded: boolean, make: (request: ServiceRequest, fields: JsonObject, key: string) => CheckedPost): Run =>
     async (request) => {
       const key = keyOf(request);
       if (!key.ok) return key;
       const fields = fieldsOf(request, isBodyNeeded);
       if (!fields.ok) return fields;
       const checked = make(request, fields.value, key.key);
-      return checked.ok ? answerOfPost(await calls.post(checked.call, request.options), checked.call.id, 201) : checked;
+      if (!checked.ok) return checked;
+      const { id } = checked.call;
+      return answerOfPost(await calls.post(checked.call, request.options), {
+        id,
+        instance: instanceOf(specOf(name), request),
+        status: 201,
+      });
     };
-  const outcome: ServiceCommand["run"] = async (request) => {
+  const outcome: Run = async (request) => {
     const fields = fieldsOf(request, true);
     if (!fields.ok) return fields;
     const { messageId } = fields.value;
     if (typeof messageId !== "string") return refuse("validation_failed", "send the messageId that the post answered");
     const checked = door.outcome(request.id ?? "", messageId);
-    return checked.ok ? answerOfPost(await calls.outcome(checked.call, request.options), checked.call.id, 200) : checked;
+    if (!checked.ok) return checked;
+    const { id } = checked.call;
+    const instance = instanceOf(specOf("conversation.outcome"), request);
+    return answerOfPost(await calls.outcome(checked.call, request.options), { id, instance, status: 200 });
   };
   const messages = read(async (request, fields) => {
-    const checked = door.plain(request.id ?? "", "get");
     const page = pageOf(fields);
-    if (!checked.ok || !page.ok) return checked.ok ? (page as Refusal) : checked;
+    if (!page.ok) return page;
+    const checked = door.plain(request.id ?? "", "get");
+    if (!checked.ok) return checked;
     const { id } = checked.call;
     const found = await system.messages(id, page);
     if (!found.ok) return found;
@@ -191,55 +198,63 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
     const answer = await system.ask(addressOf("summary", id), "get", {}, request.options);
     return answer.ok ? summaryShown(door, id, answer.value as Parameters<typeof summaryShown>[2]) : answer;
   });
-  const regenerate = posted(false, (request, fields, key) => {
+  const regenerate = posted("conversation.regenerate", false, (request, fields, key) => {
     const { replyId, ...others } = fields;
     return typeof replyId === "string"
       ? door.regenerate(request.id ?? "", replyId, others, key)
       : refuse("validation_failed", "send the replyId that the post answered");
   });
 
-  const accountPath = (id: string): string => `/v1/accounts/${encodeURIComponent(id)}`;
-  const command = (
-    type: string,
-    name: string,
-    about: string,
-    path: (id: string) => string,
-    run: ServiceCommand["run"],
-  ): ServiceCommand => ({ type, command: name, about, path, run });
-  return [
-    command("account", "open", "Opens an account", () => "/v1/accounts", open),
-    command("account", "get", "Shows an account", accountPath, entity("account", JSON.stringify)),
-    command("account", "entries", "Lists the entries of an account", (id) => `${accountPath(id)}/entries`, entries),
-    command("account", "freeze", "Freezes an account", (id) => `${accountPath(id)}/freeze`, change("freeze")),
-    command("account", "unfreeze", "Unfreezes an account", (id) => `${accountPath(id)}/unfreeze`, change("unfreeze")),
-    command("account", "close", "Closes an account", (id) => `${accountPath(id)}/close`, change("close")),
-    command("transfer", "create", "Moves money between two accounts", () => "/v1/transfers", movement("transfer")),
-    command("transfer", "deposit", "Brings money in", () => "/v1/deposits", movement("deposit")),
-    command("transfer", "withdraw", "Takes money out", () => "/v1/withdrawals", movement("withdrawal")),
-    command("transfer", "get", "Shows a transfer", (id) => `/v1/transfers/${encodeURIComponent(id)}`, entity("transfer", storedBody)),
-    command(
-      "ledger",
-      "trial-balance",
-      "Adds up the books",
-      () => "/v1/ledger/trial-balance",
-      read(async () => rendered(await system.trialBalance(), trialBalanceShown)),
-    ),
-    command("conversation", "open", "Opens a conversation", () => "/v1/conversations", openConversation),
-    command("conversation", "get", "Shows a conversation", conversationPath, plain("get")),
-    command(
-      "conversation",
-      "post",
-      "Posts a message and waits for its reply",
-      (id) => `${conversationPath(id)}/messages`,
-      posted(true, ({ id }, fields, key) => door.post(id ?? "", fields, key)),
-    ),
-    command("conversation", "outcome", "Shows what came of a post", (id) => `${conversationPath(id)}/messages`, outcome),
-    command("conversation", "messages", "Lists the messages", (id) => `${conversationPath(id)}/messages`, messages),
-    command("conversation", "summary", "Shows the summary", (id) => `${conversationPath(id)}/summary`, summary),
-    command("conversation", "stop", "Stops the reply under way", (id) => `${conversationPath(id)}/stop`, plain("stop")),
-    command("conversation", "regenerate", "Makes another reply", (id) => `${conversationPath(id)}/replies`, regenerate),
-    command("conversation", "delete", "Deletes a conversation", conversationPath, erase),
-  ];
+  const runs: Readonly<Record<CommandName, Run>> = {
+    "account.open": open,
+    "account.get": entity("account", JSON.stringify),
+    "account.entries": entries,
+    "account.freeze": change("freeze"),
+    "account.unfreeze": change("unfreeze"),
+    "account.close": change("close"),
+    "transfer.create": movement("transfer"),
+    "transfer.deposit": movement("deposit"),
+    "transfer.withdraw": movement("withdrawal"),
+    "transfer.get": entity("transfer", storedBody),
+    "ledger.trial-balance": read(async () => rendered(await system.trialBalance(), trialBalanceShown)),
+    "conversation.open": openConversation,
+    "conversation.get": plain("get"),
+    "conversation.post": posted("conversation.post", true, ({ id }, fields, key) => door.post(id ?? "", fields, key)),
+    "conversation.outcome": outcome,
+    "conversation.messages": messages,
+    "conversation.summary": summary,
+    "conversation.stop": plain("stop"),
+    "conversation.regenerate": regenerate,
+    "conversation.delete": erase,
+  };
+  return commandTable.map((spec) => ({ ...spec, path: (id) => pathOf(spec, { id }), run: withInstance(spec, runs[spec.name]) }));
+}
+
+/** Refusals of a command whose path has a part that is a field of the body here name the same path as over HTTP. */
+function withInstance(spec: CommandSpec, run: Run): Run {
+  if (paramsOf(spec).length === 0) return run;
+  return async (request) => {
+    const result = await run(request);
+    return "status" in result ? result : refusedAnswer(result, instanceOf(spec, request));
+  };
+}
+
+function instanceOf(spec: CommandSpec, { id, body }: ServiceRequest): string {
+  const names = paramsOf(spec);
+  const fields = names.length === 0 ? {} : textFieldsOf(body);
+  return pathOf(spec, { ...Object.fromEntries(names.map((name) => [name, fields[name] ?? ""])), id: id ?? "" });
+}
+
+/** Of a body that may have been refused. */
+function textFieldsOf(body: Buffer): Readonly<Record<string, string>> {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return isJsonObject(value)
+      ? (Object.fromEntries(Object.entries(value).filter(([, field]) => typeof field === "string")) as Record<string, string>)
+      : {};
+  } catch {
+    return {};
+  }
 }
 
 /** The answer of a refusal: a problem, as HTTP answers it. */
@@ -247,8 +262,13 @@ export function refusedAnswer({ code, detail }: Refusal, instance: string, at: n
   return { status: STATUS_OF_CODE[code], body: problemBody({ code, detail, instance, at }), isReplayed: false, code, detail };
 }
 
-const NO_BODY: JsonResult = refuse("validation_failed", "the request has no body; send one JSON object");
 const EMPTY: JsonResult = { ok: true, value: {} };
+
+function specOf(name: CommandName): CommandSpec {
+  const spec = commandTable.find((each) => each.name === name);
+  if (spec === undefined) throw new TypeError(`${name} is no command`);
+  return spec;
+}
 
 const shown = (status: number, body: string): ServiceAnswer => ({ status, body, isReplayed: false, code: null, detail: null });
 const rendered = <Value>(answer: Answer<Value>, render: (value: Value) => string): Answer<string> =>
@@ -265,7 +285,17 @@ function namedBy(fields: JsonObject, id: string | null): JsonResult {
   return refuse("validation_failed", "the id beside the body is another than the one in it; send one of them");
 }
 
-function answerOfPost(result: Awaited<ReturnType<ConversationCalls["post"]>>, id: string, status: number): ServiceAnswer | Refusal {
+interface PostPlace {
+  readonly id: string;
+  readonly instance: string;
+  /** When it is there. */
+  readonly status: number;
+}
+
+function answerOfPost(
+  result: Awaited<ReturnType<ConversationCalls["post"]>>,
+  { id, instance, status }: PostPlace,
+): ServiceAnswer | Refusal {
   switch (result.kind) {
     case "refused":
       return result;
@@ -275,7 +305,7 @@ function answerOfPost(result: Awaited<ReturnType<ConversationCalls["post"]>>, id
       const { reply, isReplayed } = result;
       const { code, at, messageId, turn, replyId } = reply;
       if (code === null) return { ...shown(status, outcomeShown(result)), isReplayed };
-      const failed = refusedAnswer({ ok: false, code, detail: failedReplyShown(id, reply) }, `${conversationPath(id)}/messages`, at);
+      const failed = refusedAnswer({ ok: false, code, detail: failedReplyShown(id, reply) }, instance, at);
       return { ...failed, body: JSON.stringify({ ...JSON.parse(failed.body), messageId, turn, replyId }), isReplayed };
     }
   }

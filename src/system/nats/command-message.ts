@@ -1,7 +1,8 @@
 /** One command as a message: what its headers and body ask for, and the message that answers it. */
-import { type Msg, type MsgHdrs, headers as newHeaders } from "nats";
+import { Match, type Msg, type MsgHdrs, headers as newHeaders } from "nats";
 import { type Code, parseTrace, type Refusal } from "../../runtime/index.ts";
 import { clearsSoon } from "../ingress/clears-soon.ts";
+import { tooLarge } from "../ingress/door-refusals.ts";
 import { KEY_DUPLICATED } from "../ingress/idempotency-key.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import type { ServiceAnswer, ServiceRequest } from "../ingress/service-commands.ts";
@@ -29,8 +30,11 @@ export interface CommandMessage {
   readonly replyTo: string | null;
 }
 
-/** Reads a message. Never throws; what is malformed is a refusal that has used no key. */
-export function readCommand({ headers, data }: Pick<Msg, "headers" | "data">, limits: CommandLimits): CommandMessage | Refusal {
+/** Reads a message. `path` is the command's over HTTP. Never throws; what is malformed is a refusal that has used no key. */
+export function readCommand(message: Received, limits: CommandLimits, path = ""): CommandMessage | Refusal {
+  const { data } = message;
+  const headers = headersIn(message);
+  if (headers !== null && isRefusal(headers)) return headers;
   const found = new Map<string, string>();
   let key: string | Refusal | undefined;
   for (const [name, values] of headers ?? []) {
@@ -41,8 +45,7 @@ export function readCommand({ headers, data }: Pick<Msg, "headers" | "data">, li
       return refuse("validation_failed", `the message has more than one ${name} header; send exactly one`);
     else found.set(lower, values[0] ?? "");
   }
-  if (data.byteLength > limits.bodyBytesMax)
-    return refuse("payload_too_large", `the body is larger than ${limits.bodyBytesMax} bytes; send less`);
+  if (data.byteLength > limits.bodyBytesMax) return tooLarge(limits.bodyBytesMax, path);
   const id = idOf(found.get("troupe-id"));
   if (typeof id === "object" && id !== null) return id;
   const timeoutMs = timeoutOf(found.get("troupe-deadline"), limits.answerMsMax);
@@ -51,6 +54,14 @@ export function readCommand({ headers, data }: Pick<Msg, "headers" | "data">, li
   const traced = trace !== undefined && parseTrace(trace) !== null ? { trace } : {};
   const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return { request: { id, key, body, options: { timeoutMs, ...traced } }, replyTo: found.get("troupe-reply-to") ?? null };
+}
+
+/** The id of the entity that a message names, also of one that is refused; null when it names none that can be read. */
+export function idOfMessage(message: Received): string | null {
+  const headers = headersIn(message);
+  if (headers === null || isRefusal(headers)) return null;
+  const id = idOf(headers.get(HEADERS.id, Match.IgnoreCase) || undefined);
+  return typeof id === "string" ? id : null;
 }
 
 /** Headers and body of an answer (ADR-32 for errors). */
@@ -69,18 +80,47 @@ export function answerMessage({ status, body, isReplayed, code, detail }: Servic
   return { headers, body };
 }
 
+/** As it came; of a message of a stream the size is not known. */
+type Received = Pick<Msg, "headers" | "data"> & {
+  readonly subject?: string;
+  readonly reply?: string;
+  /** Of subject, reply, headers and body together; the library has it, and does not say so. */
+  readonly size?: () => number;
+};
+
+/** The library looks through all names for each further one, so many short ones would hold the event loop: these are 1,600 at most. */
+const HEADER_BYTES_MAX = 8 * 1024;
+const isRefusal = (found: MsgHdrs | Refusal): found is Refusal => "detail" in found;
+
+/** Null when there are none. The library reads them at the first look, and throws for a name that is none. */
+function headersIn(message: Received): MsgHdrs | null | Refusal {
+  const { data, subject = "", reply = "" } = message;
+  const bytes = (message.size?.() ?? 0) - data.byteLength - subject.length - reply.length;
+  if (bytes > HEADER_BYTES_MAX)
+    return refuse("validation_failed", `the headers are larger than ${HEADER_BYTES_MAX} bytes; send fewer or shorter ones`);
+  try {
+    return message.headers ?? null;
+  } catch {
+    return refuse("validation_failed", "the headers are malformed; a name is of printable ASCII characters without blanks and colons");
+  }
+}
+
 const READ: ReadonlySet<string> = new Set(["troupe-id", "troupe-deadline", "traceparent", "troupe-reply-to"]);
 const DETAIL_CHARS_MAX = 500;
 /** A header is one line of ASCII. */
 const inHeader = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, DETAIL_CHARS_MAX);
 
+/** Other characters are refused, not taken as they came: what was no UTF-8 would all become one and the same character. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
 function idOf(text: string | undefined): string | null | Refusal {
   if (text === undefined) return null;
   try {
-    return decodeURIComponent(text);
+    if (PLAIN.test(text)) return decodeURIComponent(text);
   } catch {
-    return refuse("validation_failed", `${HEADERS.id} is not well-formed; write other characters than plain ASCII as %xx of UTF-8`);
+    // A % that begins no %xx of UTF-8.
   }
+  return refuse("validation_failed", `${HEADERS.id} is not well-formed; write % and all but plain ASCII as %xx of UTF-8`);
 }
 
 const WITH_ZONE = /(Z|[+-]\d{2}:\d{2})$/;

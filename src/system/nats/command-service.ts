@@ -1,8 +1,9 @@
-import type { Msg, NatsConnection } from "nats";
+import { errors, type Msg, type NatsConnection } from "nats";
 import type { Refusal } from "../../runtime/index.ts";
+import { SHUTTING_DOWN } from "../ingress/door-refusals.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import { refusedAnswer, type ServiceAnswer, type ServiceCommand } from "../ingress/service-commands.ts";
-import { answerMessage, type CommandLimits, readCommand } from "./command-message.ts";
+import { answerMessage, type CommandLimits, idOfMessage, readCommand } from "./command-message.ts";
 import { EndpointStats } from "./endpoint-stats.ts";
 import { commandSubject, isReplySubject } from "./subjects.ts";
 
@@ -14,6 +15,8 @@ export interface CommandServiceOptions {
   /** Commands that were taken and are not answered; beyond, they are refused at once. */
   readonly commandsMax: number;
   readonly onDefect: (cause: unknown, command: string) => void;
+  /** The server does not let us take a command. */
+  readonly onRefused: (subject: string, cause: Error) => void;
 }
 
 /** One command and what came of it so far, since the start of this process. */
@@ -21,46 +24,54 @@ export interface Endpoint {
   readonly name: string;
   readonly subject: string;
   readonly queue: string;
-  readonly about: string;
+  readonly command: ServiceCommand;
   readonly stats: EndpointStats;
+}
+
+/** A message that has no answer yet. */
+interface Taken {
+  readonly endpoint: Endpoint;
+  readonly message: Msg;
+  /** On the monotonic clock. */
+  readonly begunMs: number;
 }
 
 /** Commands by request and reply, `troupe.v1.<type>.<command>`. Nothing waits here: what cannot begin now is refused, and says when to come again. */
 export class CommandService {
   readonly #options: CommandServiceOptions;
-  readonly #endpoints: ReadonlyArray<Endpoint & { readonly command: ServiceCommand }>;
+  readonly endpoints: readonly Endpoint[];
   #inFlight = 0;
   #isDraining = false;
   #whenIdle: Array<() => void> = [];
 
   constructor(options: CommandServiceOptions) {
     this.#options = options;
-    this.#endpoints = options.commands.map((command) => ({
+    this.endpoints = options.commands.map((command) => ({
       command,
       name: `${command.type}-${command.command}`,
       subject: commandSubject(command.type, command.command),
       queue: options.queue,
-      about: command.about,
       stats: new EndpointStats(),
     }));
   }
 
-  get endpoints(): readonly Endpoint[] {
-    return this.#endpoints;
-  }
   get inFlight(): number {
     return this.#inFlight;
   }
 
   /** Takes commands on this connection. */
   serve(connection: NatsConnection): void {
-    for (const endpoint of this.#endpoints) {
-      const { command, stats } = endpoint;
+    for (const endpoint of this.endpoints) {
       connection.subscribe(endpoint.subject, {
         queue: endpoint.queue,
         callback: (error, message) => {
-          // A subscription that may not be: the server has said so, and the link tells why.
-          if (error === null) this.#take(command, stats, message);
+          if (error !== null) return this.#options.onRefused(endpoint.subject, error);
+          try {
+            this.#take({ endpoint, message, begunMs: performance.now() });
+          } catch (cause) {
+            // What is thrown into the library ends the connection: one message must not do that to all others.
+            this.#options.onDefect(cause, endpoint.command.name);
+          }
         },
       });
     }
@@ -79,60 +90,57 @@ export class CommandService {
     return this.#inFlight;
   }
 
-  #take(command: ServiceCommand, stats: EndpointStats, message: Msg): void {
-    const begunMs = performance.now();
-    if (this.#isDraining) return this.#answer(command, stats, message, begunMs, SHUTTING_DOWN, null);
-    if (this.#inFlight >= this.#options.commandsMax) return this.#answer(command, stats, message, begunMs, BUSY, null);
-    const read = readCommand(message, this.#options.limits);
-    if ("code" in read) return this.#answer(command, stats, message, begunMs, read, null);
+  #take(taken: Taken): void {
+    const { command } = taken.endpoint;
+    if (this.#isDraining) return this.#answer(taken, SHUTTING_DOWN);
+    if (this.#inFlight >= this.#options.commandsMax) return this.#answer(taken, BUSY);
+    const read = readCommand(taken.message, this.#options.limits, command.template);
+    if ("code" in read) return this.#answer(taken, read);
     this.#inFlight++;
-    const { request } = read;
-    command.run(request).then(
-      (result) => this.#done(command, stats, message, begunMs, result, request.id),
+    command.run(read.request).then(
+      (result) => this.#done(taken, result),
       (cause: unknown) => {
-        this.#options.onDefect(cause, `${command.type}.${command.command}`);
-        this.#done(command, stats, message, begunMs, DEFECT, request.id);
+        this.#options.onDefect(cause, command.name);
+        this.#done(taken, DEFECT);
       },
     );
   }
 
-  #done(
-    command: ServiceCommand,
-    stats: EndpointStats,
-    message: Msg,
-    begunMs: number,
-    result: ServiceAnswer | Refusal,
-    id: string | null,
-  ): void {
-    this.#answer(command, stats, message, begunMs, result, id);
+  #done(taken: Taken, result: ServiceAnswer | Refusal): void {
+    this.#answer(taken, result);
     if (--this.#inFlight === 0) for (const idle of this.#whenIdle.splice(0)) idle();
   }
 
-  #answer(
-    command: ServiceCommand,
-    stats: EndpointStats,
-    message: Msg,
-    begunMs: number,
-    result: ServiceAnswer | Refusal,
-    id: string | null,
-  ): void {
-    const answer = "status" in result ? result : refusedAnswer(result, command.path(id ?? ""));
-    stats.count(performance.now() - begunMs, answer);
+  #answer(taken: Taken, result: ServiceAnswer | Refusal): void {
+    const { endpoint, message, begunMs } = taken;
+    const answer = "status" in result ? result : this.#refused(taken, result);
+    endpoint.stats.count(performance.now() - begunMs, answer);
     const { reply } = message;
     if (reply === undefined || reply === "") return; // Nobody waits: the command was published, and its key tells later what came of it.
-    if (!isReplySubject(reply)) return stats.refusedReply();
-    const { headers, body } = answerMessage(answer);
-    try {
-      message.respond(body, { headers });
-    } catch {
-      // The connection is gone, and with it who waits. The outcome is durable, and a repeat with the same key is answered with it.
-    }
+    if (!isReplySubject(reply)) return endpoint.stats.refusedReply();
+    if (!respond(message, answer)) respond(message, this.#refused(taken, TOO_LARGE));
+  }
+
+  #refused({ endpoint, message }: Taken, refusal: Refusal): ServiceAnswer {
+    return refusedAnswer(refusal, endpoint.command.path(idOfMessage(message) ?? ""));
   }
 }
 
-const SHUTTING_DOWN = refuse(
-  "SHUTTING_DOWN",
-  "the node stops and takes no new work; repeat with the same key when it is back, or at another node",
-);
+/** @returns false when the answer is larger than the server carries. */
+function respond(message: Msg, answer: ServiceAnswer): boolean {
+  const { headers, body } = answerMessage(answer);
+  try {
+    message.respond(body, { headers });
+    return true;
+  } catch (cause) {
+    // Otherwise the connection is gone, and with it who waits. The outcome is durable, and a repeat with the same key is answered with it.
+    return !(cause instanceof errors.InvalidArgumentError);
+  }
+}
+
 const BUSY = refuse("OVERLOADED", "the node works on as many commands as it may; nothing was done, repeat after Retry-After");
 const DEFECT = refuse("INTERNAL_ERROR", "the service met a defect and logged it; a repeat with the same key is safe");
+const TOO_LARGE = refuse(
+  "payload_too_large",
+  "the command was carried out, but its answer is larger than this server of NATS carries (max_payload); ask over HTTP, or for a smaller page",
+);

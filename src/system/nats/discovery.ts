@@ -45,11 +45,11 @@ const SHOWN = {
     type: "io.nats.micro.v1.info_response",
     ...identity(service),
     description: service.description,
-    endpoints: service.endpoints().map(({ name, subject, queue, about }) => ({
+    endpoints: service.endpoints().map(({ name, subject, queue, command }) => ({
       name,
       subject,
       queue_group: queue,
-      metadata: { description: about },
+      metadata: { description: command.about },
     })),
   }),
   STATS: (service: Discovered): object => ({

@@ -10,11 +10,15 @@ export class EndpointStats {
   lastError = "";
   /** Answers that were not sent, because they would not have gone to an inbox. */
   repliesRefused = 0;
+  /** How often commands ended how: `done`, `pending`, or the code of their refusal. */
+  readonly outcomes = new Map<string, number>();
   #ms = 0;
 
   count(ms: number, { status, code }: ServiceAnswer): void {
     this.requests++;
     this.#ms += ms;
+    const outcome = code ?? (status === 202 ? "pending" : "done");
+    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     if (status < 400) return;
     this.errors++;
     this.lastError = `${status}:${code ?? ""}`;

@@ -6,6 +6,7 @@ import { ConversationCalls } from "../ingress/conversation-call.ts";
 import { ConversationDoor } from "../ingress/conversation-door.ts";
 import { serviceCommandsOf } from "../ingress/service-commands.ts";
 import type { Log } from "../observe/log.ts";
+import { type Measure, measure } from "../observe/measure.ts";
 import type { Door } from "../ordered-stop.ts";
 import type { Check, TroupeSystem } from "../system.ts";
 import { CommandService } from "./command-service.ts";
@@ -32,6 +33,8 @@ export class NatsDoor implements Component, Door {
   readonly #service: Discovered;
   #link: NatsLink | null = null;
   #downSinceMs = Date.now();
+  /** Subjects that the server does not let us subscribe to, on this connection. */
+  readonly #refused = new Set<string>();
 
   /** @throws Fault `CONFIG_INVALID` when a file or variable that the configuration names is not there. */
   constructor(options: NatsDoorOptions) {
@@ -50,6 +53,10 @@ export class NatsDoor implements Component, Door {
       queue: QUEUE,
       commandsMax: config.nats.commandsMax,
       onDefect: (cause, command) => log.error({ err: cause, command }, "a command met a defect"),
+      onRefused: (subject, cause) => {
+        this.#refused.add(subject);
+        log.warn({ subject, why: cause.message }, "the user of NATS may not take these commands");
+      },
     });
     this.#service = {
       name: SERVICE,
@@ -65,6 +72,12 @@ export class NatsDoor implements Component, Door {
   get check(): Check {
     const why = this.#link?.whyDown ?? null;
     const { servers } = this.#options.config.nats;
+    if (why === null && this.#refused.size > 0)
+      return {
+        name: "nats",
+        isOk: false,
+        detail: `NATS (${servers}) does not let this user subscribe to ${[...this.#refused].join(", ")}; give it the permissions of config/nats/node-role.conf.`,
+      };
     if (why === null) return { name: "nats", isOk: true, detail: `connected to ${this.#link?.connection?.getServer() ?? servers}` };
     const forS = ((Date.now() - this.#downSinceMs) / 1000).toFixed(1);
     return {
@@ -72,6 +85,22 @@ export class NatsDoor implements Component, Door {
       isOk: false,
       detail: `There is no connection to NATS (${servers}) for ${forS} s: ${why}. Commands by HTTP go on.`,
     };
+  }
+
+  /** For `/metrics`. */
+  measures(): readonly Measure[] {
+    const { endpoints, inFlight } = this.#commands;
+    return [
+      measure("nats_connected", this.#link?.connection == null ? 0 : 1),
+      measure("nats_commands_active", inFlight),
+      measure(
+        "nats_replies_refused_total",
+        endpoints.reduce((sum, { stats }) => sum + stats.repliesRefused, 0),
+      ),
+      ...endpoints.flatMap(({ command, stats }) =>
+        [...stats.outcomes].map(([outcome, count]) => measure("nats_commands_total", count, { command: command.name, outcome })),
+      ),
+    ];
   }
 
   async start(): Promise<RunningComponent> {
@@ -100,6 +129,7 @@ export class NatsDoor implements Component, Door {
 
   #isUp(connection: NatsConnection): void {
     this.#options.log.info({ server: connection.getServer(), version: connection.info?.version }, "connected to NATS");
+    this.#refused.clear();
     this.#commands.serve(connection);
     beDiscovered(connection, this.#service);
   }

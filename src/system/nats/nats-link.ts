@@ -6,7 +6,7 @@ export interface NatsLinkOptions {
   /** Rest after a failed attempt; doubles with each, up to the longest. */
   readonly backoffMsMin: number;
   readonly backoffMsMax: number;
-  /** Another one is there. Must not throw. */
+  /** Another one is there, and counts as up when the server has read what is subscribed here. Must not throw. */
   readonly onUp: (connection: NatsConnection) => void;
   readonly onDown: (why: string) => void;
 }
@@ -52,7 +52,9 @@ export class NatsLink {
       try {
         const connection = await connect({ ...this.#options.connection, reconnect: false });
         if (this.#closing.signal.aborted) return await connection.close();
-        this.#isUp(connection);
+        this.#options.onUp(connection);
+        await connection.flush().catch(() => undefined); // Not up before the server knows what we subscribe to; an end is told by `closed`.
+        if (!connection.isClosed()) this.#isUp(connection);
         const cause = await connection.closed();
         this.#isDown(cause instanceof Error ? cause.message : "the server closed the connection");
       } catch (cause) {
@@ -66,7 +68,6 @@ export class NatsLink {
     this.#connection = connection;
     this.#whyDown = null;
     this.#failures = 0;
-    this.#options.onUp(connection);
   }
 
   #isDown(why: string): void {

@@ -33,6 +33,16 @@ export const METRICS = {
   http_streams_open: { type: "gauge", help: "Streams of events that are open, SSE and WebSocket." },
   http_streams_blocked: { type: "gauge", help: "Open streams whose client does not read what is sent now." },
   http_streams_cut_total: { type: "counter", help: "Streams that were cut because their client did not read." },
+  nats_connected: { type: "gauge", help: "1 while there is a connection to NATS. Only where it is configured." },
+  nats_commands_active: { type: "gauge", help: "Commands by request and reply that have no answer yet. Only where NATS is configured." },
+  nats_commands_total: {
+    type: "counter",
+    help: "Commands by request and reply, by command and outcome: done, pending, or the code of the refusal. Only where NATS is configured.",
+  },
+  nats_replies_refused_total: {
+    type: "counter",
+    help: "Answers that were not sent, because their subject was no inbox. Only where NATS is configured.",
+  },
   commands_in_flight: { type: "gauge", help: "Commands accepted and not yet answered." },
   eventloop_lag_seconds: { type: "histogram", help: "How late a timer of 100 ms ran, by thread." },
   metrics_thread_answered: { type: "gauge", help: "1 when the thread gave its figures in time; 0: it is shown as it answered last." },

@@ -18,11 +18,17 @@ export class Metrics {
   readonly http = new HttpMeter();
   readonly #system: Measured;
   readonly #merged = new MergedMeasures();
+  readonly #outside: Array<() => readonly Measure[]> = [];
   #process: Registry | null = null;
   #running: Promise<string> | null = null;
 
   constructor(system: Measured) {
     this.#system = system;
+  }
+
+  /** Shows these too from now on: of a part of the main thread that is not always there. */
+  alsoMeasure(look: () => readonly Measure[]): void {
+    this.#outside.push(look);
   }
 
   /** Who asks while an answer is being made gets that one: many askers cost no more than one. Parts that do not answer are named in it. */
@@ -36,7 +42,8 @@ export class Metrics {
   async #text(): Promise<string> {
     const parts = await this.#system.measures();
     const answered = parts.map(({ part, taken }) => measure("metrics_thread_answered", taken === null ? 0 : 1, { thread: part }));
-    const merged = this.#merged.merge([...parts, { part: "http", taken: { life: 0, measures: [...this.http.measures(), ...answered] } }]);
+    const own = [...this.http.measures(), ...this.#outside.flatMap((look) => look()), ...answered];
+    const merged = this.#merged.merge([...parts, { part: "http", taken: { life: 0, measures: own } }]);
     return await AggregatorRegistry.aggregate([seriesOf(merged), await this.#ofProcess()]).metrics();
   }
 

@@ -1,0 +1,37 @@
+/** Must show 7 of issue 5: without `nats.servers` nothing of NATS is loaded, in no thread. The same look at a node with it shows that it would be seen. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect, it } from "vitest";
+import { tempFolder } from "../../support/cli.ts";
+import { post } from "../../support/http-client.ts";
+import { KillableServer } from "../../support/killable-server.ts";
+
+const OF_NATS = /\/src\/system\/nats\/|\/node_modules\/(@nats-io|nats)\//;
+
+/** Modules that a server loads until it has answered requests and stopped. */
+async function loadedBy(args: readonly string[]): Promise<readonly string[]> {
+  using folder = tempFolder();
+  const file = join(folder.path, "loaded.txt");
+  const hook = pathToFileURL("test/support/load-log.ts").href;
+  const env = { TEST_LOAD_LOG: file, NODE_OPTIONS: `--import ${hook}` };
+  const server = await KillableServer.start({
+    dataDir: join(folder.path, "data"),
+    env,
+    args: ["--threads.heartbeat-ms", "60000", ...args],
+  });
+  expect((await post(server.url, "/v1/accounts", { id: "alice", currency: "CZK" })).status).toBe(201);
+  expect((await post(server.url, "/v1/deposits", { accountId: "alice", amount: "1", currency: "CZK" }, "k")).status).toBe(201);
+  expect(await server.stop()).toBe(0);
+  return readFileSync(file, "utf8").trim().split("\n");
+}
+
+it("a node without NATS loads no module of it, and one with it does", async () => {
+  const [without, withIt] = await Promise.all([loadedBy([]), loadedBy(["--nats.servers", "nats://127.0.0.1:1"])]);
+  // What the threads load is seen too.
+  expect(without.filter((url) => url.endsWith("/src/system/shard-worker.ts"))).not.toEqual([]);
+  expect(without.filter((url) => OF_NATS.test(url))).toEqual([]);
+  const found = withIt.filter((url) => OF_NATS.test(url));
+  expect(found.some((url) => url.endsWith("/src/system/nats/nats-door.ts"))).toBe(true);
+  expect(found.some((url) => url.includes("/node_modules/@nats-io/"))).toBe(true);
+});
