@@ -1,0 +1,123 @@
+/** The example server and roles of config/nats, on real servers: each user may do what its role is for, and nothing else. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection } from "nats";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { findNatsServer } from "../../../tools/nats-server.mjs";
+import { fieldsOf, get, post } from "../../support/http-client.ts";
+import { ask } from "../../support/nats-client.ts";
+import { NatsNode } from "../../support/nats-node.ts";
+import { TestNats } from "../../support/nats-server.ts";
+import { until } from "../../support/test-node.ts";
+import { describeWithEachNats } from "../../support/with-nats.ts";
+
+const FOLDER = "config/nats";
+const PASSWORDS = { TROUPE_NODE_PASSWORD: "n0de", TROUPE_CLIENT_PASSWORD: "cl1ent", TROUPE_LISTENER_PASSWORD: "l1stener" };
+
+/** The example as it stands, but for the address and the store, which are the test's own. */
+function exampleText(): string {
+  const text = readFileSync(`${FOLDER}/server.conf`, "utf8");
+  const whole = text.replace(/^ *include "\.\/(.*)"$/gm, (_, name: string) => readFileSync(`${FOLDER}/${name}`, "utf8"));
+  return whole
+    .replace(/^listen: .*$/m, "")
+    .replace(/^jetstream \{[^}]*\}$/m, "")
+    .replace(/\$TROUPE_(\w+)_PASSWORD/g, (name) => JSON.stringify(PASSWORDS[name.slice(1) as keyof typeof PASSWORDS]));
+}
+
+describeWithEachNats("the example configuration of NATS", (version) => {
+  let server: TestNats;
+  let node: NatsNode;
+  beforeAll(async () => {
+    server = await TestNats.start({ version, config: exampleText() });
+    const flags = {
+      "--nats.user": "node",
+      "--nats.password-env": "TROUPE_NODE_PASSWORD",
+      "--nats.durable": "true",
+      "--nats.events": "true",
+    };
+    node = await NatsNode.start({ servers: server.url, flags, env: PASSWORDS });
+    await node.connected();
+    await post(node.url, "/v1/accounts", { id: "alice", currency: "CZK" });
+  });
+  afterAll(async () => {
+    expect(node.defects).toEqual([]);
+    await node[Symbol.asyncDispose]();
+    await server.stop();
+  });
+
+  const as = (user: "node" | "client" | "listener"): Promise<NatsConnection> =>
+    connect({
+      servers: server.url,
+      user,
+      pass: PASSWORDS[`TROUPE_${user.toUpperCase()}_PASSWORD` as keyof typeof PASSWORDS],
+      ...(user === "node" ? { inboxPrefix: "_INBOX_troupe" } : {}),
+    });
+  /** What the server refuses to this connection, in its words. */
+  function refusalsOf(connection: NatsConnection): string[] {
+    const seen: string[] = [];
+    void (async () => {
+      for await (const status of connection.status()) if (status.type === "error") seen.push(status.error.message);
+    })();
+    return seen;
+  }
+
+  it("is taken by the server as it stands", () => {
+    const { status, stderr } = spawnSync(findNatsServer(version) ?? "", ["-t", "-c", `${FOLDER}/server.conf`], {
+      env: { ...process.env, ...PASSWORDS },
+      encoding: "utf8",
+    });
+    expect([status, stderr]).toEqual([0, expect.stringContaining("is valid")]);
+  });
+
+  it("the node works with the role of a node alone", async () => {
+    await until("nothing is degraded", async () => fieldsOf(await get(node.url, "/readyz")).degraded === undefined);
+  });
+
+  it("a client sends commands and finds the service; it may publish no event, hear none, and change no stream", async () => {
+    const client = await as("client");
+    const refusals = refusalsOf(client);
+    expect((await ask(client, "troupe.v1.account.get", { headers: [["Troupe-Id", "alice"]] })).status).toBe(200);
+    expect(JSON.parse((await ask(client, "$SRV.PING")).text)).toMatchObject({ name: "troupe" });
+    client.publish("troupe.events.account.opened", "forged");
+    client.publish("$JS.API.STREAM.DELETE.TROUPE_EVENTS");
+    client.subscribe("troupe.events.>", { callback: () => undefined });
+    client.subscribe("troupe.v1.>", { callback: () => undefined });
+    await client.flush();
+    await until("all four are refused", () => refusals.length >= 4);
+    for (const subject of ["troupe.events.account.opened", "$JS.API.STREAM.DELETE.TROUPE_EVENTS", "troupe.events.>", "troupe.v1.>"])
+      expect(refusals.filter((text) => text.includes(`"${subject}"`))).toHaveLength(1);
+    await client.close();
+  });
+
+  it("a listener hears events, as they come and from their stream, and sends no command", async () => {
+    const [publisher, listener] = await Promise.all([as("node"), as("listener")]);
+    const refusals = refusalsOf(listener);
+    const heard: string[] = [];
+    listener.subscribe("troupe.events.>", { callback: (_error, { subject }) => void heard.push(subject) });
+    await listener.flush();
+    const streams = (await jetstreamManager(publisher)).streams;
+    // The node may have made it.
+    await streams.info("TROUPE_EVENTS").catch(() => streams.add({ name: "TROUPE_EVENTS", subjects: ["troupe.events.*.*"] }));
+    await jetstream(publisher).publish("troupe.events.test.seen", "1");
+    await until("it is heard", () => heard.includes("troupe.events.test.seen"));
+    const js = jetstream(listener);
+    const ordered = await (await js.consumers.get("TROUPE_EVENTS")).next({ expires: 5_000 });
+    expect(ordered?.subject).toMatch(/^troupe\.events\./);
+    await (await jetstreamManager(listener)).consumers.add("TROUPE_EVENTS", { durable_name: "books" });
+    const message = await (await js.consumers.get("TROUPE_EVENTS", "books")).next({ expires: 5_000 });
+    message?.ack();
+    expect(message?.seq).toBe(1);
+    await expect(listener.request("troupe.v1.account.get", "", { timeout: 2_000 })).rejects.toThrow();
+    await until("the command is refused", () => refusals.some((text) => text.includes('"troupe.v1.account.get"')));
+    await Promise.all([publisher.close(), listener.close()]);
+  });
+
+  it("a node whose user may not take commands says so, and serves HTTP", async () => {
+    const flags = { "--nats.user": "client", "--nats.password-env": "TROUPE_CLIENT_PASSWORD" };
+    await using weak = await NatsNode.start({ servers: server.url, flags, env: PASSWORDS });
+    const degraded = async (): Promise<string> => JSON.stringify(fieldsOf(await get(weak.url, "/readyz")).degraded ?? "");
+    await until("it is named", async () => (await degraded()).includes("troupe.v1.account.open"));
+    expect(await degraded()).toContain("config/nats/node-role.conf");
+  });
+});
