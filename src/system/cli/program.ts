@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { EffectLook, PlantedBug } from "../../runtime/index.ts";
 import { describeConfig, splitArgv } from "../config/config.ts";
-import { told } from "./cli-error.ts";
+import { CliError, told } from "./cli-error.ts";
 import { configOf, type Result, type Run } from "./command.ts";
 import { EXIT_REFUSED, exitCodeOf } from "./exit-code.ts";
 
@@ -186,6 +186,37 @@ and all else stay as they were. Refused while a server runs on the store, and wh
       keep(await runAccount(run, { id, ...options }));
     });
 
+  command(program, "call [type] [id] [command] [json]", "Send one command to a running server, over HTTP or NATS, and print its answer.")
+    .option("--list", "show every command")
+    .option("--key <key>", "the idempotency key; without it one is made for what changes something")
+    .option("--url <url>", "send it to this server instead of the one that runs on the store")
+    .option("--nats <servers>", "send it over NATS; user and secrets are settings, nats.*")
+    .option("--data-dir <dir>", DATA_DIR_TEXT)
+    .addHelpText(
+      "after",
+      `
+The id "-" is none. Fields of a read, such as limit and after of a list, are fields of the JSON too. The exit code is 0 only for an answer below 400.`,
+    )
+    .addHelpText("after", SETTINGS_TEXT)
+    .addHelpText(
+      "after",
+      example(
+        "call --list",
+        `call account alice open '{"currency":"CZK"}'`,
+        `call transfer - deposit '{"accountId":"alice","amount":"10.50","currency":"CZK"}' --key first`,
+        "call account alice get --nats nats://127.0.0.1:4222",
+      ),
+    )
+    .action(
+      async (type: string | undefined, id: string | undefined, name: string | undefined, json: string | undefined, options: CallFlags) => {
+        const { runCall, runCallList } = await import("./call-command.ts");
+        if (options.list) return keep(runCallList(run));
+        if (type === undefined || id === undefined || name === undefined)
+          throw new CliError("USAGE", 'expected a type, an id (or "-") and a command; `call --list` shows what there is');
+        keep(await runCall(run, { type, id, command: name, text: json ?? "", ...options }));
+      },
+    );
+
   command(program, "tree", "Show the parts of a running server: state, restarts, what waits.")
     .option("--url <url>", ADMIN_URL_TEXT)
     .option("--data-dir <dir>", DATA_DIR_TEXT)
@@ -309,6 +340,13 @@ export interface AccountFlags {
   readonly dataDir?: string;
 }
 
+export interface CallFlags {
+  readonly list?: boolean;
+  readonly key?: string;
+  readonly url?: string;
+  readonly nats?: string;
+  readonly dataDir?: string;
+}
 export interface AdminFlags {
   readonly url?: string;
   readonly dataDir?: string;

@@ -229,6 +229,7 @@ it.each([
   ["journal", "tail", "--help"],
   ["journal", "verify", "--help"],
   ["account", "--help"],
+  ["call", "--help"],
   ["demo", "--help"],
 ])("help is there with examples: %s %s", async (...words) => {
   const { code, stdout } = await runCli(...words);
