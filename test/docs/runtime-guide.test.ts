@@ -16,8 +16,8 @@ const runs = [...guide.matchAll(/^`node_modules\/\.bin\/node (.*?)` prints:\n\n`
   args,
   output,
 }));
-/** The README shows this one. */
-const ELSEWHERE = ["docs/examples/embed.ts"];
+/** The README shows the first one, docs/nats.md the other. */
+const ELSEWHERE = ["docs/examples/embed.ts", "docs/examples/nats-client.mjs"];
 
 describe("docs/runtime.md", () => {
   it("shows every example, as it is", () => {
