@@ -48,6 +48,8 @@ export type KindReply = Readonly<z.infer<typeof kindReplySchema>>;
 export const accounts = entityProtocol("account", {
   open: { body: openSchema, reply: httpOutcomeSchema },
   get: { body: z.strictObject({}), reply: accountViewSchema },
+  /** Read-only: what the opening under this key was answered. */
+  opening: { body: z.strictObject({ caller: z.string(), key: z.string() }), reply: httpOutcomeSchema },
   /** Read-only: would a credit be taken now? Asked by a transfer of its destination before any money moves. */
   check: { body: z.strictObject({ currency: z.string() }), reply: kindReplySchema },
   debit: { body: movementSchema, reply: balanceReplySchema },

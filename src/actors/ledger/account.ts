@@ -33,7 +33,7 @@ export const account = defineEntity({
   version: 1,
   events: accountEvents,
   initial: initialAccount,
-  decide: { open, get, check, debit, credit, refund, freeze, unfreeze, close },
+  decide: { open, get, opening, check, debit, credit, refund, freeze, unfreeze, close },
   evolve: accountEvolve,
   snapshot: accountSnapshot,
 });
@@ -67,6 +67,17 @@ function openAgain(state: Account, body: OpenBody, info: Info): Decided<HttpOutc
 
 function get(state: Account | null, _body: object, info: Info): Decided<AccountView> {
   return state === null ? unknown(info) : reply(accountView(info.key, state));
+}
+
+function opening(
+  state: Account | null,
+  { caller, key }: { readonly caller: string; readonly key: string },
+  info: Info,
+): Decided<HttpOutcome> {
+  if (state === null) return unknown(info);
+  const { opening: first } = state;
+  if (first.key !== key || first.caller !== caller) return reject("not_found", `account ${info.key} was not opened under this key`);
+  return reply({ status: 201, body: first.body, replayed: true });
 }
 
 function check(state: Account | null, body: { readonly currency: string }, info: Info): Decided<KindReply> {

@@ -56,10 +56,16 @@ const requestSchema = z.strictObject({
 });
 export type RequestBody = Readonly<z.infer<typeof requestSchema>>;
 
+/** What became of a request so far: its outcome, or 202 with the transfer as it stands. */
+const transferOutcomeSchema = httpOutcomeSchema.extend({ code: codeSchema.nullable() });
+export type TransferOutcome = Readonly<z.infer<typeof transferOutcomeSchema>>;
+
 /** How a transfer is spoken to. */
 export const transfers = entityProtocol("transfer", {
   request: { body: requestSchema, reply: transferReplySchema },
   get: { body: z.strictObject({}), reply: httpOutcomeSchema },
+  /** Read-only: what a repeat of the request would be answered. */
+  outcome: { body: z.strictObject({}), reply: transferOutcomeSchema },
 });
 
 export const transferEvents = {

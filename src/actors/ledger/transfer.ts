@@ -30,7 +30,15 @@ import { accounts, type BalanceReply, type KindReply } from "./account-schema.ts
 import { scaleOf } from "./currency.ts";
 import { AMOUNT_MINOR_MAX, decodeMinor, encodeMinor } from "./money.ts";
 import type { HttpOutcome } from "./outcome.ts";
-import { type Refused, type RequestBody, type TransferEvent, type TransferReply, transferEvents, transfers } from "./transfer-schema.ts";
+import {
+  type Refused,
+  type RequestBody,
+  type TransferEvent,
+  type TransferOutcome,
+  type TransferReply,
+  transferEvents,
+  transfers,
+} from "./transfer-schema.ts";
 import { type Pending, type Transfer, transferEvolve, transferSnapshot } from "./transfer-state.ts";
 import { completedBody, failedBody, replyOf, viewBody } from "./transfer-view.ts";
 
@@ -42,7 +50,7 @@ export const transfer = defineEntity({
   version: 1,
   events: transferEvents,
   initial: (): Transfer | null => null,
-  decide: { request, get },
+  decide: { request, get, outcome },
   answers: {
     checked: answered(accounts, "check", checked),
     debited: answered(accounts, "debit", debited),
@@ -101,6 +109,15 @@ function whyNotStarted({ kind, from, to, amount, currency }: RequestBody): Rejec
 function get(state: Transfer | null, _body: object, info: Info): Decided<HttpOutcome> {
   if (state === null) return reject("transfer_not_found", `transfer ${info.key} does not exist`);
   return reply({ status: 200, body: viewBody(info.key, state), replayed: false });
+}
+
+function outcome(state: Transfer | null, _body: object, info: Info): Decided<TransferOutcome> {
+  if (state === null) return reject("transfer_not_found", `transfer ${info.key} does not exist`);
+  if (state.phase === "completed" || state.phase === "failed") {
+    const { status, body, replayed, code } = replyOf(state, true);
+    return reply({ status, body, replayed, code });
+  }
+  return reply({ status: 202, body: viewBody(info.key, state), replayed: false, code: null });
 }
 
 function checked(state: Transfer | null, answer: Answer<KindReply>, info: Info): Decided<never> {

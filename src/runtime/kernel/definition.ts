@@ -29,6 +29,12 @@ export interface CommandSpec<Body = unknown, Reply = unknown> {
 }
 
 /**
+ * A command that every entity has: gives again what its command of this id was answered, of those with `repeats: "recorded"`, else refuses with
+ * `not_found`. Runs no handler and writes nothing.
+ */
+export const RECORDED_ANSWER = "recorded-answer";
+
+/**
  * A durable keyed actor as plain data and pure functions. `decide` and `answers` never throw for bad luck, touch no clock, and never await;
  * `evolve` applies an event and must accept every event ever written (old versions pass `upcast` first). States are immutable values.
  *

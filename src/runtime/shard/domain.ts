@@ -16,7 +16,7 @@ import type {
   ScheduleEffect,
   TellEffect,
 } from "../kernel/decision.ts";
-import type { AnyDefinition, Info } from "../kernel/definition.ts";
+import { type AnyDefinition, type Info, RECORDED_ANSWER } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts";
 import type { Code } from "../kernel/fault.ts";
@@ -329,7 +329,7 @@ export class Domain {
     }
     const present = this.#slots.get(message.to);
     const definition = present?.definition ?? this.#options.definitions.get(partsOf(message.to).type);
-    if (definition === undefined || !Object.hasOwn(definition.commands, message.command)) {
+    if (definition === undefined || !(Object.hasOwn(definition.commands, message.command) || message.command === RECORDED_ANSWER)) {
       return this.#ports.answer(
         message.caller,
         refusal("validation_failed", `There is no command "${message.command}" for ${message.to}.`),
@@ -910,6 +910,7 @@ export class Domain {
       this.#outcome = OUTCOME.failed;
       return this.#ports.answer(caller, entityFailed(slot));
     }
+    if (message.command === RECORDED_ANSWER) return this.#giveRecorded(slot, message);
     const isRecorded = id !== null && slot.definition.commands[message.command]?.repeats === "recorded";
     const print = isRecorded ? sha256Base64Url(`${message.command} ${JSON.stringify(message.body)}`) : "";
     if (isRecorded) {
@@ -973,6 +974,13 @@ export class Domain {
       this.#answerAfter(slot.changedIn, caller, answer, writes);
     }
     if (decision.kind === "accept") this.#settle(slot, decision);
+  }
+
+  #giveRecorded(slot: Slot, { caller, id }: CommandMessage): void {
+    const kept = id === null ? undefined : slot.keys?.find(id);
+    this.#outcome = kept === undefined ? OUTCOME.rejected : OUTCOME.repeated;
+    const unknown = refusal("not_found", `${slot.address} remembers no answer under this key.`);
+    this.#answerAfter(slot.changedIn, caller, kept === undefined ? unknown : { ...kept.answer, isRepeat: true });
   }
 
   #handleTell(slot: Slot, message: TellMessage): void {

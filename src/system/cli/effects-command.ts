@@ -1,4 +1,4 @@
-/** `troupe effects` and `troupe deadletters`: effects that are not over, and what a person decides about them. */
+/** `troupe effects`: effects that are not over, and what a person decides about them. */
 import { z } from "zod";
 import type { EffectAction, EffectLook } from "../../runtime/index.ts";
 import { AdminClient, type AdminOptions } from "./admin-client.ts";
@@ -16,7 +16,7 @@ const lookSchema = z.object({
   lastError: z.string().nullable(),
   state: z.enum(["open", "resting", "dead"]),
 }) satisfies z.ZodType<EffectLook>;
-const pageSchema = z.object({ items: z.array(lookSchema), next: z.string().nullable(), partial: z.array(z.string()) });
+export const effectPageSchema = z.object({ items: z.array(lookSchema), next: z.string().nullable(), partial: z.array(z.string()) });
 const actionSchema = z.object({ id: z.string(), action: z.string() });
 
 export interface EffectsListOptions extends AdminOptions {
@@ -33,7 +33,7 @@ export async function runEffectsList(run: Run, { state, after, limit, ...options
     ...(state === undefined ? {} : { state }),
     ...(after === undefined ? {} : { after }),
   });
-  const page = await client.get(`/effects?${query}`, pageSchema);
+  const page = await client.get(`/effects?${query}`, effectPageSchema);
   const rows = page.items.map(({ id, kind, from, to, command, attempts, state: now, nextAt, lastError }) => [
     id,
     now === "resting" && nextAt !== null ? `resting until ${timeOf(nextAt)}` : now,

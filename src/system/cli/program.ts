@@ -272,21 +272,23 @@ The id "-" is none. Fields of a read, such as limit and after of a list, are fie
       keep(await runEffectActions(run, { ids, action: "cancel", ...options }));
     });
 
-  const letters = program.command("deadletters").description("Effects whose last attempt failed and that wait for a person's decision.");
-  letters.addHelpText("after", example("deadletters list", "deadletters replay 12.3.45.0", "deadletters drop 12.3.45.0"));
-  effectsCommand(command(letters, "list", "List them by shard thread and id."))
+  const letters = program
+    .command("deadletters")
+    .description("Effects and durable commands of NATS whose last attempt failed and that wait for a person's decision.");
+  letters.addHelpText("after", example("deadletters list", "deadletters replay 12.3.45.0", "deadletters drop nats-7"));
+  effectsCommand(command(letters, "list", "List them: effects by shard thread and id, then commands by age."))
     .option("--after <id>", "continue after this one")
     .option("--limit <count>", "at most this many", count(1, 1_000), 50)
     .addHelpText("after", example("deadletters list", "deadletters list --limit 10 --json"))
-    .action(async (options: EffectsFlags) => {
-      const { runEffectsList } = await import("./effects-command.ts");
-      keep(await runEffectsList(run, { ...options, state: "dead" }));
+    .action(async (options: DeadLettersFlags) => {
+      const { runDeadLetters } = await import("./dead-letters-command.ts");
+      keep(await runDeadLetters(run, options));
     });
-  effectsCommand(command(letters, "show <id>", "Show one: attempts, last error."))
-    .addHelpText("after", example("deadletters show 12.3.45.0"))
+  effectsCommand(command(letters, "show <id>", "Show one: attempts, last error, and of a command its body."))
+    .addHelpText("after", example("deadletters show 12.3.45.0", "deadletters show nats-7"))
     .action(async (id: string, options: AdminFlags) => {
-      const { runEffectShow } = await import("./effects-command.ts");
-      keep(await runEffectShow(run, id, options));
+      const { runDeadLetterShow } = await import("./dead-letters-command.ts");
+      keep(await runDeadLetterShow(run, id, options));
     });
   for (const [action, text] of [
     ["replay", "Begin dead letters anew, with all their attempts."],
@@ -295,8 +297,8 @@ The id "-" is none. Fields of a read, such as limit and after of a list, are fie
     effectsCommand(command(letters, `${action} <ids...>`, text))
       .addHelpText("after", example(`deadletters ${action} 12.3.45.0`, `deadletters ${action} 12.3.45.0 12.3.46.0 --json`))
       .action(async (ids: readonly string[], options: AdminFlags) => {
-        const { runEffectActions } = await import("./effects-command.ts");
-        keep(await runEffectActions(run, { ids, action, ...options }));
+        const { runDeadLetterActions } = await import("./dead-letters-command.ts");
+        keep(await runDeadLetterActions(run, { ids, action, ...options }));
       });
   }
 
@@ -352,6 +354,10 @@ export interface AdminFlags {
   readonly dataDir?: string;
 }
 export interface ActorsFlags extends AdminFlags {
+  readonly after?: string;
+  readonly limit: number;
+}
+export interface DeadLettersFlags extends AdminFlags {
   readonly after?: string;
   readonly limit: number;
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { PlantedBug } from "../../runtime/index.ts";
 import { ADMIN_HOST, type AdminServer, startAdmin } from "../admin/admin-server.ts";
+import { deadCommandRoutes } from "../admin/dead-command-routes.ts";
 import { lookRoutes } from "../admin/look-routes.ts";
 import type { Config } from "../config/config.ts";
 import { effectRoutes } from "../effects/effect-routes.ts";
@@ -52,7 +53,7 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   const nats = await natsOf(node, config, log);
   if (nats !== null) metrics.alsoMeasure(() => nats.measures());
   await listening(node, { what: "HTTP", host, port, section: "http" }, () => node.open(http, nats));
-  const admin = await adminOf({ node, config, log, metrics });
+  const admin = await adminOf({ node, nats, config, log, metrics });
   node.dataDir.announce(urlsOf(http.url), admin.url);
   greet(run, { node, http, nats, admin, config, ...options });
   const reason = await Promise.race([signal.arrived, node.failed]);
@@ -103,6 +104,8 @@ async function natsOf(node: Node, config: Config, log: Log): Promise<NatsDoor | 
     const { NatsDoor } = await import("../nats/nats-door.ts");
     const door = new NatsDoor({ system: node, config, log, env: process.env, version: versionOf() });
     node.alsoCheck(() => door.check);
+    const { durable } = door;
+    if (durable !== null) node.alsoCheck(() => durable.check);
     return door;
   } catch (cause) {
     await node.close();
@@ -110,12 +113,12 @@ async function natsOf(node: Node, config: Config, log: Log): Promise<NatsDoor | 
   }
 }
 
-type Doors = Pick<Started, "node" | "config"> & { readonly log: Log; readonly metrics: Metrics };
+type Doors = Pick<Started, "node" | "nats" | "config"> & { readonly log: Log; readonly metrics: Metrics };
 
-async function adminOf({ node, config, log, metrics }: Doors): Promise<AdminServer> {
+async function adminOf({ node, nats, config, log, metrics }: Doors): Promise<AdminServer> {
   const { port } = config.admin;
   return await listening(node, { what: "admin", host: ADMIN_HOST, port, section: "admin" }, () =>
-    startAdmin({ port, routes: [...lookRoutes(node), ...effectRoutes(node)], metrics, log }),
+    startAdmin({ port, routes: [...lookRoutes(node), ...effectRoutes(node), ...deadCommandRoutes(nats?.dead ?? null)], metrics, log }),
   );
 }
 

@@ -116,6 +116,11 @@ export class ConversationDoor {
     return this.#checked(id, () => callOf(id, "outcome", { id: messageId }));
   }
 
+  /** The same by the key under which it was posted. */
+  outcomeOfKey(id: string, key: string, { caller = LOCAL_CALLER }: PostOptions = {}): CheckedConversation {
+    return this.#checked(id, () => callOf(id, "outcome", { id: idOfKey(caller, id, key) }));
+  }
+
   /** The text that was sealed, in one piece or several; null when the conversation's key was destroyed. @throws Fault for damaged text. */
   opened(id: string, parts: readonly string[]): string | null {
     let text = "";

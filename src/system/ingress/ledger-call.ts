@@ -63,7 +63,8 @@ async function lookAgain(system: TroupeSystem, call: LedgerCall, unknown: Refusa
   return refused(again.code === "key_reused" ? again : unknown);
 }
 
-function outcomeOf({ value, isRepeat }: Extract<Answer<Json>, { ok: true }>): Outcome {
+/** What an entity answered. @throws TypeError for what is no outcome. */
+export function outcomeOf({ value, isRepeat }: Extract<Answer<Json>, { ok: true }>): Outcome {
   if (typeof value === "object" && value !== null && "status" in value && "body" in value) {
     const { status, body, replayed, code } = value;
     // An entity that knows its repeats says `replayed`; for the others the runtime does.

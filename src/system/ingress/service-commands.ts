@@ -47,9 +47,11 @@ export interface ServiceAnswer {
   /** One sentence for people; of a refusal at the door only. */
   readonly detail: string | null;
 }
-export interface ServiceCommand extends CommandSpec {
-  /** Path of what it is about, as HTTP has it: the `instance` of its problems. */
-  readonly path: (id: string) => string;
+export interface ServiceCommand extends Pick<CommandSpec, "type" | "command" | "template" | "about"> {
+  /** `<type>.<command>`. */
+  readonly name: string;
+  /** Path of what it is about, as HTTP has it: the `instance` of its problems. Of the body it needs parts that HTTP has in the path. */
+  readonly path: (id: string, body: Uint8Array) => string;
   readonly run: Run;
 }
 type Run = (request: ServiceRequest) => Promise<ServiceAnswer | Refusal>;
@@ -227,28 +229,19 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
     "conversation.regenerate": regenerate,
     "conversation.delete": erase,
   };
-  return commandTable.map((spec) => ({ ...spec, path: (id) => pathOf(spec, { id }), run: withInstance(spec, runs[spec.name]) }));
+  return commandTable.map((spec) => ({ ...spec, path: (id, body) => instanceOf(spec, { id, body }), run: runs[spec.name] }));
 }
 
-/** Refusals of a command whose path has a part that is a field of the body here name the same path as over HTTP. */
-function withInstance(spec: CommandSpec, run: Run): Run {
-  if (paramsOf(spec).length === 0) return run;
-  return async (request) => {
-    const result = await run(request);
-    return "status" in result ? result : refusedAnswer(result, instanceOf(spec, request));
-  };
-}
-
-function instanceOf(spec: CommandSpec, { id, body }: ServiceRequest): string {
+function instanceOf(spec: CommandSpec, { id, body }: { readonly id: string | null; readonly body: Uint8Array }): string {
   const names = paramsOf(spec);
   const fields = names.length === 0 ? {} : textFieldsOf(body);
   return pathOf(spec, { ...Object.fromEntries(names.map((name) => [name, fields[name] ?? ""])), id: id ?? "" });
 }
 
 /** Of a body that may have been refused. */
-function textFieldsOf(body: Buffer): Readonly<Record<string, string>> {
+function textFieldsOf(body: Uint8Array): Readonly<Record<string, string>> {
   try {
-    const value: unknown = JSON.parse(body.toString());
+    const value: unknown = JSON.parse(Buffer.from(body).toString());
     return isJsonObject(value)
       ? (Object.fromEntries(Object.entries(value).filter(([, field]) => typeof field === "string")) as Record<string, string>)
       : {};
@@ -270,11 +263,12 @@ function specOf(name: CommandName): CommandSpec {
   return spec;
 }
 
-const shown = (status: number, body: string): ServiceAnswer => ({ status, body, isReplayed: false, code: null, detail: null });
+export const shown = (status: number, body: string): ServiceAnswer => ({ status, body, isReplayed: false, code: null, detail: null });
 const rendered = <Value>(answer: Answer<Value>, render: (value: Value) => string): Answer<string> =>
   answer.ok ? { ok: true, value: render(answer.value) } : answer;
 
-function keyOf({ key }: ServiceRequest): KeyResult {
+/** The key that came with a request. */
+export function keyOf({ key }: ServiceRequest): KeyResult {
   return typeof key === "object" ? key : keyOfHeader(key);
 }
 
@@ -285,14 +279,15 @@ function namedBy(fields: JsonObject, id: string | null): JsonResult {
   return refuse("validation_failed", "the id beside the body is another than the one in it; send one of them");
 }
 
-interface PostPlace {
+export interface PostPlace {
   readonly id: string;
   readonly instance: string;
   /** When it is there. */
   readonly status: number;
 }
 
-function answerOfPost(
+/** What a client is answered of a post. */
+export function answerOfPost(
   result: Awaited<ReturnType<ConversationCalls["post"]>>,
   { id, instance, status }: PostPlace,
 ): ServiceAnswer | Refusal {

@@ -6,6 +6,7 @@ import { tooLarge } from "../ingress/door-refusals.ts";
 import { KEY_DUPLICATED } from "../ingress/idempotency-key.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import type { ServiceAnswer, ServiceRequest } from "../ingress/service-commands.ts";
+import { isReplySubject } from "./subjects.ts";
 
 /** Names of headers, in the spelling in which answers and documents have them; commands may write them in any. */
 export const HEADERS = {
@@ -26,8 +27,6 @@ export interface CommandLimits {
 }
 export interface CommandMessage {
   readonly request: ServiceRequest;
-  /** What the headers name; null when they name none. */
-  readonly replyTo: string | null;
 }
 
 /** Reads a message. `path` is the command's over HTTP. Never throws; what is malformed is a refusal that has used no key. */
@@ -53,7 +52,14 @@ export function readCommand(message: Received, limits: CommandLimits, path = "")
   const trace = found.get("traceparent");
   const traced = trace !== undefined && parseTrace(trace) !== null ? { trace } : {};
   const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return { request: { id, key, body, options: { timeoutMs, ...traced } }, replyTo: found.get("troupe-reply-to") ?? null };
+  return { request: { id, key, body, options: { timeoutMs, ...traced } } };
+}
+
+/** Where the answer of a command in the stream goes; null when its headers name nothing, or something else than an inbox. */
+export function replyToOf(headers: MsgHdrs): string | null {
+  for (const [name, [subject]] of headers)
+    if (name.toLowerCase() === "troupe-reply-to") return subject !== undefined && isReplySubject(subject) ? subject : null;
+  return null;
 }
 
 /** The id of the entity that a message names, also of one that is refused; null when it names none that can be read. */
@@ -108,7 +114,7 @@ function headersIn(message: Received): MsgHdrs | null | Refusal {
 const READ: ReadonlySet<string> = new Set(["troupe-id", "troupe-deadline", "traceparent", "troupe-reply-to"]);
 const DETAIL_CHARS_MAX = 500;
 /** A header is one line of ASCII. */
-const inHeader = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, DETAIL_CHARS_MAX);
+export const inHeader = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, DETAIL_CHARS_MAX);
 
 /** Other characters are refused, not taken as they came: what was no UTF-8 would all become one and the same character. */
 const PLAIN = /^[\x20-\x7e]*$/;

@@ -122,7 +122,7 @@ export class CommandService {
   }
 
   #refused({ endpoint, message }: Taken, refusal: Refusal): ServiceAnswer {
-    return refusedAnswer(refusal, endpoint.command.path(idOfMessage(message) ?? ""));
+    return refusedAnswer(refusal, endpoint.command.path(idOfMessage(message) ?? "", message.data));
   }
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import type { Component, RunningComponent } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
+import { commandStatus } from "../ingress/command-status.ts";
 import { ConversationCalls } from "../ingress/conversation-call.ts";
 import { ConversationDoor } from "../ingress/conversation-door.ts";
 import { serviceCommandsOf } from "../ingress/service-commands.ts";
@@ -11,7 +12,9 @@ import type { Door } from "../ordered-stop.ts";
 import type { Check, TroupeSystem } from "../system.ts";
 import { CommandService } from "./command-service.ts";
 import { connectionOptionsOf } from "./connection-options.ts";
+import { DeadCommands } from "./dead-commands.ts";
 import { beDiscovered, type Discovered } from "./discovery.ts";
+import { DurableCommands } from "./durable-commands.ts";
 import { NatsLink } from "./nats-link.ts";
 
 export interface NatsDoorOptions {
@@ -31,6 +34,10 @@ export class NatsDoor implements Component, Door {
   readonly #options: NatsDoorOptions;
   readonly #commands: CommandService;
   readonly #service: Discovered;
+  /** Null when `nats.durable` is false. */
+  readonly durable: DurableCommands | null;
+  /** Dead letters of durable commands; the same. */
+  readonly dead: DeadCommands | null;
   #link: NatsLink | null = null;
   #downSinceMs = Date.now();
   /** Subjects that the server does not let us subscribe to, on this connection. */
@@ -41,14 +48,19 @@ export class NatsDoor implements Component, Door {
     const { system, config, log, version } = options;
     connectionOptionsOf(config.nats, options.env);
     const door = new ConversationDoor(system.keyRing);
+    const behind = {
+      system,
+      door,
+      calls: new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" }),
+      json: { depthMax: config.http.jsonDepthMax, keysMax: config.http.jsonKeysMax },
+    };
+    const commands = serviceCommandsOf(behind);
+    const isDurable = config.nats.durable;
     this.#options = options;
+    this.durable = isDurable ? new DurableCommands({ commands, limits: config.http, config: config.nats, log }) : null;
+    this.dead = isDurable ? new DeadCommands(() => this.#link?.connection ?? null) : null;
     this.#commands = new CommandService({
-      commands: serviceCommandsOf({
-        system,
-        door,
-        calls: new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" }),
-        json: { depthMax: config.http.jsonDepthMax, keysMax: config.http.jsonKeysMax },
-      }),
+      commands: [...commands, commandStatus(behind)],
       limits: config.http,
       queue: QUEUE,
       commandsMax: config.nats.commandsMax,
@@ -100,6 +112,7 @@ export class NatsDoor implements Component, Door {
       ...endpoints.flatMap(({ command, stats }) =>
         [...stats.outcomes].map(([outcome, count]) => measure("nats_commands_total", count, { command: command.name, outcome })),
       ),
+      ...(this.durable?.measures() ?? []),
     ];
   }
 
@@ -124,13 +137,15 @@ export class NatsDoor implements Component, Door {
   }
 
   async drain(deadlineMs: number): Promise<number> {
-    return await this.#commands.drain(deadlineMs);
+    const unanswered = await Promise.all([this.#commands.drain(deadlineMs), this.durable?.drain(deadlineMs) ?? 0]);
+    return unanswered.reduce((sum, count) => sum + count);
   }
 
   #isUp(connection: NatsConnection): void {
     this.#options.log.info({ server: connection.getServer(), version: connection.info?.version }, "connected to NATS");
     this.#refused.clear();
     this.#commands.serve(connection);
+    void this.durable?.serve(connection);
     beDiscovered(connection, this.#service);
   }
 }

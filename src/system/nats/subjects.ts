@@ -24,6 +24,10 @@ export function commandOfDurable(subject: string): { readonly type: string; read
   return type === undefined || command === undefined ? null : { type, command };
 }
 
+/** Of a command of that stream that could not be done. */
+export const deadSubject = (type: string, command: string): string => `troupe.dead.${token(type)}.${token(command)}`;
+export const DEAD_SUBJECTS = "troupe.dead.*.*";
+
 /** Of an event that leaves. */
 export const eventSubject = (type: string, event: string): string => `troupe.events.${token(type)}.${token(event)}`;
 export const EVENT_SUBJECTS = "troupe.events.*.*";

@@ -65,6 +65,17 @@ describe("opening", () => {
     expect(books.entries.length).toBe(entries);
   });
 
+  it("TRAPS 17: what the opening was answered is shown to whoever has its key, and opens nothing", () => {
+    const books = new Books();
+    const opening = (key: string, id = "alice") => books.account(id, "opening", { caller: openBody.caller, key });
+    expect(opening("k1")).toMatchObject({ ok: false, code: "account_not_found" });
+    const body = bodyOf(books.account("alice", "open", openBody));
+    expect(opening(openBody.key)).toEqual({ ok: true, value: { status: 201, body, replayed: true } });
+    expect(opening("other")).toMatchObject({ ok: false, code: "not_found" });
+    expect(opening("", "world-CZK-0")).toMatchObject({ ok: false });
+    expect(books.entries).toHaveLength(1);
+  });
+
   it.each<[string, { readonly [name: string]: Json }]>([
     ["currency", { currency: "EUR" }],
     ["kind", { kind: "system" }],

@@ -29,6 +29,23 @@ const eventKinds = (books: Books, address: string) =>
     .filter((entry) => entry.entity === address)
     .flatMap((entry) => (entry.events ?? []).map((event) => (event as { kind: string }).kind));
 
+it("TRAPS 17: its outcome is 404, 202 and then the bytes of the first answer; to ask for it runs nothing", () => {
+  const books = booksOfTwo();
+  const outcome = () => books.send(addressOfKey("k"), "outcome", {});
+  expect(outcome()).toMatchObject(refused("transfer_not_found"));
+  const before = books.entries.length;
+  books.request("k", aliceToBob);
+  expect(outcome()).toMatchObject({ ok: true, value: { status: 202, replayed: false, code: null } });
+  expect(books.entries).toHaveLength(before + 1);
+  books.run();
+  const { body } = books.settledOf("k") as { readonly body: string };
+  expect(outcome()).toEqual({ ok: true, value: { status: 201, body, replayed: true, code: null } });
+  books.request("poor", { ...aliceToBob, amount: "99999" });
+  books.run();
+  const failed = books.send(addressOfKey("poor"), "outcome", {});
+  expect(failed).toMatchObject({ ok: true, value: { status: 422, replayed: true, code: "insufficient_funds" } });
+});
+
 describe("a transfer that completes", () => {
   it("R-LED-4: asks, debits, credits, and answers 201 with both legs", () => {
     const books = booksOfTwo();

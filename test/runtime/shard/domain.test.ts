@@ -1,6 +1,6 @@
 /** The domain's loop: order, limits, faults of handlers, keys, and what leaves when (S1-S4, L2, L3, L5, L6). */
 import { describe, expect, it } from "vitest";
-import { addressOf, shardOf, tagOfShard, unpackEntries } from "../../../src/runtime/index.ts";
+import { addressOf, RECORDED_ANSWER, shardOf, tagOfShard, unpackEntries } from "../../../src/runtime/index.ts";
 import { codeOf, DomainBench, recoveredOf, replyIn, SHARD_COUNT } from "./domain-bench.ts";
 
 const foreign = (shard: number): boolean => shard < SHARD_COUNT / 2;
@@ -269,6 +269,19 @@ describe("recorded keys", () => {
     expect(bench.answers.size).toBe(0);
     bench.commit();
     expect(replyIn(bench.answers.get(again))).toEqual({ total: 2 });
+  });
+
+  it("TRAPS 17: what a key was answered is given again without running anything, once it is committed; an unknown key is not_found", () => {
+    const bench = new DomainBench();
+    const asked = (id: string) => bench.send("counter/a", RECORDED_ANSWER, {}, { id });
+    bench.send("counter/a", "addOnce", { by: 2 }, { id: "k" });
+    const [early, unknown] = [asked("k"), asked("other")];
+    bench.settle();
+    expect(bench.answers.size).toBe(0);
+    bench.commit();
+    expect(bench.answers.get(early)).toEqual({ ok: true, value: { total: 2 }, isRepeat: true });
+    expect(codeOf(bench.answers.get(unknown))).toBe("not_found");
+    expect(bench.entries).toHaveLength(1);
   });
 
   it("1,000 keys within 24 h are the limit: keys_exhausted, none is forgotten early; a day later there is room", () => {

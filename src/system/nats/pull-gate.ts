@@ -1,0 +1,40 @@
+import { type Backoff, nextDelayMs } from "../../runtime/index.ts";
+
+/**
+ * Whether the node takes commands. Closed by a refusal that concerns all of them (its journal takes no writes, it has too much to do), it opens by
+ * itself after a rest, which doubles until a command was answered. Nothing is pulled meanwhile, and what was pulled waits here.
+ */
+export class PullGate {
+  readonly #backoff: Backoff;
+  #closings = 0;
+  #rest: Promise<void> | null = null;
+
+  constructor(backoff: Backoff) {
+    this.#backoff = backoff;
+  }
+
+  get isClosed(): boolean {
+    return this.#rest !== null;
+  }
+
+  /** Of several refusals at once the first one counts. */
+  close(): void {
+    if (this.#rest !== null) return;
+    const ms = nextDelayMs(this.#backoff, ++this.#closings, Math.random());
+    this.#rest = new Promise((resolve) => {
+      setTimeout(() => {
+        this.#rest = null;
+        resolve();
+      }, ms).unref();
+    });
+  }
+
+  /** A command was answered. */
+  passed(): void {
+    this.#closings = 0;
+  }
+
+  async opened(): Promise<void> {
+    await this.#rest;
+  }
+}
