@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Json, PlantedBug } from "../../src/runtime/index.ts";
 import { startAdmin } from "../../src/system/admin/admin-server.ts";
+import { deadCommandRoutes } from "../../src/system/admin/dead-command-routes.ts";
 import { loadConfig } from "../../src/system/config/config.ts";
 import { effectRoutes } from "../../src/system/effects/effect-routes.ts";
 import { openLog } from "../../src/system/observe/log.ts";
@@ -30,7 +31,7 @@ const system = await startSystem(config, {
   plantedBug: plantedBug === "" ? null : (plantedBug as PlantedBug),
 });
 const metrics = { contentType: "text/plain", text: async () => "" };
-const admin = await startAdmin({ port: 0, routes: effectRoutes(system), metrics, log });
+const admin = await startAdmin({ port: 0, routes: [...effectRoutes(system), ...deadCommandRoutes(null)], metrics, log });
 const door = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));

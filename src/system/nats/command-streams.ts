@@ -26,9 +26,9 @@ const CONSUMER = "troupe";
 
 const MIB = 1024 * 1024;
 /** Beyond, publishers are refused: a command that was taken is never pushed out by another. None is dropped for its age, because one that merely waited is still wanted. */
-const COMMANDS_BYTES_MAX = 1024 * MIB;
+const COMMANDS_BYTES_MAX = 512 * MIB;
 /** Beyond, a command that cannot be done stays in its stream, and comes again. */
-const DEAD_BYTES_MAX = 256 * MIB;
+const DEAD_BYTES_MAX = 64 * MIB;
 /** Share of its size from which on a stream is told to be full: a large message may be refused from there on. */
 const FULL_SHARE = 0.99;
 /** Commands that rest after a failed attempt are pending too: without room for them a few would stop all others. */

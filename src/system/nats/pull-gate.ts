@@ -7,7 +7,8 @@ import { type Backoff, nextDelayMs } from "../../runtime/index.ts";
 export class PullGate {
   readonly #backoff: Backoff;
   #closings = 0;
-  #rest: Promise<void> | null = null;
+  #rest: { readonly over: Promise<void>; readonly end: () => void } | null = null;
+  #isReleased = false;
 
   constructor(backoff: Backoff) {
     this.#backoff = backoff;
@@ -19,14 +20,15 @@ export class PullGate {
 
   /** Of several refusals at once the first one counts. */
   close(): void {
-    if (this.#rest !== null) return;
-    const ms = nextDelayMs(this.#backoff, ++this.#closings, Math.random());
-    this.#rest = new Promise((resolve) => {
-      setTimeout(() => {
-        this.#rest = null;
-        resolve();
-      }, ms).unref();
-    });
+    if (this.#rest !== null || this.#isReleased) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = (): void => {
+      clearTimeout(timer);
+      this.#rest = null;
+      resolve();
+    };
+    const timer = setTimeout(end, nextDelayMs(this.#backoff, ++this.#closings, Math.random())).unref();
+    this.#rest = { over: promise, end };
   }
 
   /** A command was answered. */
@@ -35,6 +37,12 @@ export class PullGate {
   }
 
   async opened(): Promise<void> {
-    await this.#rest;
+    await this.#rest?.over;
+  }
+
+  /** Lets everybody go, and is never closed again. */
+  release(): void {
+    this.#isReleased = true;
+    this.#rest?.end();
   }
 }

@@ -21,3 +21,13 @@ it("opens by itself; each closing rests twice as long up to the longest, until a
   gate.passed();
   expect(await restOf()).toBe(100);
 });
+
+it("a stop waits for no rest", async () => {
+  const gate = new PullGate({ backoffMsMin: 1_000, backoffMsMax: 1_000, jitterRatio: 0 });
+  gate.close();
+  const opened = gate.opened();
+  gate.release();
+  await opened;
+  gate.close();
+  expect([gate.isClosed, vi.getTimerCount()]).toEqual([false, 0]);
+});

@@ -1,0 +1,178 @@
+import type { JsMsg } from "@nats-io/jetstream";
+import { type Msg, type MsgHdrs, type NatsConnection, headers as newHeaders } from "nats";
+import { type Backoff, nextDelayMs, type Refusal } from "../../runtime/index.ts";
+import { refuse } from "../ingress/ledger-door.ts";
+import { refusedAnswer, type ServiceAnswer, type ServiceCommand } from "../ingress/service-commands.ts";
+import type { Log } from "../observe/log.ts";
+import { answerMessage, type CommandLimits, readCommand, replyToOf } from "./command-message.ts";
+import type { CommandStreams } from "./command-streams.ts";
+import { deadMessageOf } from "./dead-message.ts";
+import { type Verdict, verdictOf, whyGivenTooOften, whyNotDurable } from "./durable-verdict.ts";
+import type { PullGate } from "./pull-gate.ts";
+
+/** What all commands of one connection share. */
+export interface DurableSurroundings {
+  readonly connection: NatsConnection;
+  readonly streams: CommandStreams;
+  /** By the subject to which it was published; null when there is none of it. */
+  readonly commandOf: (subject: string) => ServiceCommand | null;
+  readonly limits: CommandLimits;
+  readonly attemptsMax: number;
+  readonly backoff: Backoff;
+  readonly gate: PullGate;
+  readonly isDraining: () => boolean;
+  /** Why a dead letter could not be stored; null when one was. */
+  readonly onDead: (whyNot: string | null) => void;
+  readonly log: Pick<Log, "warn" | "error">;
+}
+
+/** `refused`: by an entity, which has recorded it. `again`: the stream gives it once more. `left`: the same, because the node stops or the connection is gone. */
+export type DurableOutcome = "answered" | "refused" | "dead" | "again" | "left";
+type Ending =
+  | Extract<Verdict, { readonly kind: "done" | "again" }>
+  /** `id` of the entity, as far as it could be read. */
+  | { readonly kind: "dead"; readonly refusal: Refusal; readonly id: string | null }
+  | { readonly kind: "left" };
+
+/** One command of the stream, from its arrival to what the stream is told of it. See `DurableCommands` for D1 to D5. */
+export class DurableWork {
+  readonly #message: JsMsg;
+  /** Null when they cannot be read. */
+  readonly #headers: MsgHdrs | null;
+  readonly #with: DurableSurroundings;
+  /** When the stream was told last that it is in work, by the monotonic clock. */
+  #toldMs = performance.now();
+
+  constructor(message: JsMsg, surroundings: DurableSurroundings) {
+    this.#message = message;
+    this.#headers = headersOf(message);
+    this.#with = surroundings;
+  }
+
+  /** Does it, answers it, and tells the stream. Never rejects. */
+  async end(): Promise<DurableOutcome> {
+    try {
+      const ending = await this.#ending();
+      switch (ending.kind) {
+        case "done":
+          this.#reply(ending.answer);
+          this.#tell(() => this.#message.ack());
+          return ending.answer.status < 400 ? "answered" : "refused";
+        case "dead":
+          return await this.#die(ending);
+        case "again":
+          return this.#again();
+        case "left":
+          this.#tell(() => this.#message.nak());
+          return "left";
+      }
+    } catch (cause) {
+      this.#with.log.error({ err: cause, subject: this.#message.subject.slice(0, SHOWN_CHARS_MAX) }, "a durable command met a defect");
+      return this.#again();
+    }
+  }
+
+  /** Keeps the stream from giving it once more, when it has heard nothing for so long. */
+  tellInWork(afterMs: number): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#toldMs < afterMs) return;
+    this.#toldMs = nowMs;
+    this.#tell(() => this.#message.working());
+  }
+
+  async #ending(): Promise<Ending> {
+    const { attemptsMax, commandOf, limits, gate, isDraining, connection } = this.#with;
+    const { subject, data, info } = this.#message;
+    const given = info.deliveryCount;
+    const headers = this.#headers;
+    const command = commandOf(subject);
+    if (command === null) return { kind: "dead", refusal: UNKNOWN_COMMAND, id: null };
+    const why = whyNotDurable(command) ?? whyGivenTooOften(given, attemptsMax);
+    if (headers === null || why !== null) return { kind: "dead", refusal: why ?? BAD_HEADERS, id: null };
+    for (;;) {
+      const read = readCommand({ headers, data }, limits);
+      if ("code" in read) return { kind: "dead", refusal: read, id: null };
+      const result = await command.run(read.request).catch((cause: unknown) => this.#defect(cause, command));
+      const verdict = verdictOf(result, { command, given, attemptsMax });
+      if (verdict.kind === "done") gate.passed();
+      if (verdict.kind === "dead") return { ...verdict, id: read.request.id };
+      if (verdict.kind !== "held") return verdict;
+      gate.close();
+      await gate.opened();
+      if (isDraining() || connection.isClosed()) return { kind: "left" };
+    }
+  }
+
+  /** D1: acknowledged when the dead letter is stored. */
+  async #die({ refusal, id }: Extract<Ending, { readonly kind: "dead" }>): Promise<DurableOutcome> {
+    const { connection, streams, commandOf, onDead, log } = this.#with;
+    const { subject, data, info, seq, timestampNanos } = this.#message;
+    const bytesMax = connection.info?.max_payload ?? MESSAGE_BYTES_MIN;
+    const facts = { attempts: info.deliveryCount, at: Date.now(), bytesMax };
+    const dead = deadMessageOf({ subject, headers: this.#headers, data }, refusal, facts);
+    try {
+      // Of a command that dies once more, because its acknowledgement was lost, one letter is enough.
+      const msgID = `${timestampNanos}-${seq}`;
+      await streams.client.publish(dead.subject, dead.body, { headers: dead.headers, msgID, timeout: STORE_MS_MAX });
+    } catch (cause) {
+      onDead(cause instanceof Error ? cause.message : String(cause));
+      return this.#again();
+    }
+    onDead(null);
+    const { code, detail } = refusal;
+    log.warn({ command: dead.subject, attempts: info.deliveryCount, code, detail }, "a durable command is a dead letter");
+    this.#reply(refusedAnswer(refusal, commandOf(subject)?.path(id ?? "", data) ?? "/"));
+    this.#tell(() => this.#message.ack());
+    return "dead";
+  }
+
+  #again(): DurableOutcome {
+    const restMs = nextDelayMs(this.#with.backoff, this.#message.info.deliveryCount, Math.random());
+    this.#tell(() => this.#message.nak(Math.ceil(restMs)));
+    return "again";
+  }
+
+  /** To whoever waits for it; nobody need. */
+  #reply(answer: ServiceAnswer): void {
+    const replyTo = this.#headers === null ? null : replyToOf(this.#headers);
+    if (replyTo === null) return;
+    const { headers, body } = answerMessage(answer);
+    this.#tell(() => this.#with.connection.publish(replyTo, body, { headers }));
+  }
+
+  /** Says something to the server. What it does not hear, because the connection is gone, was not said: the stream gives the command again. */
+  #tell(say: () => void): void {
+    try {
+      say();
+    } catch {
+      // Also an answer that is larger than a message may be: HTTP shows it.
+    }
+  }
+
+  #defect(cause: unknown, { type, command }: ServiceCommand): Refusal {
+    this.#with.log.error({ err: cause, command: `${type}.${command}` }, "a command met a defect");
+    return DEFECT;
+  }
+}
+
+/** Read at this first look. Null for malformed ones, and for more than the library reads in a moment: it looks through all names for each further one. */
+function headersOf(message: JsMsg): MsgHdrs | null {
+  const { msg } = message as JsMsg & { readonly msg: Msg & { size(): number } };
+  const bytes = msg.size() - msg.data.byteLength - msg.subject.length - (msg.reply?.length ?? 0);
+  if (bytes > HEADER_BYTES_MAX) return null;
+  try {
+    return message.headers ?? newHeaders();
+  } catch {
+    return null;
+  }
+}
+const HEADER_BYTES_MAX = 8 * 1024;
+
+const BAD_HEADERS = refuse("validation_failed", `the headers are malformed, or larger than ${HEADER_BYTES_MAX} bytes together`);
+const UNKNOWN_COMMAND = refuse("not_found", "there is no command of this subject; $SRV.INFO.troupe lists those that there are");
+const DEFECT = refuse("INTERNAL_ERROR", "the service met a defect and logged it; a repeat with the same key is safe");
+
+const STORE_MS_MAX = 5_000;
+/** Of a message, when the server has not said what it takes. */
+const MESSAGE_BYTES_MIN = 64 * 1024;
+const SHOWN_CHARS_MAX = 200;
