@@ -87,7 +87,7 @@ export function answerMessage({ status, body, isReplayed, code, detail }: Servic
 }
 
 /** As it came; of a message of a stream the size is not known. */
-type Received = Pick<Msg, "headers" | "data"> & {
+export type Received = Pick<Msg, "headers" | "data"> & {
   readonly subject?: string;
   readonly reply?: string;
   /** Of subject, reply, headers and body together; the library has it, and does not say so. */
@@ -96,10 +96,10 @@ type Received = Pick<Msg, "headers" | "data"> & {
 
 /** The library looks through all names for each further one, so many short ones would hold the event loop: these are 1,600 at most. */
 const HEADER_BYTES_MAX = 8 * 1024;
-const isRefusal = (found: MsgHdrs | Refusal): found is Refusal => "detail" in found;
+export const isRefusal = (found: MsgHdrs | Refusal): found is Refusal => "detail" in found;
 
 /** Null when there are none. The library reads them at the first look, and throws for a name that is none. */
-function headersIn(message: Received): MsgHdrs | null | Refusal {
+export function headersIn(message: Received): MsgHdrs | null | Refusal {
   const { data, subject = "", reply = "" } = message;
   const bytes = (message.size?.() ?? 0) - data.byteLength - subject.length - reply.length;
   if (bytes > HEADER_BYTES_MAX)

@@ -1,10 +1,10 @@
 import type { JsMsg } from "@nats-io/jetstream";
-import { type Msg, type MsgHdrs, type NatsConnection, headers as newHeaders } from "nats";
+import { type MsgHdrs, type NatsConnection, headers as newHeaders } from "nats";
 import { type Backoff, nextDelayMs, type Refusal } from "../../runtime/index.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import { refusedAnswer, type ServiceAnswer, type ServiceCommand } from "../ingress/service-commands.ts";
 import type { Log } from "../observe/log.ts";
-import { answerMessage, type CommandLimits, readCommand, replyToOf } from "./command-message.ts";
+import { answerMessage, type CommandLimits, headersIn, isRefusal, type Received, readCommand, replyToOf } from "./command-message.ts";
 import type { CommandStreams } from "./command-streams.ts";
 import { deadMessageOf } from "./dead-message.ts";
 import { type Verdict, verdictOf, whyGivenTooOften, whyNotDurable } from "./durable-verdict.ts";
@@ -37,15 +37,15 @@ type Ending =
 /** One command of the stream, from its arrival to what the stream is told of it. See `DurableCommands` for D1 to D5. */
 export class DurableWork {
   readonly #message: JsMsg;
-  /** Null when they cannot be read. */
-  readonly #headers: MsgHdrs | null;
+  /** Or why they cannot be read. */
+  readonly #headers: MsgHdrs | Refusal;
   readonly #with: DurableSurroundings;
   /** When the stream was told last that it is in work, by the monotonic clock. */
   #toldMs = performance.now();
 
   constructor(message: JsMsg, surroundings: DurableSurroundings) {
     this.#message = message;
-    this.#headers = headersOf(message);
+    this.#headers = headersIn((message as JsMsg & { readonly msg: Received }).msg) ?? newHeaders();
     this.#with = surroundings;
   }
 
@@ -87,10 +87,11 @@ export class DurableWork {
     const headers = this.#headers;
     const command = commandOf(subject);
     if (command === null) return { kind: "dead", refusal: UNKNOWN_COMMAND, id: null };
+    if (isRefusal(headers)) return { kind: "dead", refusal: headers, id: null };
     const why = whyNotDurable(command) ?? whyGivenTooOften(given, attemptsMax);
-    if (headers === null || why !== null) return { kind: "dead", refusal: why ?? BAD_HEADERS, id: null };
+    if (why !== null) return { kind: "dead", refusal: why, id: null };
     for (;;) {
-      const read = readCommand({ headers, data }, limits);
+      const read = readCommand({ headers, data }, limits, command.template);
       if ("code" in read) return { kind: "dead", refusal: read, id: null };
       const result = await command.run(read.request).catch((cause: unknown) => this.#defect(cause, command));
       const verdict = verdictOf(result, { command, given, attemptsMax });
@@ -109,7 +110,8 @@ export class DurableWork {
     const { subject, data, info, seq, timestampNanos } = this.#message;
     const bytesMax = connection.info?.max_payload ?? MESSAGE_BYTES_MIN;
     const facts = { attempts: info.deliveryCount, at: Date.now(), bytesMax };
-    const dead = deadMessageOf({ subject, headers: this.#headers, data }, refusal, facts);
+    const headers = isRefusal(this.#headers) ? null : this.#headers;
+    const dead = deadMessageOf({ subject, headers, data }, refusal, facts);
     try {
       // Of a command that dies once more, because its acknowledgement was lost, one letter is enough.
       const msgID = `${timestampNanos}-${seq}`;
@@ -134,7 +136,7 @@ export class DurableWork {
 
   /** To whoever waits for it; nobody need. */
   #reply(answer: ServiceAnswer): void {
-    const replyTo = this.#headers === null ? null : replyToOf(this.#headers);
+    const replyTo = isRefusal(this.#headers) ? null : replyToOf(this.#headers);
     if (replyTo === null) return;
     const { headers, body } = answerMessage(answer);
     this.#tell(() => this.#with.connection.publish(replyTo, body, { headers }));
@@ -155,20 +157,6 @@ export class DurableWork {
   }
 }
 
-/** Read at this first look. Null for malformed ones, and for more than the library reads in a moment: it looks through all names for each further one. */
-function headersOf(message: JsMsg): MsgHdrs | null {
-  const { msg } = message as JsMsg & { readonly msg: Msg & { size(): number } };
-  const bytes = msg.size() - msg.data.byteLength - msg.subject.length - (msg.reply?.length ?? 0);
-  if (bytes > HEADER_BYTES_MAX) return null;
-  try {
-    return message.headers ?? newHeaders();
-  } catch {
-    return null;
-  }
-}
-const HEADER_BYTES_MAX = 8 * 1024;
-
-const BAD_HEADERS = refuse("validation_failed", `the headers are malformed, or larger than ${HEADER_BYTES_MAX} bytes together`);
 const UNKNOWN_COMMAND = refuse("not_found", "there is no command of this subject; $SRV.INFO.troupe lists those that there are");
 const DEFECT = refuse("INTERNAL_ERROR", "the service met a defect and logged it; a repeat with the same key is safe");
 

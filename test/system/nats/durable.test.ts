@@ -50,6 +50,14 @@ const balanceOf = async (url: string, id: string): Promise<string> => {
   return balance;
 };
 const deposit = (accountId: string, amount = "1.00"): object => ({ accountId, amount, currency: "CZK" });
+/** The node has made its stream and its consumer: it is ready for HTTP before. */
+const taking = (client: DurableClient): Promise<true> =>
+  until("durable commands are taken", () =>
+    client.manager.consumers.info(COMMANDS, "troupe").then(
+      () => true as const,
+      () => null,
+    ),
+  );
 /** Nothing is in the stream any more: all that came was acknowledged. */
 const allDone = (client: DurableClient, msMax = 40_000): Promise<true> =>
   until("the stream of commands is empty", async () => (await client.messagesIn(COMMANDS)) === 0 || null, msMax);
@@ -70,6 +78,7 @@ describeWithEachNats("durable commands", (version) => {
     await using nats = await TestNats.start({ version });
     const server = await started(folder.path, nats);
     await using client = await DurableClient.open(nats.url);
+    await taking(client);
     const { url } = server;
     await openAccount(url, "alice");
     await client.publish("transfer.deposit", "k1", deposit("alice", "10.00"));
@@ -126,8 +135,9 @@ describeWithEachNats("durable commands", (version) => {
     await using nats = await TestNats.start({ version });
     const first = await started(folder.path, nats);
     await openAccount(first.url, "alice");
-    expect(await first.stop()).toBe(0);
     await using client = await DurableClient.open(nats.url);
+    await taking(client);
+    expect(await first.stop()).toBe(0);
     for (let n = 0; n < 20; n++) await client.publish("transfer.deposit", `k${n}`, deposit("alice"));
     const stolen = await (await jetstream(client.connection).consumers.get(COMMANDS, "troupe")).fetch({
       max_messages: 10,
@@ -149,6 +159,7 @@ describeWithEachNats("durable commands", (version) => {
     const server = await started(folder.path, nats, { TROUPE_HTTP_BODY_BYTES_MAX: "2048" });
     await openAccount(server.url, "alice");
     await using client = await DurableClient.open(nats.url);
+    await taking(client);
     const past = new Date(Date.now() - 1_000).toISOString();
     await client.publish("transfer.deposit", "late", deposit("alice", "5.00"), { "Troupe-Deadline": past, "Nats-Msg-Id": "late" });
     await client.publish("transfer.deposit", null, deposit("alice"));
@@ -156,6 +167,7 @@ describeWithEachNats("durable commands", (version) => {
     await client.publish("transfer.deposit", "big", { ...deposit("alice"), more: "x".repeat(3_000) });
     await client.publish("transfer.fly", "fly", {});
     await client.publish("conversation.stop", "stop", {}, { "Troupe-Id": "talk" });
+    await client.publish("conversation.regenerate", "again", { replyId: "r1-1" }, { "Troupe-Id": "nobody" });
     await client.publish("account.open", "taken", { id: "alice", currency: "EUR" });
     await client.publish("transfer.deposit", "good", deposit("alice"));
     await allDone(client);
@@ -169,9 +181,10 @@ describeWithEachNats("durable commands", (version) => {
         ["nats", "not_found", "transfer.fly"],
         ["nats", "validation_failed", "conversation.stop"],
         ["nats", "already_exists", "account.open"],
+        ["nats", "not_found", "conversation.regenerate"],
       ]),
     );
-    expect(items).toHaveLength(7);
+    expect(items).toHaveLength(8);
     const [late] = client.answers.get("late") ?? [];
     expect([late?.status, JSON.parse(late?.body ?? "{}").code]).toEqual([504, "DEADLINE_EXCEEDED"]);
     const { id = "" } = items.find(({ code }) => code === "DEADLINE_EXCEEDED") ?? {};
@@ -185,7 +198,7 @@ describeWithEachNats("durable commands", (version) => {
     expect(await cli(folder.path, "replay", id)).toMatchObject({ ok: false, code: "not_found" });
     const page = await listed(folder.path, "--limit", "4");
     const rest = await listed(folder.path, "--limit", "4", "--after", page.next ?? "");
-    expect([page.items.length, rest.items.length, rest.next]).toEqual([4, 2, null]);
+    expect([page.items.length, rest.items.length, rest.next]).toEqual([4, 3, null]);
     const ids = [...page.items, ...rest.items].map((item) => item.id);
     expect(await cli(folder.path, "drop", ...ids)).toMatchObject({ ok: true });
     expect(await listed(folder.path)).toMatchObject({ items: [], next: null });
@@ -200,6 +213,7 @@ describeWithNats("what happens to durable commands", () => {
     let server = await started(folder.path, nats);
     await openAccount(server.url, "alice");
     await using client = await DurableClient.open(nats.url);
+    await taking(client);
     // Each tenth key twice, 32 publishers at once; who gets no acknowledgement of the stream publishes again.
     const orders = Array.from({ length: 3_000 }, (_, n) => (n % 10 === 9 ? `k${n - 1}` : `k${n}`));
     const keys = new Set(orders);
@@ -242,7 +256,7 @@ describeWithNats("what happens to durable commands", () => {
     await using nats = await TestNats.start();
     const server = await started(folder.path, nats, { TROUPE_AI_URL: ai.url, TROUPE_AI_MODEL: "fake" });
     await using client = await DurableClient.open(nats.url);
-    await until("the stream", async () => (await client.messagesIn(COMMANDS)) === 0 || null);
+    await taking(client);
     await client.publish("conversation.open", "open", { id: "talk" });
     await client.publish("conversation.post", "k", { content: "Hello." }, { "Troupe-Id": "talk" });
     await until("a reply", () => client.answers.get("k") ?? null);
@@ -258,7 +272,7 @@ describeWithNats("what happens to durable commands", () => {
     const server = await started(folder.path, nats);
     await openAccount(server.url, "alice");
     await using client = await DurableClient.open(nats.url);
-    await until("the stream", async () => (await client.messagesIn(COMMANDS)) === 0 || null);
+    await taking(client);
     const many = Array.from({ length: 10_000 }, (_, n) => `${n.toString(36)}:\r\n`).join("");
     for (const headers of [`bad name: x\r\n`, many, "Idempotency-Key: a\r\nIdempotency-Key: b\r\n"]) await publishRaw(nats.port, headers);
     await client.publish("transfer.deposit", "good", deposit("alice"));
@@ -276,6 +290,7 @@ describeWithNats("what happens to durable commands", () => {
     const server = await started(folder.path, nats, tight);
     await openAccount(server.url, "alice");
     await using client = await DurableClient.open(nats.url);
+    await taking(client);
     for (let n = 0; n < 200; n++) await client.publish("transfer.deposit", `k${n}`, deposit("alice"));
     await allDone(client);
     expect(await balanceOf(server.url, "alice")).toBe("200.00");
@@ -290,7 +305,7 @@ describeWithNats("what happens to durable commands", () => {
     await client.manager.streams.add({ name: DEAD, subjects: ["troupe.dead.*.*"], max_msgs: 1, discard: DiscardPolicy.New });
     const server = await started(folder.path, nats);
     await openAccount(server.url, "alice");
-    await until("the stream", async () => (await client.messagesIn(COMMANDS)) === 0 || null);
+    await taking(client);
     for (const key of ["bad1", "bad2"]) await client.publish("transfer.fly", key, {});
     await until("readiness names it", async () => (await degradedOf(server.url)).some((why) => why.includes(DEAD)) || null);
     await client.publish("transfer.deposit", "good", deposit("alice"));
@@ -313,7 +328,7 @@ describeWithNats("what happens to durable commands", () => {
     expect((await get(server.url, "/readyz")).status).toBe(200);
     expect(await client.request("transfer.deposit", { "Idempotency-Key": "k" }, deposit("alice"))).toMatchObject({ status: 201 });
     await nats.restart(`jetstream { store_dir: "${nats.dir}/store" }`);
-    await until("the stream", async () => (await client.messagesIn(COMMANDS)) === 0 || null);
+    await taking(client);
     await client.publish("transfer.deposit", "k2", deposit("alice"));
     await until("the deposit", async () => (await balanceOf(server.url, "alice")) === "2.00" || null);
     await server.stop();
@@ -325,6 +340,7 @@ describeWithNats("what happens to durable commands", () => {
     const server = await started(folder.path, nats, { TROUPE_NATS_DURABLE_ACK_MS: "60000", TROUPE_NATS_DURABLE_MAX: "8" });
     await openAccount(server.url, "alice");
     await using client = await DurableClient.open(nats.url);
+    await taking(client);
     for (let n = 0; n < 200; n++) await client.publish("transfer.deposit", `k${n}`, deposit("alice"));
     expect(await server.stop()).toBe(0);
     // Whatever was begun is acknowledged: with this time for an acknowledgement it would not be given again during the test.

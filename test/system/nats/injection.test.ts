@@ -177,7 +177,8 @@ describeWithEachNats("the injection corpus", (version) => {
   it("the node serves on, and no id of the corpus is in a subject that it listens to", async () => {
     const answer = await ask(connection, "troupe.v1.account.get", { headers: [["Troupe-Id", "alice"]] });
     expect(answer.status).toBe(200);
-    const subjects = new Set(commandTable.map(({ type, command }) => commandSubject(type, command)));
+    const names = [...commandTable, { type: "command", command: "status" }];
+    const subjects = new Set(names.map(({ type, command }) => commandSubject(type, command)));
     const info = JSON.parse((await ask(connection, "$SRV.INFO.troupe")).text) as {
       readonly endpoints: ReadonlyArray<{ readonly subject: string }>;
     };
