@@ -41,6 +41,8 @@ export {
   summaryResultSchema,
   summaryViewSchema,
 } from "./conversation/summary-schema.ts";
+export { INTEGRATION_VERSION, integrationEvent } from "./integration/integration.ts";
+export type { IntegrationEvent } from "./integration/integration-event.ts";
 export {
   accountIdSchema,
   inTransitAccountIdOf,

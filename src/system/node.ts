@@ -37,10 +37,13 @@ import type { KeyRing } from "./keys/key-ring.ts";
 import type { Log } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
 import { type Measure, measure, type PartMeasures, type TakenMeasures } from "./observe/measure.ts";
+import { outboxCheck } from "./outbox/outbox-check.ts";
+import type { OutboxControl } from "./outbox-worker.ts";
 import { readinessOf, STUCK_MS } from "./readiness.ts";
 import { freeBytesOf } from "./sqlite/disk-space.ts";
 import type { Check, Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
 import type { CommandRouter } from "./threads/command-router.ts";
+import type { Control } from "./threads/control.ts";
 import type { PeekQuery } from "./threads/entity-peek.ts";
 import type { HeartbeatWatch } from "./threads/heartbeat-watch.ts";
 import type { ShardThreads } from "./threads/shard-threads.ts";
@@ -60,6 +63,8 @@ export interface NodeParts {
   readonly checkpoint: ThreadComponent<CheckpointControl>;
   readonly views: ThreadComponent<ViewsControl>;
   readonly feeds: FeedListeners;
+  /** Null when no events leave. */
+  readonly outbox: ThreadComponent<OutboxControl> | null;
   readonly keyRing: KeyRing;
   readonly shards: ShardThreads;
   /** Null when no module was given. */
@@ -109,12 +114,13 @@ export class Node implements TroupeSystem, Inspected {
 
   /** Starts the threads; when one does not start, none is left. Called once. @throws what made that one fail. */
   async start(): Promise<void> {
-    const { journal, checkpoint, views, shards, effects, threadCount } = this.#parts;
+    const { journal, checkpoint, views, outbox, shards, effects, threadCount } = this.#parts;
     const refusing = (component: Component): Component => refusingStart(component, () => this.#isStarting);
     const system = systemSpec({
       journal: refusing(journal),
       checkpoint: refusing(checkpoint),
       views: refusing(views),
+      outbox: outbox === null ? null : refusing(outbox),
       shards: Array.from({ length: threadCount }, (_, thread) => refusing(shards.component(thread))),
       effects: effects === null ? null : refusing(effects),
     });
@@ -154,6 +160,10 @@ export class Node implements TroupeSystem, Inspected {
   get synchronous(): string {
     return this.#synchronous;
   }
+  /** Calls to the thread by which events leave; null when none do. */
+  get events(): Control<OutboxControl> | null {
+    return this.#parts.outbox?.call ?? null;
+  }
   get keyRing(): KeyRing {
     return this.#parts.keyRing;
   }
@@ -168,9 +178,10 @@ export class Node implements TroupeSystem, Inspected {
 
   /** Node.js' numbers of the threads that run, by their address in the tree; for checks. */
   get threadIds(): ReadonlyMap<string, number> {
-    const { journal, checkpoint, views, effects, shards } = this.#parts;
+    const { journal, checkpoint, views, outbox, effects, shards } = this.#parts;
     const ids = new Map<string, number>();
-    for (const [name, part] of Object.entries({ journal, checkpoint, views, ...(effects === null ? {} : { effects }) })) {
+    const optional = { ...(outbox === null ? {} : { outbox }), ...(effects === null ? {} : { effects }) };
+    for (const [name, part] of Object.entries({ journal, checkpoint, views, ...optional })) {
       if (part.running !== null) ids.set(`/system/${name}`, part.running.threadId);
     }
     for (const worker of shards.living) ids.set(worker.name.replace("shard-", "/system/shards/"), worker.threadId);
@@ -254,13 +265,14 @@ export class Node implements TroupeSystem, Inspected {
 
   /** Looks at progress, not only at what is alive: each reason names what is wrong. */
   async readiness(): Promise<Readiness> {
-    const { shards, router, views, checkpoint, effects, journal, heartbeats } = this.#parts;
+    const { shards, router, views, outbox, checkpoint, effects, journal, heartbeats } = this.#parts;
     // What is being replaced when the question comes is told, also when it is back before the others have answered.
     const replacedBefore = this.#replaced;
-    const late = heartbeats.late;
+    const late = heartbeats.late.filter(({ name }) => name !== "outbox"); // Nobody who is served waits for it; it has a check of its own.
     const living = shards.living.filter((worker) => !late.some(({ name }) => name === worker.name));
     const recovering = shards.recovering;
-    const [seenEffects, seenViews, seenJournal, seenCheckpoint, ...seenShards] = await Promise.all([
+    const [seenOutbox, seenEffects, seenViews, seenJournal, seenCheckpoint, ...seenShards] = await Promise.all([
+      outbox === null ? null : this.#withTime(outbox.call.figures(), READINESS_MS_MAX),
       effects === null ? null : this.#withTime(effects.call.figures(), READINESS_MS_MAX),
       this.#withTime(views.call.figures(), READINESS_MS_MAX),
       this.#withTime(journal.call.figures(), READINESS_MS_MAX),
@@ -288,7 +300,7 @@ export class Node implements TroupeSystem, Inspected {
         ...living.flatMap((worker, i) => (worker.isGone ? [] : [[worker.name, seenShards[i]?.loopLagMs ?? null] as const])),
       ],
       disk: freeDiskOf(this.#parts),
-      outside: this.#outside.map((look) => look()),
+      outside: [...this.#outside.map((look) => look()), ...(outbox === null ? [] : [outboxCheck(seenOutbox)])],
       position: this.#position(),
       synchronous: this.#synchronous,
     });
@@ -346,10 +358,11 @@ export class Node implements TroupeSystem, Inspected {
   }
 
   async measures(): Promise<readonly PartMeasures[]> {
-    const { shards, journal, checkpoint, views, effects, router } = this.#parts;
+    const { shards, journal, checkpoint, views, outbox, effects, router } = this.#parts;
     const parts: ReadonlyArray<readonly [name: string, asked: Promise<TakenMeasures>]> = [
       ...Object.entries({ journal, checkpoint, views }).map(([name, part]) => [name, part.call.measures()] as const),
       ...shards.living.map((worker) => [worker.name, worker.call.measures()] as const),
+      ...(outbox === null ? [] : [["outbox", outbox.call.measures()] as const]),
       ...(effects === null ? [] : [["effects", effects.call.measures()] as const]),
     ];
     const taken = await Promise.all(parts.map(async ([part, asked]) => ({ part, taken: await this.#withTime(asked, MEASURES_MS_MAX) })));

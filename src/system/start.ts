@@ -12,6 +12,7 @@ import { KeyRing } from "./keys/key-ring.ts";
 import { assertKeysNotLost } from "./keys/lost-keys.ts";
 import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
+import type { OutboxControl, OutboxReport, OutboxWorkerData } from "./outbox-worker.ts";
 import { openStores, storePaths } from "./sqlite/open-stores.ts";
 import { type ProgressListener, StartProgress } from "./start-progress.ts";
 import { CommandRouter } from "./threads/command-router.ts";
@@ -161,6 +162,32 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     keepsSpare: true,
     onRunning: () => feeds.tellAll(),
   });
+  const outbox: ThreadComponent<OutboxControl> | null =
+    config.nats.servers === null || !config.nats.events
+      ? null
+      : new ThreadComponent({
+          type: "outbox-thread",
+          heartbeats,
+          create: () => {
+            const report = new MessageChannel();
+            report.port1.on("message", ({ fields, text }: OutboxReport) => log.warn(fields, text));
+            report.port1.unref();
+            return new WorkerThread<OutboxControl>({
+              ...thread,
+              name: "outbox",
+              url: moduleUrl("outbox-worker", import.meta.url),
+              data: {
+                dir,
+                busyTimeoutMs: journalConfig.busyTimeoutMs,
+                committed,
+                nats: config.nats,
+                reportPort: report.port2,
+              } satisfies OutboxWorkerData,
+              transfer: [report.port2],
+            });
+          },
+          open: (worker) => worker.call.open(),
+        });
   const modules = (options.modules ?? []).map(({ href }) => href);
   const losses = new LostAttempts();
   const effects: ThreadComponent<EffectsControl> = new ThreadComponent({
@@ -259,6 +286,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     checkpoint,
     views,
     feeds,
+    outbox,
     keyRing: new KeyRing({ path: paths.keys, meta, busyTimeoutMs: journalConfig.busyTimeoutMs }),
     shards,
     effects,

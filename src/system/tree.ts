@@ -13,6 +13,8 @@ export interface TreeParts {
   readonly journal: Component;
   readonly checkpoint: Component;
   readonly views: Component;
+  /** Null when no events leave. */
+  readonly outbox: Component | null;
   /** Null when nothing performs effects. */
   readonly effects: Component | null;
   /** By thread number. */
@@ -38,12 +40,13 @@ const oneForOne = (restart: RestartPolicy): Supervision => ({ strategy: "one-for
 
 export const ROOT_SUPERVISION = oneForOne(SYSTEM_RESTART);
 
-/** The threads of a node. Stopped in reverse: effects, shard threads, views, checkpoint, journal. */
-export function systemSpec({ journal, checkpoint, views, shards, effects }: TreeParts): SupervisorSpec {
+/** The threads of a node. Stopped in reverse: effects, shard threads, outbox, views, checkpoint, journal. */
+export function systemSpec({ journal, checkpoint, views, outbox, shards, effects }: TreeParts): SupervisorSpec {
   const children: readonly ChildSpec[] = [
     threadSpec("journal", journal),
     threadSpec("checkpoint", checkpoint),
     threadSpec("views", views),
+    ...(outbox === null ? [] : [threadSpec("outbox", outbox)]), // Stopped after the shard threads: their last events leave too.
     {
       kind: "supervisor",
       name: "shards",

@@ -302,6 +302,45 @@ The id "-" is none. Fields of a read, such as limit and after of a list, are fie
       });
   }
 
+  const events = program.command("events").description("Events of a running server that leave over NATS.");
+  events.addHelpText(
+    "after",
+    example("events status", "events held", "events skip account/alice", "events replay --from 2026-01-31T12:00:00Z"),
+  );
+  effectsCommand(command(events, "status", "Show how far they are, what waits, and why."))
+    .addHelpText("after", example("events status", "events status --json"))
+    .action(async (options: AdminFlags) => {
+      const { runEventsStatus } = await import("./events-command.ts");
+      keep(await runEventsStatus(run, options));
+    });
+  effectsCommand(command(events, "held", "List entities whose events are held at one that the broker refuses, by address."))
+    .option("--after <entity>", "continue after this one")
+    .option("--limit <count>", "at most this many", count(1, 1_000), 50)
+    .addHelpText("after", example("events held", "events held --limit 10 --json"))
+    .action(async (options: ActorsFlags) => {
+      const { runEventsHeld } = await import("./events-command.ts");
+      keep(await runEventsHeld(run, options));
+    });
+  effectsCommand(command(events, "skip <entities...>", "Give up the one event at which an entity is held; its later ones go on."))
+    .addHelpText("after", example("events skip account/alice"))
+    .action(async (entities: readonly string[], options: AdminFlags) => {
+      const { runEventsSkip } = await import("./events-command.ts");
+      keep(await runEventsSkip(run, entities, options));
+    });
+  effectsCommand(command(events, "replay", "Send the events again from a record of the journal on, or from a time."))
+    .requiredOption("--from <position>", "a record, as journal tail shows it, or a time like 2026-01-31T12:00:00Z")
+    .addHelpText(
+      "after",
+      `
+They are sent in order, with the ids that they had; new ones follow them, so that the order of an entity's events is kept. A listener that knows the
+ids passes over what it has.`,
+    )
+    .addHelpText("after", example("events replay --from 1", "events replay --from 2026-01-31T12:00:00Z --json"))
+    .action(async (options: AdminFlags & { readonly from: string }) => {
+      const { runEventsReplay } = await import("./events-command.ts");
+      keep(await runEventsReplay(run, options));
+    });
+
   command(program, "demo", "Load a small shop's ledger into a store of its own, show what happened, and throw the store away.")
     .addHelpText("after", example("demo"))
     .action(async () => {

@@ -12,6 +12,7 @@ import type { Node } from "../node.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { type StopReport, stopInOrder } from "../ordered-stop.ts";
+import { eventRoutes } from "../outbox/event-routes.ts";
 import { startSystem } from "../start.ts";
 import { keepYoungHeapYoung } from "../young-heap.ts";
 import { bannerOf, urlsOf } from "./banner.ts";
@@ -118,7 +119,12 @@ type Doors = Pick<Started, "node" | "nats" | "config"> & { readonly log: Log; re
 async function adminOf({ node, nats, config, log, metrics }: Doors): Promise<AdminServer> {
   const { port } = config.admin;
   return await listening(node, { what: "admin", host: ADMIN_HOST, port, section: "admin" }, () =>
-    startAdmin({ port, routes: [...lookRoutes(node), ...effectRoutes(node), ...deadCommandRoutes(nats?.dead ?? null)], metrics, log }),
+    startAdmin({
+      port,
+      routes: [...lookRoutes(node), ...effectRoutes(node), ...eventRoutes(node), ...deadCommandRoutes(nats?.dead ?? null)],
+      metrics,
+      log,
+    }),
   );
 }
 

@@ -53,6 +53,14 @@ export const METRICS = {
   nats_durable_unacknowledged: { type: "gauge", help: "Commands of the NATS stream that were given and not acknowledged." },
   nats_dead_letters: { type: "gauge", help: "Dead letters of durable commands in their NATS stream." },
   commands_in_flight: { type: "gauge", help: "Commands accepted and not yet answered." },
+  outbox_events_total: {
+    type: "counter",
+    help: "Attempts at sending an event, by how they ended, and events that were given up. Like all of outbox_*, only where events leave.",
+  },
+  outbox_held: { type: "gauge", help: "Entities whose events are held at one that is refused." },
+  outbox_lag_records: { type: "gauge", help: "Records of the journal behind the one up to which all events are acknowledged." },
+  outbox_lag_seconds: { type: "gauge", help: "Age of the oldest event that waits and is not held." },
+  outbox_waiting: { type: "gauge", help: "Events in memory that are not acknowledged." },
   eventloop_lag_seconds: { type: "histogram", help: "How late a timer of 100 ms ran, by thread." },
   metrics_thread_answered: { type: "gauge", help: "1 when the thread gave its figures in time; 0: it is shown as it answered last." },
 } as const satisfies Readonly<Record<string, MetricKind>>;

@@ -46,6 +46,8 @@ export class JournalRows {
   readonly #after: Statement<[number, number], RecordRow>;
   readonly #bytesAfter: Statement<[number, number], RecordRow>;
   readonly #lastSeq: Statement<[], number | null>;
+  readonly #firstSeq: Statement<[], number | null>;
+  readonly #firstSince: Statement<[number], number>;
   readonly #bodyOf: Statement<[number], Pick<RecordRow, "seq" | "format" | "min_reader"> & { readonly body: string }>;
   readonly #pointAt: Statement<[number], ChainPoint>;
   readonly #mentions: Statement<[number, Buffer], number>;
@@ -60,6 +62,8 @@ export class JournalRows {
     );
     this.#bodyOf = db.prepare("SELECT seq, format, min_reader, body FROM records WHERE seq = ?");
     this.#lastSeq = db.prepare<[], number | null>("SELECT max(seq) FROM records").pluck();
+    this.#firstSeq = db.prepare<[], number | null>("SELECT min(seq) FROM records").pluck();
+    this.#firstSince = db.prepare<[number], number>("SELECT seq FROM records WHERE time >= ? ORDER BY seq LIMIT 1").pluck();
     this.#pointAt = db.prepare("SELECT seq, hash FROM records WHERE seq <= ? AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1");
     this.#mentions = db
       .prepare<[number, Buffer], number>("SELECT EXISTS(SELECT 1 FROM records WHERE seq > ? AND instr(CAST(body AS BLOB), ?) > 0)")
@@ -73,6 +77,16 @@ export class JournalRows {
 
   lastSeq(): number {
     return namingCorruption(this.#path, () => this.#lastSeq.get() ?? 0);
+  }
+
+  /** Null when the journal is empty. */
+  firstSeq(): number | null {
+    return namingCorruption(this.#path, () => this.#firstSeq.get() ?? null);
+  }
+
+  /** The first record that was written at or after a time, in milliseconds since 1970; null when none was. Looks at all that are older. */
+  firstSince(time: number): number | null {
+    return namingCorruption(this.#path, () => this.#firstSince.get(time) ?? null);
   }
 
   /** Rows above `after`, as they stand. @throws Fault `JOURNAL_CORRUPT` when SQLite cannot read them. */
@@ -197,6 +211,10 @@ export interface JournalReaderOptions {
 export interface JournalReader extends Disposable {
   readonly meta: StoreMeta;
   lastSeq(): number;
+  /** Null when the journal is empty. */
+  firstSeq(): number | null;
+  /** The first record that was written at or after a time; null when none was. Looks at all that are older. */
+  firstSince(time: number): number | null;
   /** Whether a record above `after` has an entry of an entity of this type. Reads them all when there is none. */
   hasEntity(type: string, after: number): boolean;
   /** @throws Fault `JOURNAL_CORRUPT`, `FORMAT_UNSUPPORTED`. */
@@ -217,6 +235,8 @@ export function openJournalReader(options: JournalReaderOptions): JournalReader 
     return {
       meta: rows.meta,
       lastSeq: () => rows.lastSeq(),
+      firstSeq: () => rows.firstSeq(),
+      firstSince: (time) => rows.firstSince(time),
       hasEntity: (type, after) => rows.hasEntity(type, after),
       read: (after, recordsMax) => rows.read(after, recordsMax),
       readBytes: (after, recordsMax, bytesMax) => rows.readBytes(after, recordsMax, bytesMax),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type CheckpointHead, Fault } from "../../runtime/index.ts";
 import type { Synchronous } from "./connection.ts";
 import { SqliteJournal } from "./journal-store.ts";
+import { outboxPositionOf } from "./outbox-store.ts";
 import { snapshotClaimOf } from "./snapshot-file.ts";
 import { SqliteSnapshots } from "./snapshot-store.ts";
 import { assertSameStore, type StoreMeta } from "./store-meta.ts";
@@ -17,6 +18,7 @@ export const storePaths = (dir: string) => ({
   /** Of compiled code, made anew when it is missing. */
   codeCache: join(dir, "code-cache"),
   keys: join(dir, "keys.db"),
+  outbox: join(dir, "outbox.db"),
 });
 
 export interface OpenStoresOptions {
@@ -57,6 +59,8 @@ export function openStores(options: OpenStoresOptions): StoresFound {
     if (claim !== null) assertNotTruncated(journal.lastSeq, claim.highestPosition);
     const viewed = existsSync(paths.views) ? viewPositionOf({ ...files, path: paths.views, meta: journal.meta }) : null;
     if (viewed !== null) assertNotTruncated(journal.lastSeq, viewed, paths.views);
+    const sent = existsSync(paths.outbox) ? outboxPositionOf({ ...files, path: paths.outbox, meta: journal.meta }) : null;
+    if (sent !== null) assertNotTruncated(journal.lastSeq, sent, paths.outbox);
     const snapshots = new SqliteSnapshots({ ...files, path: paths.state, meta: journal.meta });
     try {
       const head = snapshots.head();
