@@ -72,8 +72,8 @@ export class Outbox {
   #saved: number;
   #inFlight = 0;
   #trouble: Trouble | null = null;
-  /** Why the journal cannot be followed, or the outbox's own file not written. */
-  #failure: string | null = null;
+  /** What the disk refuses, each until it does it again. */
+  readonly #failures = new Map<"follow" | "return" | "save", string>();
   #returning: HeldReturn | null = null;
   #isPaused = false;
   #isClosed = false;
@@ -100,7 +100,7 @@ export class Outbox {
       held: this.#held.size,
       inFlight: this.#inFlight,
       waiting: this.#lines.count,
-      trouble: this.#failure ?? this.#options.port.whyDown ?? this.#trouble?.why ?? null,
+      trouble: this.#failures.values().next().value ?? this.#options.port.whyDown ?? this.#trouble?.why ?? null,
       counts: { ...this.#counts },
     };
   }
@@ -193,7 +193,7 @@ export class Outbox {
     return Number(Atomics.load(this.#options.committed, 0));
   }
   get #isMoving(): boolean {
-    return this.#options.port.isUp && this.#trouble === null && this.#failure === null && this.#window.position < this.#end;
+    return this.#options.port.isUp && this.#trouble === null && this.#failures.size === 0 && this.#window.position < this.#end;
   }
   get #hasRoom(): boolean {
     return this.#lines.count < WINDOW_EVENTS_MAX && this.#lines.bytes < WINDOW_BYTES_MAX && this.#window.length < WINDOW_RECORDS_MAX;
@@ -208,7 +208,7 @@ export class Outbox {
       const hasRead = this.#mayRead && this.#step();
       this.#pump();
       if (hasRead) await turn();
-      else if (this.#failure !== null || !this.#mayRead) await this.#stirred(FAILED_REST_MS);
+      else if (this.#failures.has("follow") || !this.#mayRead) await this.#stirred(FAILED_REST_MS);
       else await this.#committedMore();
     }
   }
@@ -221,11 +221,11 @@ export class Outbox {
       const end = this.#end;
       const records = during(() => journal.readBytes(this.#window.readTo, READ_RECORDS_MAX, READ_BYTES_MAX));
       for (const record of records) if (record.seq <= end) this.#take(record);
-      this.#failure = null;
+      this.#failures.delete("follow");
       this.#saveLater();
       return records.length > 0;
     } catch (cause) {
-      this.#failure = `the journal cannot be followed: ${cause instanceof Error ? cause.message : String(cause)}`;
+      this.#failures.set("follow", `the journal cannot be followed: ${textOf(cause)}`);
       return false;
     }
   }
@@ -345,7 +345,7 @@ export class Outbox {
       this.#options.store.hold({ entity, place, eventId: eventId ?? NO_ID, why, attempts: 1, since: now, nextAt });
     } catch (cause) {
       this.#lines.again(line);
-      return this.#isTroubled(cause instanceof Error ? cause.message : String(cause), true);
+      return this.#isTroubled(textOf(cause), true);
     }
     this.#held.add(entity);
     for (const event of this.#lines.drop(line)) this.#settle(event);
@@ -374,12 +374,13 @@ export class Outbox {
     });
     try {
       for (const entity of await this.#returning.run()) this.#held.delete(entity);
+      this.#failures.delete("return");
     } catch (cause) {
-      this.#failure = `held events cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+      this.#failures.set("return", `held events cannot be sent again: ${textOf(cause)}`);
     } finally {
       this.#returning = null;
       this.#stir();
-      this.#returnLater();
+      this.#returnLater(this.#failures.has("return") ? FAILED_REST_MS : RETURN_REST_MS);
     }
   }
 
@@ -402,8 +403,9 @@ export class Outbox {
     try {
       this.#options.during(() => this.#options.store.saveTo(position));
       this.#saved = position;
+      this.#failures.delete("save");
     } catch (cause) {
-      this.#failure = `the position cannot be kept: ${cause instanceof Error ? cause.message : String(cause)}`;
+      this.#failures.set("save", `the position cannot be kept: ${textOf(cause)}`);
       this.#saveLater();
     }
   }
@@ -418,6 +420,8 @@ export class Outbox {
     this.#timers.set(kind, timer);
   }
 }
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 /** O5: events in memory, what their messages take, and records that are not settled. */
 const WINDOW_EVENTS_MAX = 4_096;

@@ -184,20 +184,38 @@ authorization { users: [
     await node.close();
   });
 
-  it("an event that is larger than the server takes holds its entity; the connection stays", async () => {
+  it("an event that is larger than the server takes holds its entity; the connection stays; the command line shows it and gives it up", async () => {
     await using nats = await TestNats.start({ config: "max_payload: 1200" });
-    const { node } = await openNode(dir.path, natsFlags(nats));
+    const flags = Object.entries(natsFlags(nats)).flatMap(([flag, value]) => [flag, String(value)]);
+    await using server = await startCli(dir.path, ...flags);
+    const post = async (path: string, key: string, body: object): Promise<void> => {
+      const headers = { "content-type": "application/json", "idempotency-key": key };
+      expect((await fetch(`${server.url}/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body) })).status).toBe(201);
+    };
     const long = "€".repeat(66); // In a header each is nine characters.
-    for (const id of [long, "bob"]) await openOnNode(node, id, null);
-    for (let i = 0; i < 3; i++) expect(await deposit(node, `bob-${i}`, "bob")).toMatchObject({ ok: true });
-    await until("it is held", async () => (await figures(node))?.held === 1);
-    await allSent(node);
-    expect(await node.events?.held("", 9)).toMatchObject([
-      { entity: `account/${long}`, why: expect.stringContaining("at most 1200 bytes") },
-    ]);
+    for (const id of [long, "bob"]) await post("accounts", `open-${id.length}`, { id, currency: "CZK" });
+    for (let i = 0; i < 3; i++) await post("deposits", `k${i}`, { accountId: "bob", amount: "1.00", currency: "CZK" });
+    const cli = async (...args: readonly string[]) => await runCli("events", ...args, "--data-dir", dir.path);
+    const entity = `account/${long}`;
+    await until("the others have left", async () => {
+      const { held, lagRecords } = figuresOf(await cli("status", "--json"));
+      return held === 1 && lagRecords === 0;
+    });
     expect((await eventsIn({ servers: nats.url })).length).toBe(1 + 3 + 3);
-    expect((await figures(node))?.trouble).toBe(null);
-    await node.close();
+    expect(figuresOf(await cli("held", "--json"))).toMatchObject({
+      items: [{ entity, why: expect.stringContaining("at most 1200 bytes") }],
+      next: null,
+    });
+    expect((await cli("held")).stdout).toMatch(
+      /^ +entity +record +attempts +since +next +why\n +account\/€+ +1 +\d+ +20.*at most 1200 bytes/,
+    );
+    expect((await cli("status")).stdout).toMatch(/sent up to record \d+ of \d+; 0 behind.*\n.*entities held: 1\n.*7 acknowledged/);
+    const { body } = await fetch(`${server.url}/metrics`);
+    expect(await new Response(body).text()).toMatch(/^outbox_held 1$/m);
+    expect((await cli("skip", entity)).stdout).toContain("gave up the event");
+    await until("nothing is held", async () => figuresOf(await cli("status", "--json")).held === 0);
+    expect((await cli("held")).stdout).toBe("None.\n");
+    expect(await server.end("SIGTERM")).toBe(0);
   });
 
   it("a server that is down at the start is waited for; what was sent is not sent again after a restart of the node", async () => {
