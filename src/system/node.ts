@@ -180,7 +180,7 @@ export class Node implements TroupeSystem, Inspected {
   get threadIds(): ReadonlyMap<string, number> {
     const { journal, checkpoint, views, outbox, effects, shards } = this.#parts;
     const ids = new Map<string, number>();
-    const optional = { ...(outbox === null ? {} : { outbox }), ...(effects === null ? {} : { effects }) };
+    const optional = { ...(outbox === null ? {} : { "outbox/thread": outbox }), ...(effects === null ? {} : { effects }) };
     for (const [name, part] of Object.entries({ journal, checkpoint, views, ...optional })) {
       if (part.running !== null) ids.set(`/system/${name}`, part.running.threadId);
     }

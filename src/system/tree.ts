@@ -33,6 +33,14 @@ export class StartRefused extends Error {
 export const SYSTEM_RESTART: RestartPolicy = { restartsMax: 10, windowMs: 60_000, backoffMsMin: 5, backoffMsMax: 2_000, jitterRatio: 0.2 };
 /** Commands wait for a shard thread: it comes back sooner, and its deaths count for half the time. */
 export const SHARD_RESTART: RestartPolicy = { restartsMax: 10, windowMs: 30_000, backoffMsMin: 10, backoffMsMax: 1_000, jitterRatio: 0.2 };
+/** What is served does not need it: with these rests it never comes to so many, so it never ends the node. */
+export const OUTBOX_RESTART: RestartPolicy = {
+  restartsMax: 1_000,
+  windowMs: 600_000,
+  backoffMsMin: 100,
+  backoffMsMax: 30_000,
+  jitterRatio: 0.2,
+};
 
 /** What escalated below has had its restarts there (P2); a refused start is nobody's to repeat (P3). */
 const decide = ({ cause }: Crash): Directive => (cause instanceof Escalation || cause instanceof StartRefused ? "escalate" : "restart");
@@ -46,7 +54,7 @@ export function systemSpec({ journal, checkpoint, views, outbox, shards, effects
     threadSpec("journal", journal),
     threadSpec("checkpoint", checkpoint),
     threadSpec("views", views),
-    ...(outbox === null ? [] : [threadSpec("outbox", outbox)]), // Stopped after the shard threads: their last events leave too.
+    ...(outbox === null ? [] : [outboxSpec(outbox)]), // Stopped after the shard threads: their last events leave too.
     {
       kind: "supervisor",
       name: "shards",
@@ -58,6 +66,13 @@ export function systemSpec({ journal, checkpoint, views, outbox, shards, effects
   ];
   return { kind: "supervisor", name: "system", supervision: oneForOne(SYSTEM_RESTART), startsTogether: true, children };
 }
+
+const outboxSpec = (outbox: Component): SupervisorSpec => ({
+  kind: "supervisor",
+  name: "outbox",
+  supervision: oneForOne(OUTBOX_RESTART),
+  children: [threadSpec("thread", outbox)],
+});
 
 /** The doors: started when the node runs, stopped before it. */
 export function ingressSpec(http: Component, nats: Component | null): SupervisorSpec {
