@@ -13,8 +13,9 @@ const CATCH_UP_MS_MAX = 120_000;
 export const benchConfig = (dir: string, more: readonly string[] = []) =>
   loadConfig({ argv: ["--data.dir", dir, "--log.level", "warn", "--http.port", "0", ...more], env: {}, cwd: process.cwd() });
 
-export async function benchNode(dir: string, accounts: number): Promise<Node> {
-  const node = await startSystem(benchConfig(dir));
+/** `more` are settings as flags. */
+export async function benchNode(dir: string, accounts: number, more: readonly string[] = []): Promise<Node> {
+  const node = await startSystem(benchConfig(dir, more));
   for (let from = 0; from < accounts; from += OPEN_AT_ONCE) {
     const count = Math.min(OPEN_AT_ONCE, accounts - from);
     await Promise.all(Array.from({ length: count }, (_, i) => open(node, accountOf(from + i))));
