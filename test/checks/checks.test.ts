@@ -1,9 +1,10 @@
 /**
- * The checks of issues 2 to 4, small: the same programs on the same real parts as on the command line, with fewer kills, orders and lines.
+ * The checks of issues 2 to 5, small: the same programs on the same real parts as on the command line, with fewer kills, orders and lines.
  * Their figures are asserted, their times are not.
  */
 import { execFile } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { describeWithNats } from "../support/with-nats.ts";
 
 type Figures = Readonly<Record<string, unknown>>;
 interface Ended {
@@ -101,6 +102,37 @@ describe("check:turns", () => {
     const { code, figures } = await check("turns", ...few, "--kills", "6", "--weaken", "reply-before-commit");
     expect(figures.ok).toBe(false);
     expect(figures.lost).toBeGreaterThan(0);
+    expect(code).toBe(1);
+  });
+});
+
+describeWithNats("check:nats", () => {
+  const few = ["--commands", "1500", "--kills", "3", "--restarts", "2"];
+
+  it("L2, L3, R-SYS-3: commands over NATS are done once and every event is heard across kills of the service and restarts of NATS", async () => {
+    const { code, figures } = await check("nats", ...few);
+    expect(figures).toMatchObject({
+      ok: true,
+      acknowledged: 3_000,
+      stored: 1_500,
+      kills: 3,
+      restarts: 2,
+      lost: 0,
+      doubled: 0,
+      differing: 0,
+    });
+    expect(figures).toMatchObject({ eventsMissing: 0, eventsOutOfOrder: 0, defects: [] });
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    ["reply-before-commit", "lost"],
+    ["ack-before-commit", "lost"],
+    ["other-keys", "doubled"],
+  ])("notices %s", async (bug, figure) => {
+    const { code, figures } = await check("nats", ...few, "--restarts", "0", "--weaken", bug);
+    expect(figures.ok).toBe(false);
+    expect(figures[figure]).toBeGreaterThan(0);
     expect(code).toBe(1);
   });
 });
