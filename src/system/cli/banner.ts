@@ -1,6 +1,6 @@
 /** What a started node tells the person at the terminal. */
 import { isIP } from "node:net";
-import type { PlantedBug } from "../../runtime/index.ts";
+import type { NodeBug } from "../planted-bug.ts";
 
 export interface BannerFacts {
   readonly version: string;
@@ -16,7 +16,7 @@ export interface BannerFacts {
   /** The journal's mode as SQLite said when it was read back. */
   readonly synchronous: string;
   readonly isUnsafe: boolean;
-  readonly plantedBug: PlantedBug | null;
+  readonly plantedBug: NodeBug | null;
   readonly pid: number;
 }
 

@@ -1,7 +1,8 @@
 /** The commands, their options and examples, and what all of them share: how errors are told and what `--json` means. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { EffectLook, PlantedBug } from "../../runtime/index.ts";
+import type { EffectLook } from "../../runtime/index.ts";
 import { describeConfig, splitArgv } from "../config/config.ts";
+import type { NodeBug } from "../planted-bug.ts";
 import { CliError, told } from "./cli-error.ts";
 import { configOf, type Result, type Run } from "./command.ts";
 import { EXIT_REFUSED, exitCodeOf } from "./exit-code.ts";
@@ -79,7 +80,8 @@ function programOf(run: Run, keep: (result: Result) => void): Command {
         "reply-before-commit",
         "dedup-not-rebuilt",
         "perform-before-commit",
-      ] satisfies PlantedBug[]),
+        "ack-before-commit",
+      ] satisfies NodeBug[]),
     )
     .addHelpText("after", () => settingsHelp())
     .addHelpText("after", example("start", "start --http.port 0 --data.dir /tmp/ledger", "start --supervise --log.level warn"))
@@ -353,7 +355,7 @@ ids passes over what it has.`,
 type EffectState = EffectLook["state"];
 
 export interface StartFlags {
-  readonly plantedBug?: PlantedBug | null;
+  readonly plantedBug?: NodeBug | null;
   readonly supervise?: boolean;
   readonly supervised?: boolean;
 }

@@ -1,6 +1,5 @@
 /** `troupe start`: a node and its HTTP door, until a signal, or the end of its supervisor, stops them in order. */
 import { readFileSync } from "node:fs";
-import type { PlantedBug } from "../../runtime/index.ts";
 import { ADMIN_HOST, type AdminServer, startAdmin } from "../admin/admin-server.ts";
 import { deadCommandRoutes } from "../admin/dead-command-routes.ts";
 import { lookRoutes } from "../admin/look-routes.ts";
@@ -13,6 +12,7 @@ import { type Log, openLog } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { type StopReport, stopInOrder } from "../ordered-stop.ts";
 import { eventRoutes } from "../outbox/event-routes.ts";
+import { acksEarly, bugOfDomain, type NodeBug } from "../planted-bug.ts";
 import { startSystem } from "../start.ts";
 import { keepYoungHeapYoung } from "../young-heap.ts";
 import { bannerOf, urlsOf } from "./banner.ts";
@@ -30,7 +30,7 @@ const RESERVED_MS = 5_000;
 const RESERVED_SHARE = 0.25;
 
 export interface StartOptions {
-  readonly plantedBug: PlantedBug | null;
+  readonly plantedBug: NodeBug | null;
   /** Started by `start --supervise`: stops in order when that process is gone, and tells it when it stops on purpose. */
   readonly isSupervised: boolean;
 }
@@ -51,7 +51,7 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   const metrics = new Metrics(node);
   const { host, port } = config.http;
   const http = new HttpListener({ system: node, config, log, metrics });
-  const nats = await natsOf(node, config, log);
+  const nats = await natsOf(node, config, log, options);
   if (nats !== null) metrics.alsoMeasure(() => nats.measures());
   await listening(node, { what: "HTTP", host, port, section: "http" }, () => node.open(http, nats));
   const admin = await adminOf({ node, nats, config, log, metrics });
@@ -63,13 +63,14 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
 
 /** A start behind a long tail of the journal shows how far it is: a bar at a terminal, else a line of the log each second. */
 async function started(config: Config, log: Log, { plantedBug }: StartOptions): Promise<Node> {
-  if (process.stderr.isTTY !== true) return await startSystem(config, { log, plantedBug });
+  const bug = bugOfDomain(plantedBug);
+  if (process.stderr.isTTY !== true) return await startSystem(config, { log, plantedBug: bug });
   const bars = {
     checking: new Progress({ what: "checking the journal", unit: "records" }),
     recovering: new Progress({ what: "recovering", unit: "records" }),
   };
   try {
-    return await startSystem(config, { log, plantedBug, onProgress: ({ phase, records, of }) => bars[phase].update(records, of) });
+    return await startSystem(config, { log, plantedBug: bug, onProgress: ({ phase, records, of }) => bars[phase].update(records, of) });
   } finally {
     for (const bar of Object.values(bars)) bar.done();
   }
@@ -99,11 +100,11 @@ async function listening<Server>(node: Node, { what, host, port, section }: Plac
 }
 
 /** Loads what speaks NATS only when it is configured. @throws Fault `CONFIG_INVALID`, after the node was closed. */
-async function natsOf(node: Node, config: Config, log: Log): Promise<NatsDoor | null> {
+async function natsOf(node: Node, config: Config, log: Log, { plantedBug }: StartOptions): Promise<NatsDoor | null> {
   if (config.nats.servers === null) return null;
   try {
     const { NatsDoor } = await import("../nats/nats-door.ts");
-    const door = new NatsDoor({ system: node, config, log, env: process.env, version: versionOf() });
+    const door = new NatsDoor({ system: node, config, log, env: process.env, version: versionOf(), acksEarly: acksEarly(plantedBug) });
     node.alsoCheck(() => door.check);
     const { durable } = door;
     if (durable !== null) node.alsoCheck(() => durable.check);
@@ -148,7 +149,7 @@ interface Started {
 const versionOf = (): string =>
   (JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { readonly version: string }).version;
 
-function greet(run: Run, { node, http, admin, config, plantedBug }: Started & { readonly plantedBug: PlantedBug | null }): void {
+function greet(run: Run, { node, http, admin, config, plantedBug }: Started & { readonly plantedBug: NodeBug | null }): void {
   const facts = {
     version: versionOf(),
     url: http.url,

@@ -26,6 +26,8 @@ export interface DurableCommandsOptions {
   readonly limits: CommandLimits;
   readonly config: NatsConfig;
   readonly log: Pick<Log, "info" | "warn" | "error">;
+  /** For checks only: breaks D1, so that they must notice. */
+  readonly acksEarly?: boolean;
 }
 
 export class DurableCommands {
@@ -138,8 +140,9 @@ export class DurableCommands {
   }
 
   #surroundingsOf(connection: NatsConnection, streams: CommandStreams): DurableSurroundings {
-    const { limits, config, log } = this.#options;
+    const { limits, config, log, acksEarly = false } = this.#options;
     return {
+      acksEarly,
       connection,
       streams,
       commandOf: (subject) => {

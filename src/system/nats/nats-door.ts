@@ -23,6 +23,8 @@ export interface NatsDoorOptions {
   readonly log: Pick<Log, "info" | "warn" | "error">;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
+  /** For checks only: breaks D1 of durable commands. */
+  readonly acksEarly?: boolean;
 }
 
 /**
@@ -57,7 +59,9 @@ export class NatsDoor implements Component, Door {
     const commands = serviceCommandsOf(behind);
     const isDurable = config.nats.durable;
     this.#options = options;
-    this.durable = isDurable ? new DurableCommands({ commands, limits: config.http, config: config.nats, log }) : null;
+    this.durable = isDurable
+      ? new DurableCommands({ commands, limits: config.http, config: config.nats, log, acksEarly: options.acksEarly === true })
+      : null;
     this.dead = isDurable ? new DeadCommands(() => this.#link?.connection ?? null) : null;
     this.#commands = new CommandService({
       commands: [...commands, commandStatus(behind)],
