@@ -2,7 +2,7 @@ import { nextDelayMs } from "../kernel/backoff.ts";
 import type { EffectOutcome, LostAttempt, PerformEffect, ProgressCredit } from "../kernel/effect-protocol.ts";
 import { unreachable } from "../kernel/json.ts";
 import { type Admission, type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
-import type { AttemptResult, PerformerPorts, Tell } from "./performer-ports.ts";
+import type { AttemptResult, PerformerPorts, PortTold, Tell } from "./performer-ports.ts";
 import { type PortDefinition, type PortPolicy, policyOf } from "./port-definition.ts";
 import type { AttemptFailure } from "./port-failure.ts";
 import { ProgressLine } from "./progress-line.ts";
@@ -48,6 +48,8 @@ export class Bulkhead {
   readonly #outcomes: Record<EffectOutcome["kind"], number> = { done: 0, refused: 0, failed: 0, postponed: 0, dead: 0 };
   #running = 0;
   #isLeaving = false;
+  #isFailing = false;
+  #told: PortTold = { breaker: "closed", refusesMs: null, isFailing: false };
   /** How long an attempt takes, smoothed: by it is judged when a full queue has room again. */
   #usualMs = 0;
   /** No attempt begins before. */
@@ -140,6 +142,7 @@ export class Bulkhead {
     if (attempt === null) return;
     this.#release(flight, attempt);
     if (attempt.admission !== null) this.#breaker?.cancelled(attempt.admission);
+    this.#tellChange();
     attempt.abort(why);
   }
 
@@ -158,6 +161,7 @@ export class Bulkhead {
       return this.#end(flight, { kind: "postponed", reason, afterMs: Math.ceil(afterMs) });
     }
     const admitted = this.#breaker?.admit(nowMs) ?? null;
+    this.#tellChange();
     if (admitted?.ok === false) {
       // Drawn on top, so that all that waited does not come in one instant; but not beyond the deadline, which must be told in time.
       const afterMs = Math.min(admitted.afterMs + this.#ports.random() * this.#policy.backoffMsMin, leftMs);
@@ -195,13 +199,32 @@ export class Bulkhead {
     const { admission } = running;
     this.#release(flight, running);
     if (result.kind !== "busy") this.#usualMs += (nowMs - running.startedMs - this.#usualMs) * USUAL_SHARE;
-    if (admission !== null) {
-      if (result.kind === "busy") this.#breaker?.cancelled(admission);
-      else if (result.kind === "failed" && result.failure.isRetryable) this.#breaker?.failed(admission, nowMs);
+    const outcome = this.#outcomeOf(flight.effect, result);
+    if (admission !== null) this.#judge(admission, result, outcome, nowMs);
+    this.#end(flight, outcome);
+    this.#next();
+  }
+
+  #judge(admission: Admission, result: AttemptResult, outcome: EffectOutcome, nowMs: number): void {
+    if (result.kind === "busy") this.#breaker?.cancelled(admission);
+    else {
+      this.#isFailing = result.kind === "failed" && result.failure.isRetryable;
+      if (this.#isFailing) this.#breaker?.failed(admission, nowMs, outcome.kind === "dead");
       else this.#breaker?.succeeded(admission, nowMs); // A refusal of this one request: the upstream is well.
     }
-    this.#end(flight, this.#outcomeOf(flight.effect, result));
-    this.#next();
+    this.#tellChange();
+  }
+
+  #tellChange(): void {
+    if (this.#breaker === null) return;
+    const { state: breaker } = this.#breaker;
+    const refusesMs = this.#breaker.refusesMs(this.#ports.monotonicMs());
+    const { breaker: stateTold, refusesMs: refusesTold, isFailing: failingTold } = this.#told;
+    // How long it refuses runs down by itself; whether it does is told.
+    const isSame = breaker === stateTold && (refusesMs === null) === (refusesTold === null) && this.#isFailing === failingTold;
+    if (isSame) return;
+    this.#told = { breaker, refusesMs, isFailing: this.#isFailing };
+    this.#ports.portChanged?.(this.#definition.name, this.#told);
   }
 
   #outcomeOf(effect: PerformEffect, result: AttemptResult): EffectOutcome {

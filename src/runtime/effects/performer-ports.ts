@@ -1,5 +1,6 @@
 import type { FromPerformer } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
+import type { BreakerState } from "./circuit-breaker.ts";
 import type { PortDefinition, PortRequest } from "./port-definition.ts";
 import type { AttemptFailure } from "./port-failure.ts";
 import type { ProgressLine } from "./progress-line.ts";
@@ -9,6 +10,15 @@ export type AttemptResult =
   | { readonly kind: "done"; readonly value: Json }
   | { readonly kind: "failed"; readonly failure: AttemptFailure }
   | { readonly kind: "busy"; readonly reason: string };
+
+/** How a port gets on with what is behind it, when that changed. */
+export interface PortTold {
+  readonly breaker: BreakerState;
+  /** For how long its breaker lets nothing in; null when it would. */
+  readonly refusesMs: number | null;
+  /** The attempt that ended last failed, and may be made again. */
+  readonly isFailing: boolean;
+}
 
 /** What performing needs of its surroundings (L9). */
 export interface PerformerPorts {
@@ -32,6 +42,8 @@ export interface PerformerPorts {
   ): (why: Error) => void;
   /** An effect is for a port that is not there. Called once a name. */
   unknownPort(name: string): void;
+  /** A port that has a breaker gets on otherwise than it was told last; at first all are closed and none fails. */
+  portChanged?(name: string, told: PortTold): void;
 }
 
 /** Tells the shard thread that handed the effect out last. */

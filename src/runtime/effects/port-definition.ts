@@ -67,6 +67,7 @@ export interface PortContext {
 
 /** R-API-9, with one probe. */
 export const DEFAULT_BREAKER: BreakerPolicy = {
+  counts: "attempts",
   outcomesMax: 10,
   outcomesMin: 5,
   failureRatio: 0.5,

@@ -128,6 +128,8 @@ export interface AskOptions {
    * begun goes on. Best effort: the command may begin while the word is under way.
    */
   readonly signal?: AskSignal;
+  /** The answer waits for something outside the node, a model for example: that it takes long is no sign of a node that is stuck. */
+  readonly waitsOutside?: boolean;
 }
 
 /** What an ask needs of an AbortSignal, which is one. It has one listener, for "abort". */

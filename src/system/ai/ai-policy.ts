@@ -1,11 +1,11 @@
-import type { BreakerPolicy, PortPolicy } from "../../runtime/index.ts";
+import { type BreakerPolicy, DEFAULT_BREAKER, type PortPolicy } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 
 /**
- * When attempts at a model stop for a while. Wider than the default of a port: that counts 10 outcomes and opens at half of them, which an endpoint with 36 %
- * of transient faults reaches by chance every 20 attempts or so, and then nothing gets through for minutes although each reply would succeed within its four attempts.
+ * When attempts at a model stop for a while: R-API-9. It counts replies with all their attempts: by single ones an endpoint with 36 % of transient faults would
+ * open it by chance every 20 attempts or so, although nearly each reply succeeds within its four. What is too slow fails by its time limit.
  */
-const BREAKER: Omit<BreakerPolicy, "openMs"> = { outcomesMax: 20, outcomesMin: 20, failureRatio: 0.8, slowMs: null, probesMax: 3 };
+const BREAKER: Omit<BreakerPolicy, "openMs"> = { ...DEFAULT_BREAKER, counts: "effects", probesMax: 3 };
 
 /** What the ports of a model have in common (R-CON-6). `concurrencyMax`: their bulkheads are their own (R-CON-3). */
 function policy(ai: Config["ai"], concurrencyMax: number): Partial<PortPolicy> {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   type AttemptResult,
+  DEFAULT_BREAKER,
   type FromPerformer,
   type LostAttempt,
   type PerformEffect,
@@ -9,6 +10,7 @@ import {
   type PortDefinition,
   type PortPolicy,
   type PortRequest,
+  type PortTold,
 } from "../../../src/runtime/index.ts";
 import { VirtualClock } from "../../../src/runtime/testing/index.ts";
 
@@ -28,6 +30,7 @@ class Bench {
   readonly told: Array<{ readonly id: string; readonly attempt: number; readonly to: string; readonly outcome: FromPerformer["outcome"] }> =
     [];
   readonly unknown: string[] = [];
+  readonly changes: Array<readonly [port: string, told: PortTold]> = [];
   random = 0;
   readonly performer: Performer;
 
@@ -53,6 +56,7 @@ class Bench {
           };
         },
         unknownPort: (name) => this.unknown.push(name),
+        portChanged: (name, told) => this.changes.push([name, told]),
       },
     });
   }
@@ -272,6 +276,29 @@ describe("a breaker", () => {
     bench.offer("b");
     bench.done();
     expect(bench.last).toMatchObject({ kind: "done" });
+  });
+
+  it("R-API-9: each change of how the port gets on is told once", () => {
+    const bench = new Bench({ attemptsMax: 1, breaker: { ...DEFAULT_BREAKER, counts: "effects" } });
+    const tell = (breaker: PortTold["breaker"], refusesMs: number | null, isFailing: boolean) => [
+      "mail",
+      { breaker, refusesMs, isFailing },
+    ];
+    for (let i = 0; i < 5; i++) {
+      bench.offer(`${i}`);
+      bench.fail(500);
+    }
+    expect(bench.changes.splice(0)).toEqual([tell("closed", null, true), tell("open", 1_000, true)]);
+    bench.offer("early");
+    expect(bench.changes).toEqual([]);
+    bench.pass(1_000);
+    bench.offer("probe");
+    expect(bench.changes.splice(0)).toEqual([tell("half-open", 1_000, true)]);
+    bench.performer.cancel(["probe"]);
+    expect(bench.changes.splice(0)).toEqual([tell("half-open", null, true)]);
+    bench.offer("other");
+    bench.done();
+    expect(bench.changes).toEqual([tell("half-open", 1_000, true), tell("closed", null, false)]);
   });
 
   it("refusals of single requests do not open it, timeouts do", () => {

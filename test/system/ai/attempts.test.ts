@@ -143,14 +143,19 @@ it("R-CON-6: at 36 % transient faults per try at least 95.3 % succeed, as 1 - 0.
   expect(attempts.performer.figures().reply?.breaker).toBe("closed");
 });
 
-it("R-API-9, R-CON-6: the breaker of other ports opens by chance at 36 % of transient faults, so that fewer succeed; a model's does not", async () => {
+it("R-API-9, R-CON-6: at 36 % of transient faults a breaker that counts attempts opens by chance, so that fewer succeed; one that counts replies does not", async () => {
+  const { ai: config } = loadConfig({ argv: [], env: {}, cwd: "." });
+  expect(replyPolicy(config, 20).breaker).toEqual({
+    ...{ counts: "effects", outcomesMax: 10, outcomesMin: 5, failureRatio: 0.5 },
+    ...{ slowMs: null, openMs: 30_000, probesMax: 3 },
+  });
   const succeeded = async (breaker: BreakerPolicy | null | undefined): Promise<number> => {
     const random = new Random(7);
     const perform = (): Json => {
       if (random.chance(0.36)) throw new PortFailure("a transient fault", { status: 500 });
       return null;
     };
-    const policy = { ...replyPolicy(loadConfig({ argv: [], env: {}, cwd: "." }).ai, 20), ...(breaker === undefined ? {} : { breaker }) };
+    const policy = { ...replyPolicy(config, 20), ...(breaker === undefined ? {} : { breaker }) };
     const attempts = new AiAttempts({ name: "reply", kind: "call", perform, policy }, { isVirtual: true });
     let left = 2_000;
     let done = 0;
@@ -180,7 +185,7 @@ describe("R-API-9: an endpoint that is down", () => {
     expect(told.map(([first]) => first?.outcome)).toEqual(times(20, expect.objectContaining({ kind: "dead", code: "UPSTREAM_TIMEOUT" })));
   });
 
-  it("opens the breaker; while it is open nothing is attempted and nothing given up; back again, three probes close it", async () => {
+  it("opens the breaker; while it is open nothing is attempted and nothing given up; back again, two of three probes close it", async () => {
     const { ai, attempts } = bench;
     expect(breaker()).toBe("open");
     await ai.up();
@@ -189,16 +194,18 @@ describe("R-API-9: an endpoint that is down", () => {
     expect([attempts.performer.figures().reply?.outcomes.postponed, ai.calls.length]).toEqual([5, 0]);
     const told = await attempts.through(work);
     expect(told.map((all) => all.at(-1)?.outcome)).toMatchObject(times(5, ANSWER));
-    // Three probes after 30 s, the other two when they ask again.
+    // Three probes after 30 s, the other two when they ask again a second later.
     expect(told.map((all) => all.length).sort()).toEqual([2, 2, 2, 3, 3]);
     expect(told[0]?.map(({ atMs }) => atMs)).toEqual([0, 30_000]);
     expect(breaker()).toBe("closed");
   });
 
-  it("still down, the first probe opens it again", async () => {
+  it("still down, two of the three probes open it again", async () => {
     const { attempts } = bench;
     const told = await attempts.through(attempts.run(BODY));
     expect(told.map(({ outcome }) => outcome.kind)).toEqual(["postponed", "dead"]);
+    expect(breaker()).toBe("half-open");
+    expect((await attempts.through(attempts.run(BODY))).map(({ outcome }) => outcome.kind)).toEqual(["dead"]);
     expect(breaker()).toBe("open");
     const next = await attempts.through(attempts.run(BODY));
     expect(next[0]?.outcome).toMatchObject({ kind: "postponed", afterMs: 30_000 });
