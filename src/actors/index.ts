@@ -20,6 +20,7 @@ export {
   postReplySchema,
 } from "./conversation/conversation-schema.ts";
 export { type FeedRow, type FeedRows, feedRows, type MessageRow, type MessageStatus } from "./conversation/feed.ts";
+export { KEYS_COUNT_MAX } from "./conversation/kept-keys.ts";
 export {
   type ReplyProgress,
   type ReplyRequest,

@@ -10,7 +10,7 @@ export interface ConversationReads {
   messages(conversationId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<MessagePage>>;
   /** One message of a turn, also a reply that was superseded; null when there is none of this id. */
   message(conversationId: string, turn: number, messageId: string): Promise<Answer<ConversationMessage | null>>;
-  /** What was said in these turns, at most 1,000 of them, in their order; without replies that were superseded. */
+  /** What was said in these turns, at most 1,000 of them, in their order; without replies that were superseded or failed. */
   turnTexts(conversationId: string, turns: TurnRange): Promise<Answer<readonly TurnText[]>>;
   /** Events behind a place in the feed, oldest first, at most `limit` (1,000) and 4 Mi characters; from `FEED_START` on all that there are. */
   feedAfter(conversationId: string, after: FeedPlace, limit: number): Promise<Answer<FeedPage>>;
@@ -26,7 +26,7 @@ export interface ConversationReads {
 }
 
 export interface ConversationMessage extends MessageRow {
-  /** Counts the messages of the conversation from 1 without a gap. */
+  /** Counts the messages of the conversation, replies that failed among them, from 1 without a gap. */
   readonly number: number;
   /** Milliseconds since 1970. */
   readonly at: number;

@@ -1,6 +1,16 @@
 /** Composition root of the effects thread: performs the effects that leave the runtime, for all shard threads. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
-import { type FromPerformer, Performer, type PortDefinition, policyOf, type ToPerformer, unreachable } from "../runtime/index.ts";
+import {
+  type BreakerState,
+  type BulkheadFigures,
+  type FromPerformer,
+  Performer,
+  type PortDefinition,
+  type PortTold,
+  policyOf,
+  type ToPerformer,
+  unreachable,
+} from "../runtime/index.ts";
 import { attempt } from "./effects/attempt.ts";
 import { type AttemptMemory, AttemptNotes } from "./effects/attempt-notes.ts";
 import { ConversationPorts, type ConversationPortsOptions } from "./effects/conversation-ports.ts";
@@ -11,7 +21,7 @@ import { EffectLog, lateLog } from "./observe/effect-log.ts";
 import { type HopLog, openHopLog } from "./observe/hop-log.ts";
 import type { LogLevel } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
-import { measure, type TakenMeasures } from "./observe/measure.ts";
+import { type Measure, measure, type TakenMeasures } from "./observe/measure.ts";
 import type { PoolTask, PoolWorkerData } from "./pool-task.ts";
 import { TaskPool } from "./pools/task-pool.ts";
 import { exposeControl } from "./threads/control.ts";
@@ -23,13 +33,18 @@ export interface EffectsWorkerData {
   readonly modules: readonly string[];
   readonly pool: { readonly threads: number; readonly queueMax: number; readonly taskMsMax: number; readonly heapMiBMax: number };
   readonly conversations: ConversationPortsOptions;
-  /** Gets the name of a port that an open effect is for and no module defines. */
+  /** Gets `EffectsReport`s. */
   readonly reportPort: MessagePort;
   /** Of this thread alone: see `AttemptNotes`. */
   readonly attempts: AttemptMemory;
   readonly before: LossesBefore;
   readonly logLevel: LogLevel;
 }
+
+/** `unknown`: an open effect is for a port that no module defines. `changed`: how a port gets on. */
+export type EffectsReport =
+  | { readonly kind: "unknown"; readonly port: string }
+  | { readonly kind: "changed"; readonly port: string; readonly told: PortTold };
 
 export type EffectsControl = ReturnType<typeof controlOfEffects>;
 
@@ -105,7 +120,8 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, at
               over();
             };
           },
-          unknownPort: (name) => reportPort.postMessage(name),
+          unknownPort: (port) => reportPort.postMessage({ kind: "unknown", port } satisfies EffectsReport),
+          portChanged: (port, told) => reportPort.postMessage({ kind: "changed", port, told } satisfies EffectsReport),
         },
       });
     },
@@ -123,9 +139,12 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, at
         measure("pool_queue_depth", pool.figures.queued, { pool: "tasks" }),
         measure("pool_task_seconds", pool.times, { pool: "tasks" }),
         ...builtIn.measures(),
+        ...breakerMeasures(started?.figures() ?? {}),
         measure("eventloop_lag_seconds", lag.lags, { thread: "effects" }),
       ],
     }),
+    /** Destroys the key of a conversation whose deletion is durable; its effect does the same. @throws Fault `JOURNAL_UNAVAILABLE`: to be called again. */
+    destroyKey: (conversation: string): void => builtIn.destroyKey(conversation),
     /** No attempt begins any more; answers when those under way have ended and were told. */
     async leave(): Promise<void> {
       performer().leave();
@@ -147,5 +166,12 @@ function bounded(port: PortDefinition, taskMsMax: number): PortDefinition {
   if (port.kind !== "compute") return port;
   return { ...port, policy: { ...port.policy, attemptMsMax: Math.min(policyOf(port).attemptMsMax, taskMsMax) } };
 }
+
+/** One series for each state of each breaker, so that a rule can name the state. */
+const breakerMeasures = (ports: Readonly<Record<string, BulkheadFigures>>): readonly Measure[] =>
+  Object.entries(ports).flatMap(([port, { breaker }]) =>
+    breaker === null ? [] : STATES.map((state) => measure("port_breaker_state", breaker === state ? 1 : 0, { port, state })),
+  );
+const STATES = ["closed", "open", "half-open"] as const satisfies readonly BreakerState[];
 
 const LEAVE_LOOK_MS = 10;

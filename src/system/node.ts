@@ -30,6 +30,7 @@ import {
 } from "./conversation-reads.ts";
 import type { DataDir } from "./data-dir.ts";
 import { OpenEffects } from "./effects/open-effects.ts";
+import type { PortStates } from "./effects/port-states.ts";
 import type { EffectsControl } from "./effects-worker.ts";
 import type { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl } from "./journal-worker.ts";
@@ -41,7 +42,7 @@ import { outboxCheck } from "./outbox/outbox-check.ts";
 import type { OutboxControl } from "./outbox-worker.ts";
 import { readinessOf, STUCK_MS } from "./readiness.ts";
 import { freeBytesOf } from "./sqlite/disk-space.ts";
-import type { Check, Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
+import type { Check, PortLook, Readiness, StatementPage, SystemFigures, TrialBalance, TroupeSystem } from "./system.ts";
 import type { CommandRouter } from "./threads/command-router.ts";
 import type { Control } from "./threads/control.ts";
 import type { PeekQuery } from "./threads/entity-peek.ts";
@@ -67,6 +68,7 @@ export interface NodeParts {
   readonly outbox: ThreadComponent<OutboxControl> | null;
   readonly keyRing: KeyRing;
   readonly shards: ShardThreads;
+  readonly ports: PortStates;
   /** Null when no module was given. */
   readonly effects: ThreadComponent<EffectsControl> | null;
 }
@@ -167,6 +169,9 @@ export class Node implements TroupeSystem, Inspected {
   get keyRing(): KeyRing {
     return this.#parts.keyRing;
   }
+  get ports(): PortLook {
+    return this.#parts.ports;
+  }
   get inFlight(): number {
     return this.#parts.router.inFlight;
   }
@@ -223,7 +228,20 @@ export class Node implements TroupeSystem, Inspected {
       timeoutMs: options.timeoutMs ?? config.http.answerMsMax,
       trace: options.trace ?? null,
       signal: options.signal,
+      waitsOutside: options.waitsOutside,
     });
+  }
+
+  async destroyKey(conversationId: string, msMax: number): Promise<boolean> {
+    const { effects } = this.#parts;
+    const until = performance.now() + msMax;
+    for (;;) {
+      const leftMs = until - performance.now();
+      if (effects === null || leftMs <= 0) return false;
+      const done = effects.call.destroyKey(conversationId).then(() => true);
+      if ((await this.#withTime(done, leftMs)) === true) return true;
+      await rest(Math.min(DESTROY_REST_MS, leftMs));
+    }
   }
 
   async statement(accountId: string, page: { readonly after: number; readonly limit: number }): Promise<Answer<StatementPage>> {
@@ -300,7 +318,7 @@ export class Node implements TroupeSystem, Inspected {
         ...living.flatMap((worker, i) => (worker.isGone ? [] : [[worker.name, seenShards[i]?.loopLagMs ?? null] as const])),
       ],
       disk: freeDiskOf(this.#parts),
-      outside: [...this.#outside.map((look) => look()), ...(outbox === null ? [] : [outboxCheck(seenOutbox)])],
+      outside: [this.#parts.ports.check, ...this.#outside.map((look) => look()), ...(outbox === null ? [] : [outboxCheck(seenOutbox)])],
       position: this.#position(),
       synchronous: this.#synchronous,
     });
@@ -510,6 +528,8 @@ export class Node implements TroupeSystem, Inspected {
   }
 }
 
+/** Between two tries at a key whose file, or the thread that has it, is not at hand. */
+const DESTROY_REST_MS = 50;
 /** Reads of views under way at once. */
 const VIEW_READS_MAX = 1_000;
 /** Time for a query itself, after the wait for the view. */

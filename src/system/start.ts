@@ -5,7 +5,8 @@ import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worke
 import { type Config, poolThreadsOf, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
 import { LostAttempts } from "./effects/lost-attempts.ts";
-import type { EffectsControl, EffectsWorkerData } from "./effects-worker.ts";
+import { PortStates } from "./effects/port-states.ts";
+import type { EffectsControl, EffectsReport, EffectsWorkerData } from "./effects-worker.ts";
 import { FeedListeners } from "./feed-listeners.ts";
 import type { JournalControl, JournalWorkerData } from "./journal-worker.ts";
 import { KeyRing } from "./keys/key-ring.ts";
@@ -190,12 +191,16 @@ function compose({ config, options, log, dataDir }: Composition): Node {
         });
   const modules = (options.modules ?? []).map(({ href }) => href);
   const losses = new LostAttempts();
+  const ports = new PortStates();
   const effects: ThreadComponent<EffectsControl> = new ThreadComponent({
     type: "effects-thread",
     heartbeats,
     create: () => {
       const report = new MessageChannel();
-      report.port1.on("message", (port: string) => log.warn({ port }, "no module defines the port of an open effect; it is kept"));
+      report.port1.on("message", (report: EffectsReport) => {
+        if (report.kind === "changed") return ports.tell(report.port, report.told);
+        log.warn({ port: report.port }, "no module defines the port of an open effect; it is kept");
+      });
       report.port1.unref();
       return new WorkerThread<EffectsControl>({
         ...thread,
@@ -225,9 +230,10 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     open: (worker) => worker.call.start(),
     onRunning: () => shards.performerRuns(),
     onEnded: (reason) => {
-      const ports = losses.ended(reason);
-      if (ports.length > 0)
-        log.warn({ ports, reason }, "attempts of these ports were under way in the thread that ended; they have failed");
+      ports.forget();
+      const blamed = losses.ended(reason);
+      if (blamed.length > 0)
+        log.warn({ ports: blamed, reason }, "attempts of these ports were under way in the thread that ended; they have failed");
     },
   });
   const threadCount = Math.min(shardThreadsOf(config), shard.count);
@@ -290,6 +296,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     keyRing: new KeyRing({ path: paths.keys, meta, busyTimeoutMs: journalConfig.busyTimeoutMs }),
     shards,
     effects,
+    ports,
   });
   return node;
 }

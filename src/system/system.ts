@@ -24,12 +24,29 @@ export interface TroupeSystem extends AsyncDisposable, ConversationReads {
   measures(): Promise<readonly PartMeasures[]>;
   /** Seals the texts of conversations before they become commands, and opens what reads show. Closed with the system. */
   readonly keyRing: TextRing;
+  /**
+   * Destroys the key of a conversation whose deletion is durable. False: not within `msMax`; then the deletion's own effect does it, at the latest after the
+   * next start.
+   */
+  destroyKey(conversationId: string, msMax: number): Promise<boolean>;
+  /** How what is outside gets on, for doors that would wait for it. */
+  readonly ports: PortLook;
   /** Commands accepted and not yet answered. */
   readonly inFlight: number;
 }
 
-/** What doors need of the ring of keys; only the port "conversation-keys" destroys one, after the deletion is durable. */
+/** What doors need of the ring of keys; only the effects thread destroys one, after the deletion is durable. */
 export type TextRing = Pick<KeyRing, "make" | "seal" | "open">;
+
+/** What doors may ask of the ports behind which something outside the node is. */
+export interface PortLook {
+  /** For how long the port's breaker lets nothing in; null when an attempt would be made, or nothing is known of the port. */
+  refusesMs(port: string): number | null;
+  /** The attempt at the port that ended last failed, and may be made again. */
+  isFailing(port: string): boolean;
+  /** Calls `listener` each time the port's breaker opens. It must not throw. @returns what ends that. */
+  onOpen(port: string, listener: () => void): () => void;
+}
 
 /** Amounts are minor units as decimal strings; `amount` is signed: negative for money that left the account. */
 export interface StatementEntry {

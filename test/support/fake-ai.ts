@@ -42,8 +42,9 @@ export interface AiSettings {
   readonly content: string | null;
   /** A summary is the proof of what its prompt holds (`summary-proof.ts`), whatever `content` is. */
   readonly provesSummaries: boolean;
-  /** What every request for a summary meets. */
+  /** What every request for a summary, or for a reply, meets. */
   readonly summaryFault: AiFault | null;
+  readonly replyFault: AiFault | null;
   /** A bench that makes millions of calls keeps none. */
   readonly keepsCalls: boolean;
 }
@@ -74,6 +75,7 @@ const DEFAULTS: AiSettings = {
   content: null,
   provesSummaries: false,
   summaryFault: null,
+  replyFault: null,
   keepsCalls: true,
 };
 const TRANSIENT: readonly AiFault[] = [
@@ -164,7 +166,8 @@ export class FakeAi implements AsyncDisposable {
     if (request.method !== "POST" || request.url !== "/v1/chat/completions") return void response.writeHead(404).end();
     const body = JSON.parse(text) as AiCall["body"];
     const kind = body.temperature === 0.3 ? "summary" : "reply";
-    const fault = this.#faults.shift() ?? (kind === "summary" ? this.#settings.summaryFault : null) ?? this.#drawnFault();
+    const fault =
+      this.#faults.shift() ?? (kind === "summary" ? this.#settings.summaryFault : this.#settings.replyFault) ?? this.#drawnFault();
     const call: Open = {
       key: String(request.headers["idempotency-key"]),
       kind,

@@ -34,6 +34,7 @@ import {
 } from "../../src/system/conversation-reads.ts";
 import type { PartMeasures } from "../../src/system/observe/measure.ts";
 import type {
+  PortLook,
   Readiness,
   StatementEntry,
   StatementPage,
@@ -156,6 +157,10 @@ export class FakeLedger implements TroupeSystem {
     },
     open: () => null,
   };
+  readonly ports: PortLook = { refusesMs: () => null, isFailing: () => false, onOpen: () => () => {} };
+  async destroyKey(): Promise<boolean> {
+    return true;
+  }
   async message(): Promise<Answer<ConversationMessage | null>> {
     return { ok: true, value: null };
   }

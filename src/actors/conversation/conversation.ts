@@ -145,8 +145,10 @@ function stop(state: Conversation | null, _body: object, info: Info): Decided<{ 
   return decided(state, [stopped], info, { reply: { replyId: replying.replyId }, cancels: [REPLY_LABEL] });
 }
 
+/** Who was not told that it is deleted may say it again. */
 function erase(state: Conversation | null, _body: object, info: Info): Decided<{ readonly id: string }> {
-  if (state?.phase !== "open") return absent(info);
+  if (state?.phase === "deleted") return reply({ id: info.key });
+  if (state === null) return absent(info);
   const { replying, queue } = state;
   const waiting = replying === null ? queue : [replying.post, ...queue];
   const settles = waiting.map((post) => {

@@ -2,14 +2,14 @@
  * What the journal says about conversations, for read models and for those who listen: a pure projection of one entry at a time. Every text is
  * sealed and stays so.
  */
-import type { Entry, Json } from "../../runtime/index.ts";
+import type { Code, Entry, Json } from "../../runtime/index.ts";
 import type { ConversationEvent } from "./conversation-schema.ts";
 import { endOf, type ReplyEnd } from "./reply-end.ts";
 import type { SummaryEvent } from "./summary-schema.ts";
 
-/** "superseded": another reply of its turn took its place. */
-export type MessageStatus = "complete" | "stopped" | "interrupted" | "superseded";
-/** One message as it lies in the conversation. A reply that was cut off holds what had come of it. */
+/** "superseded": another reply of its turn took its place. "failed": it has no text, and is no message to anybody but who looks for it. */
+export type MessageStatus = "complete" | "stopped" | "interrupted" | "superseded" | "failed";
+/** One message as it lies in the conversation. A reply that was cut off holds what had come of it, one that failed nothing. */
 export interface MessageRow {
   /** Of a reply its replyId. */
   readonly messageId: string;
@@ -22,6 +22,8 @@ export interface MessageRow {
   /** Characters of the text before it was sealed. */
   readonly chars: number;
   readonly status: MessageStatus;
+  /** Why it failed; null for all others. */
+  readonly code: Code | null;
 }
 /** One event for those who listen. `data` holds what a client may see of it. */
 export interface FeedRow {
@@ -62,7 +64,7 @@ function conversationRow(event: ConversationEvent): readonly FeedRow[] {
       return [{ kind: event.kind, data: { onBusy: event.onBusy, user: event.user } }];
     case "posted": {
       const { kind, messageId, turn, role, speaker, text, chars, wantsReply } = event;
-      const message: MessageRow = { messageId, turn, role, speaker, parts: [text], chars, status: "complete" };
+      const message: MessageRow = { messageId, turn, role, speaker, parts: [text], chars, status: "complete", code: null };
       return [{ kind, data: { messageId, turn, role, speaker, text, chars, wantsReply }, message }];
     }
     case "replyBegun":
@@ -85,7 +87,7 @@ function conversationRow(event: ConversationEvent): readonly FeedRow[] {
       return [{ kind, data: { replyId, turn, attempt, parts, chars, isOver, supersedes }, ...replyMessage(endOf(event)) }];
     }
     case "replyFailed":
-      return [{ kind: event.kind, data: { replyId: event.replyId, turn: event.turn, code: event.code } }];
+      return [{ kind: event.kind, data: { replyId: event.replyId, turn: event.turn, code: event.code }, ...replyMessage(endOf(event)) }];
     case "summarized":
       return []; // The summary's own entry tells of it, once: this one only carries it into the next reply.
     case "deleted":
@@ -96,11 +98,11 @@ function conversationRow(event: ConversationEvent): readonly FeedRow[] {
   }
 }
 
-/** A reply that ended with any text is a message; what an attempt said that others follow is none. */
+/** A reply that ended with any text, or failed, is a message; what an attempt said that others follow is none. */
 function replyMessage(end: ReplyEnd | null): Pick<FeedRow, "message" | "supersedes"> {
-  if (end === null || end.parts.length === 0 || end.status === "failed") return {};
-  const { replyId: messageId, turn, parts, chars, status, supersedes } = end;
-  const message: MessageRow = { messageId, turn, role: "assistant", speaker: null, parts, chars, status };
+  if (end === null || (end.parts.length === 0 && end.status !== "failed")) return {};
+  const { replyId: messageId, turn, parts, chars, status, code, supersedes } = end;
+  const message: MessageRow = { messageId, turn, role: "assistant", speaker: null, parts, chars, status, code };
   return supersedes === null ? { message } : { message, supersedes };
 }
 

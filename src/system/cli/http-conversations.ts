@@ -7,13 +7,19 @@ import { type Clock, repeated, repeatedRead } from "./repeat.ts";
 const postedSchema = z.object({ messageId: z.string(), turn: z.int().positive() });
 const pageSchema = z.object({
   items: z.array(
-    z.object({ number: z.int().positive(), turn: z.int().positive(), role: z.string(), speaker: z.string(), content: z.string() }),
+    z.object({
+      number: z.int().positive(),
+      turn: z.int().positive(),
+      role: z.string(),
+      speaker: z.string(),
+      content: z.string().nullable(),
+    }),
   ),
   next: z.string().nullable(),
 });
 const summarySchema = z.object({ content: z.string().nullable(), upToTurn: z.int(), messageCount: z.int() });
 
-export type StoredMessage = z.infer<typeof pageSchema>["items"][number];
+export type StoredMessage = z.infer<typeof pageSchema>["items"][number] & { readonly content: string };
 export type StoredSummary = z.infer<typeof summarySchema>;
 export interface Posted {
   readonly turn: number;
@@ -54,13 +60,13 @@ export class HttpConversations implements Disposable {
     return summarySchema.parse(await repeatedRead(() => this.#api.read(`${pathOf(id)}/summary`), this.#clock));
   }
 
-  /** All of them, oldest first; one page at a time. */
+  /** All of them, oldest first, without replies that failed; one page at a time. */
   async *messages(id: string): AsyncGenerator<StoredMessage> {
     let after: string | null = "0";
     while (after !== null) {
       const path: string = `${pathOf(id)}/messages?after=${after}&limit=${PAGE}`;
       const page: z.infer<typeof pageSchema> = pageSchema.parse(await repeatedRead(() => this.#api.read(path), this.#clock));
-      yield* page.items;
+      for (const { content, ...message } of page.items) if (content !== null) yield { ...message, content };
       after = page.next;
     }
   }

@@ -116,10 +116,15 @@ export class ConversationPorts {
       kind: "call",
       policy: { breaker: null, deadlineMs: null },
       perform: ({ body }) => {
-        this.#keyRing().destroy((body as { readonly conversation: string }).conversation);
+        this.destroyKey((body as { readonly conversation: string }).conversation);
         return null;
       },
     };
+  }
+
+  /** As `KeyRing.destroy`. */
+  destroyKey(conversation: string): void {
+    this.#keyRing().destroy(conversation);
   }
 
   /** One for replies and summaries: its limit of connections is the endpoint's. */

@@ -21,6 +21,8 @@ export interface AnswerOptions {
   readonly isLast?: boolean;
   /** Of a refusal: extension members of the problem (RFC 9457, 3.2). */
   readonly members?: object;
+  /** Of a refusal: seconds after which a repeat may do better, when that is known; else by the code. */
+  readonly retryAfterS?: number | undefined;
   /** Of a refusal: when it happened, in milliseconds since 1970; now when absent. */
   readonly at?: number;
 }
@@ -109,7 +111,9 @@ export class Answers {
   }
 
   refusal(request: FastifyRequest, reply: FastifyReply, { code, detail }: Refusal, options: AnswerOptions = {}): void {
-    const headers = [...retryAfter(code), ...(options.headers ?? NONE)];
+    const { retryAfterS } = options;
+    const rest = retryAfterS === undefined ? retryAfter(code) : ["retry-after", String(retryAfterS)];
+    const headers = [...rest, ...(options.headers ?? NONE)];
     const problem = problemBody({ code, detail, instance: instanceOf(request.url), at: options.at ?? Date.now() });
     const body = options.members === undefined ? problem : JSON.stringify({ ...JSON.parse(problem), ...options.members });
     this.text(request, reply, STATUS_OF_CODE[code], PROBLEM_TYPE, body, { ...options, headers });

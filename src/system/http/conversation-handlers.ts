@@ -3,15 +3,18 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ConversationView, SummaryView } from "../../actors/index.ts";
 import { type Answer, addressOf, type Json, type Refusal } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
-import type { ConversationCalls, PostOutcome, PostResult } from "../ingress/conversation-call.ts";
+import type { ConversationCalls, PostOutcome, PostResult, WaitingPost } from "../ingress/conversation-call.ts";
 import type { CheckedPost, ConversationCall, ConversationDoor } from "../ingress/conversation-door.ts";
 import {
+  deletingShown,
   failedReplyShown,
   messagesShown,
   outcomeShown,
   conversationPath as pathOf,
   pendingShown,
   summaryShown,
+  waitingMembers,
+  waitingShown,
 } from "../ingress/conversation-shown.ts";
 import { isJsonObject, type JsonObject, type JsonResult } from "../ingress/json-body.ts";
 import { refuse } from "../ingress/ledger-door.ts";
@@ -84,9 +87,10 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
       const checked = make(request, body.value, key.key);
       if (!checked.ok) return answers.refusal(request, reply, checked);
       const { call } = checked;
-      if (isStreamed(request, call)) return streams.post(request, reply, call);
-      const result = await calls.post(call, optionsOf(request, reply));
-      answerPost(request, reply, result, ["location", `${pathOf(call.id)}/messages/${call.commandId}`]);
+      const location = ["location", `${pathOf(call.id)}/messages/${call.commandId}`];
+      const waits = (result: WaitingPost): void => answerWaiting(request, reply, result, location);
+      if (isStreamed(request, call)) return await streams.post(request, reply, call, waits);
+      answerPost(request, reply, await calls.post(call, optionsOf(request, reply)), location);
     });
 
   /** A regenerate has no message of its own that its events could begin with: it is followed by `events`. */
@@ -99,6 +103,8 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
         return answers.refusal(request, reply, result);
       case "pending":
         return answers.json(request, reply, status === 201 ? 202 : status, pendingShown(result), { headers: location });
+      case "waiting":
+        return answerWaiting(request, reply, result, location);
       case "outcome": {
         const headers = result.isReplayed ? ["idempotency-replayed", "true"] : [];
         const { code } = result.reply;
@@ -106,6 +112,17 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
         return answers.json(request, reply, status, outcomeShown(result), { headers: [...location, ...headers] });
       }
     }
+  }
+
+  /** The message is stored, and nobody is kept waiting for its reply. */
+  function answerWaiting(request: FastifyRequest, reply: FastifyReply, result: WaitingPost, headers: readonly string[]): void {
+    const { code, retryAfterMs } = result;
+    const retryAfterS = retryAfterMs === null ? undefined : Math.ceil(retryAfterMs / 1_000);
+    answers.refusal(request, reply, refuse(code, waitingShown(idOf(request), result)), {
+      headers,
+      members: waitingMembers(result),
+      retryAfterS,
+    });
   }
 
   /** The message is stored and its reply is not: a repeat says the same again, to the byte. */
@@ -168,9 +185,10 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
   const erase = handled(async (request, reply) => {
     const checked = door.plain(idOf(request), "delete");
     if (!checked.ok) return answers.refusal(request, reply, checked);
-    const answer = await asked(request, reply, checked.call);
-    if (answer.ok) answers.empty(request, reply);
-    else answers.refusal(request, reply, answer);
+    const answer = await calls.erase(checked.call, optionsOf(request, reply));
+    if (!answer.ok) answers.refusal(request, reply, answer);
+    else if (answer.value) answers.empty(request, reply);
+    else answers.json(request, reply, 202, deletingShown(checked.call.id));
   });
 
   /** Reads only: the work is not begun again (TRAPS 17). */

@@ -266,7 +266,7 @@ export function handlersOf({
       .catch((error: unknown) => fail(request, reply, error));
   };
 
-  const following = new StreamHandlers({ system, door, answers, streams, answerMsMax: http.answerMsMax, log });
+  const following = new StreamHandlers({ system, door, calls, answers, streams, answerMsMax: http.answerMsMax, log });
   const conversations = conversationHandlersOf({
     system,
     config,
@@ -280,6 +280,7 @@ export function handlersOf({
   const chat = new ChatCompletions({
     system,
     door,
+    calls,
     answers,
     handlers: following,
     bodyOf: (request) => duplicateHeader(request.raw) ?? bodyOf(request, NO_BODY),

@@ -9,7 +9,7 @@ const AFTER: Node = {
   in: "query",
   required: false,
   description:
-    "As `Last-Event-ID`, for clients that cannot set a header; `latest` = only what comes from now on. Without both: from the first event.",
+    "As `Last-Event-ID`, for clients that cannot set a header; `latest` = only what comes from now on. Without both: from the first event. An id behind the end of the journal is refused: it is another store's, or this one was restored from an earlier backup.",
   schema: { type: "string", pattern: "^(latest|[0-9]{1,15}(\\.[0-9]{1,9})?)$" },
 };
 const LAST_EVENT_ID: Node = {
@@ -54,7 +54,7 @@ export const STREAM_OPERATIONS: Readonly<Record<StreamRoute, Operation>> = {
     tags: ["conversations"],
     summary: "Get a reply by the OpenAI chat protocol",
     description:
-      "For clients that speak it: set their base URL to `/v1`. Each request opens a conversation, or continues the one that `metadata.conversation_id` or the header names (and opens it when there is none); of its messages those after the last answer are then the new ones. The answer's X-Conversation-Id names it. With `stream: true` the answer is chunks as SSE, ended by `[DONE]`. Settings that tune a model are not looked at; what changes the form of an answer (tools, pictures, `n`) is refused. Errors are problems that also have the protocol's `error`.",
+      "For clients that speak it: set their base URL to `/v1`. Each request opens a conversation, or continues the one that `metadata.conversation_id` or the header names (and opens it when there is none); of its messages those after the last answer are then the new ones. The answer's X-Conversation-Id names it. With `stream: true` the answer is chunks as SSE, ended by `[DONE]`. While the model does not answer it is refused with 503 `OVERLOADED` and Retry-After: without an Idempotency-Key nothing is stored then, because a repeat would be another message; with one the message is stored, and a repeat gets the reply. Settings that tune a model are not looked at; what changes the form of an answer (tools, pictures, `n`) is refused. Errors are problems that also have the protocol's `error`.",
     parameters: [
       {
         ...KEY,

@@ -168,16 +168,25 @@ export const schemas = {
       description: "`stored`: no reply was wanted. `pending`: the message is durable, its reply under way.",
     },
   }),
-  Message: object({
-    number: { type: "integer", minimum: 1, description: "Counts the messages from 1." },
-    messageId: { type: "string", description: "A reply's is its replyId." },
-    turn: { type: "integer", minimum: 1 },
-    role,
-    speaker: string,
-    content: string,
-    status: { enum: ["complete", "stopped", "interrupted", "superseded"], description: "`superseded`: another reply took its place." },
-    at: time,
-  }),
+  Message: object(
+    {
+      number: { type: "integer", minimum: 1, description: "Counts the messages from 1." },
+      messageId: { type: "string", description: "A reply's is its replyId." },
+      turn: { type: "integer", minimum: 1 },
+      role,
+      speaker: string,
+      content: { type: ["string", "null"], description: "null for a reply that failed." },
+      status: {
+        enum: ["complete", "stopped", "interrupted", "superseded", "failed"],
+        description:
+          "`superseded`: another reply took its place. `failed`: there is no reply, for what `code` says; `regenerate` makes another.",
+      },
+      code: { enum: Object.keys(STATUS_OF_CODE), description: "Only with `failed`." },
+      at: time,
+    },
+    ["code"],
+  ),
+  Deleting: object({ id: string, status: { const: "deleting" } }),
   MessagePage: object({ items: { type: "array", items: { $ref: "#/components/schemas/Message" } }, next: { type: ["string", "null"] } }),
   Summary: object({
     conversationId: string,

@@ -2,7 +2,7 @@
 import { isoTime, type SummaryView } from "../../actors/index.ts";
 import type { Answer, Code } from "../../runtime/index.ts";
 import type { MessagePage } from "../conversation-reads.ts";
-import type { PendingPost, PostOutcome } from "./conversation-call.ts";
+import type { PendingPost, PostOutcome, WaitingPost } from "./conversation-call.ts";
 import type { ConversationDoor } from "./conversation-door.ts";
 import { refuse } from "./ledger-door.ts";
 
@@ -14,6 +14,16 @@ export const outcomeShown = ({ reply: { messageId, turn, replyId, status }, cont
 export const pendingShown = ({ messageId, turn }: PendingPost): string =>
   JSON.stringify({ messageId, turn, replyId: null, content: null, status: "pending" });
 
+export const waitingMembers = ({ messageId, turn }: WaitingPost): object => ({ messageId, turn, replyId: null, pending: true });
+
+/** The message is stored and its reply will be made: when, nobody knows. */
+export function waitingShown(id: string, { messageId, turn, code }: WaitingPost): string {
+  const why = code === "OVERLOADED" ? "the model does not answer, so it is left alone for a while" : "the model has not answered up to now";
+  return `${why}; message ${messageId} is stored as turn ${turn}, and its reply is made when the model is back: read what came of it at ${conversationPath(id)}/messages/${messageId}, or repeat with the same key, which begins nothing twice`;
+}
+
+export const deletingShown = (id: string): string => JSON.stringify({ id, status: "deleting" });
+
 /** The message is stored and its reply is not: why, and how to have another. */
 export function failedReplyShown(id: string, { messageId, turn, replyId, code }: PostOutcome["reply"]): string {
   if (code === null) throw new TypeError("a reply that failed has a code");
@@ -24,11 +34,12 @@ export function failedReplyShown(id: string, { messageId, turn, replyId, code }:
 export function messagesShown(door: ConversationDoor, id: string, { messages, hasMore }: MessagePage): Answer<string> {
   const items: object[] = [];
   for (const message of messages) {
-    const { number, messageId, turn, role, parts, status, at } = message;
+    const { number, messageId, turn, role, parts, status, code, at } = message;
     const content = door.opened(id, parts);
     const speaker = door.speaker(id, message);
     if (content === null || speaker === null) return refuse("not_found", "the conversation was deleted");
-    items.push({ number, messageId, turn, role, speaker, content, status, at: isoTime(at) });
+    const said = code === null ? { content, status } : { content: null, status, code };
+    items.push({ number, messageId, turn, role, speaker, ...said, at: isoTime(at) });
   }
   const last = messages.at(-1);
   return { ok: true, value: JSON.stringify({ items, next: hasMore && last !== undefined ? String(last.number) : null }) };

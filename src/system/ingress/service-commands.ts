@@ -8,7 +8,16 @@ import type { TroupeSystem } from "../system.ts";
 import { type CommandName, type CommandSpec, commandTable, paramsOf, pathOf } from "./command-table.ts";
 import type { ConversationCalls } from "./conversation-call.ts";
 import type { CheckedPost, ConversationCall, ConversationDoor } from "./conversation-door.ts";
-import { failedReplyShown, messagesShown, outcomeShown, pendingShown, summaryShown } from "./conversation-shown.ts";
+import {
+  deletingShown,
+  failedReplyShown,
+  messagesShown,
+  outcomeShown,
+  pendingShown,
+  summaryShown,
+  waitingMembers,
+  waitingShown,
+} from "./conversation-shown.ts";
 import { NO_BODY } from "./door-refusals.ts";
 import { type KeyResult, keyOfHeader } from "./idempotency-key.ts";
 import { isJsonObject, type JsonLimits, type JsonObject, type JsonResult, readJsonObject } from "./json-body.ts";
@@ -149,8 +158,9 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
   const erase: Run = async (request) => {
     const checked = door.plain(request.id ?? "", "delete");
     if (!checked.ok) return checked;
-    const answer = await said(checked.call, request);
-    return answer.ok ? shown(204, "") : answer;
+    const answer = await calls.erase(checked.call, request.options);
+    if (!answer.ok) return answer;
+    return answer.value ? shown(204, "") : shown(202, deletingShown(checked.call.id));
   };
   const posted =
     (name: CommandName, isBodyNeeded: boolean, make: (request: ServiceRequest, fields: JsonObject, key: string) => CheckedPost): Run =>
@@ -296,6 +306,10 @@ export function answerOfPost(
       return result;
     case "pending":
       return shown(status === 201 ? 202 : status, pendingShown(result));
+    case "waiting": {
+      const waits = refusedAnswer({ ok: false, code: result.code, detail: waitingShown(id, result) }, instance);
+      return { ...waits, body: JSON.stringify({ ...JSON.parse(waits.body), ...waitingMembers(result) }) };
+    }
     case "outcome": {
       const { reply, isReplayed } = result;
       const { code, at, messageId, turn, replyId } = reply;

@@ -20,6 +20,7 @@ export const METRICS = {
   journal_commit_seconds: { type: "histogram", help: "Time of one transaction of the journal with its fsync." },
   journal_batch_size: { type: "histogram", help: "Entries in one transaction of the journal." },
   snapshot_write_seconds: { type: "histogram", help: "Time of one transaction of snapshots." },
+  port_breaker_state: { type: "gauge", help: "1 for the state in which the breaker of a port is, 0 for the others." },
   pool_queue_depth: { type: "gauge", help: "Tasks that wait for a thread of a worker pool, by pool. Only where there is one." },
   pool_task_seconds: {
     type: "histogram",

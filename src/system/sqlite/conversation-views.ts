@@ -10,7 +10,7 @@ import type { Connection } from "./connection.ts";
 export const CONVERSATION_TABLES = `
     CREATE TABLE conversations(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, messages INTEGER NOT NULL, is_deleted INTEGER NOT NULL) STRICT;
     CREATE TABLE messages(conversation INTEGER NOT NULL, number INTEGER NOT NULL, message_id TEXT NOT NULL, turn INTEGER NOT NULL,
-      role TEXT NOT NULL, speaker TEXT, text TEXT NOT NULL, chars INTEGER NOT NULL, status TEXT NOT NULL, at INTEGER NOT NULL,
+      role TEXT NOT NULL, speaker TEXT, text TEXT NOT NULL, chars INTEGER NOT NULL, status TEXT NOT NULL, code TEXT, at INTEGER NOT NULL,
       PRIMARY KEY(conversation, number)) STRICT, WITHOUT ROWID;
     CREATE INDEX messages_by_turn ON messages(conversation, turn);
     CREATE TABLE feed(conversation INTEGER NOT NULL, seq INTEGER NOT NULL, idx INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL,
@@ -112,8 +112,8 @@ export class ConversationViews {
     this.#sql.count.run(messages, id);
   }
 
-  #addMessage(id: number, number: number, { messageId, turn, role, speaker, parts, chars, status }: MessageRow, at: number): void {
-    this.#sql.addMessage.run(id, number, messageId, turn, role, speaker, parts.join(" "), chars, status, at);
+  #addMessage(id: number, number: number, { messageId, turn, role, speaker, parts, chars, status, code }: MessageRow, at: number): void {
+    this.#sql.addMessage.run(id, number, messageId, turn, role, speaker, parts.join(" "), chars, status, code, at);
   }
 
   #delete(id: number): void {
@@ -144,7 +144,10 @@ interface FoundConversation {
 type Stored<Row extends { readonly parts: readonly string[] }> = Omit<Row, "parts"> & { readonly text: string };
 type EventRow = Omit<FeedEvent, "data"> & { readonly data: string };
 
-const inParts = <Row extends { readonly text: string }>({ text, ...row }: Row) => ({ ...row, parts: text.split(" ") });
+const inParts = <Row extends { readonly text: string }>({ text, ...row }: Row) => ({
+  ...row,
+  parts: text === "" ? [] : text.split(" "),
+});
 
 function prepared(db: Connection) {
   const its = "conversation = (SELECT id FROM conversations WHERE name = ?)";
@@ -154,8 +157,8 @@ function prepared(db: Connection) {
     add: db.prepare<[string]>("INSERT INTO conversations(name, messages, is_deleted) VALUES (?, 0, 0)"),
     count: db.prepare<[number, number]>("UPDATE conversations SET messages = ? WHERE id = ?"),
     setDeleted: db.prepare<[number]>("UPDATE conversations SET messages = 0, is_deleted = 1 WHERE id = ?"),
-    addMessage: db.prepare<[number, number, string, number, string, string | null, string, number, string, number]>(
-      `INSERT INTO messages(conversation, number, message_id, ${said}, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    addMessage: db.prepare<[number, number, string, number, string, string | null, string, number, string, string | null, number]>(
+      `INSERT INTO messages(conversation, number, message_id, ${said}, code, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     addEvent: db.prepare<[number, number, number, string, string, number]>(
       "INSERT INTO feed(conversation, seq, idx, kind, data, at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -166,13 +169,13 @@ function prepared(db: Connection) {
     removeMessages: db.prepare<[number]>("DELETE FROM messages WHERE conversation = ?"),
     removeEvents: db.prepare<[number]>("DELETE FROM feed WHERE conversation = ?"),
     messages: db.prepare<[string, number], Stored<ConversationMessage>>(
-      `SELECT number, message_id AS messageId, ${said}, at FROM messages WHERE ${its} AND number > ? ORDER BY number`,
+      `SELECT number, message_id AS messageId, ${said}, code, at FROM messages WHERE ${its} AND number > ? ORDER BY number`,
     ),
     message: db.prepare<[string, number, string], Stored<ConversationMessage>>(
-      `SELECT number, message_id AS messageId, ${said}, at FROM messages WHERE ${its} AND turn = ? AND message_id = ?`,
+      `SELECT number, message_id AS messageId, ${said}, code, at FROM messages WHERE ${its} AND turn = ? AND message_id = ?`,
     ),
     turns: db.prepare<[string, number, number], Stored<TurnText>>(
-      `SELECT ${said} FROM messages WHERE ${its} AND turn BETWEEN ? AND ? AND status <> 'superseded' ORDER BY turn, number`,
+      `SELECT ${said} FROM messages WHERE ${its} AND turn BETWEEN ? AND ? AND status NOT IN ('superseded', 'failed') ORDER BY turn, number`,
     ),
     feed: db.prepare<[string, number, number], EventRow>(
       `SELECT seq, idx, kind, data, at FROM feed WHERE ${its} AND (seq, idx) > (?, ?) ORDER BY seq, idx`,

@@ -26,7 +26,7 @@ const LEDGER_TABLES = `
 /** `views.db`. `position` is the journal's record up to which all of it is filled. A file of another format is made anew from the journal. */
 export const VIEW_FILE: FileFormat = {
   name: "views",
-  format: 5,
+  format: 6,
   schema: `
     ${LEDGER_TABLES}
     ${CONVERSATION_TABLES}

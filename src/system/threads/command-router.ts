@@ -19,6 +19,7 @@ interface Pending {
   /** Null once it was answered at its deadline: it still counts until the thread has answered, so that a thread that hangs stays bounded. */
   resolve: ((answer: Answer<Json>) => void) | null;
   readonly askedAt: number;
+  readonly waitsOutside: boolean;
   readonly deadlineAt: number;
   /** Stops listening whether the caller went away; null when it cannot say so. */
   unlisten: (() => void) | null;
@@ -68,9 +69,10 @@ export class CommandRouter {
     return this.#answered;
   }
 
-  /** How long the oldest of them has waited. */
+  /** How long the oldest of them has waited, without those that wait for something outside the node. */
   get oldestMs(): number {
-    for (const { resolve, askedAt } of this.#pending.values()) if (resolve !== null) return performance.now() - askedAt;
+    for (const { resolve, askedAt, waitsOutside } of this.#pending.values())
+      if (resolve !== null && !waitsOutside) return performance.now() - askedAt;
     return 0;
   }
 
@@ -84,6 +86,7 @@ export class CommandRouter {
       readonly timeoutMs: number;
       readonly trace: string | null;
       readonly signal?: AskSignal | undefined;
+      readonly waitsOutside?: boolean | undefined;
     },
   ): Promise<Answer<Json>> {
     if (this.#isClosing)
@@ -111,7 +114,8 @@ export class CommandRouter {
     return new Promise((resolve) => {
       this.#unanswered++;
       const unlisten = signal === undefined ? null : this.#listen(signal, caller);
-      this.#pending.set(caller, { thread, to, id: command.id, resolve, askedAt: performance.now(), deadlineAt, unlisten });
+      const { id, waitsOutside = false } = command;
+      this.#pending.set(caller, { thread, to, id, resolve, askedAt: performance.now(), waitsOutside, deadlineAt, unlisten });
     });
   }
 

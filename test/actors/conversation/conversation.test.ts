@@ -433,7 +433,9 @@ describe("delete (C6)", () => {
     chat.tellAll();
     expect([chat.state(), chat.state("summary")]).toEqual([{ phase: "deleted" }, { phase: "erased" }]);
     expect(chat.call("summary")).toBeUndefined();
-    for (const command of ["get", "stop", "delete"]) expect(chat.command(command).answers).toEqual(refusedWith("not_found"));
+    for (const command of ["get", "stop"]) expect(chat.command(command).answers).toEqual(refusedWith("not_found"));
+    // Who was not told the first time says it again.
+    expect(chat.command("delete")).toMatchObject({ answers: [{ ok: true, value: { id: ID } }] });
     expect(chat.post("k1").answers).toEqual(refusedWith("not_found"));
     expect(chat.askSummary("get").answers).toEqual(refusedWith("not_found"));
     expect(chat.command("open", { onBusy: "enqueue", instructions: null, user: null }).answers).toEqual(refusedWith("already_exists"));

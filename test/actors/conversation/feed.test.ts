@@ -32,7 +32,16 @@ describe("feed rows", () => {
     expect(found?.rows[1]).toEqual({
       kind: "posted",
       data: { messageId: "m1", turn: 1, role: "user", speaker: "s1.Ann", text: "s1.question-1", chars: 13, wantsReply: true },
-      message: { messageId: "m1", turn: 1, role: "user", speaker: "s1.Ann", parts: ["s1.question-1"], chars: 13, status: "complete" },
+      message: {
+        messageId: "m1",
+        turn: 1,
+        role: "user",
+        speaker: "s1.Ann",
+        parts: ["s1.question-1"],
+        chars: 13,
+        status: "complete",
+        code: null,
+      },
     });
     expect(found?.rows[4]?.message).toEqual({
       messageId: "r1",
@@ -42,6 +51,7 @@ describe("feed rows", () => {
       parts: ["s1.answer-r1"],
       chars: 6,
       status: "complete",
+      code: null,
     });
   });
 
@@ -66,9 +76,10 @@ describe("feed rows", () => {
     expect(rowsOf("conversation/c", replied(1))?.rows[0]).not.toHaveProperty("supersedes");
   });
 
-  it("a reply that failed is told with its code, and is no message", () => {
+  it("R-CON-5: a reply that failed is told with its code, and stands among the messages without a text", () => {
     const data = { replyId: "r1", turn: 1, code: "UPSTREAM_TIMEOUT" };
-    expect(rowsOf("conversation/c", replyFailed(1))?.rows).toEqual([{ kind: "replyFailed", data }]);
+    const row = { messageId: "r1", turn: 1, role: "assistant", speaker: null, parts: [], chars: 0, status: "failed", code: data.code };
+    expect(rowsOf("conversation/c", replyFailed(1))?.rows).toEqual([{ kind: "replyFailed", data, message: row }]);
   });
 
   it("R-CON-2: a summary is told once, by its own entry, without what its maker remembers", () => {

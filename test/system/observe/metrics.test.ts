@@ -71,7 +71,7 @@ describe("GET /metrics", () => {
     expect(text).not.toMatch(/secret-name|ghost-name|\bk1\b/);
     expect(text).toContain('route="unmatched",code="404"');
     const labels = new Set([...text.matchAll(/[{,](\w+)="/g)].map(([, label]) => label));
-    const ours = ["le", "type", "outcome", "part", "route", "code", "thread", "pool"];
+    const ours = ["le", "type", "outcome", "part", "port", "state", "route", "code", "thread", "pool"];
     const ofNode = ["space", "kind", "quantile", "version", "major", "minor", "patch"];
     expect([...labels].filter((label) => ![...ours, ...ofNode].includes(label ?? ""))).toEqual([]);
   });

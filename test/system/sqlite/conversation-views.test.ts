@@ -14,6 +14,7 @@ import {
   interrupted,
   posted,
   replied,
+  replyFailed,
   stopped,
   summarized,
   wasOpened,
@@ -65,7 +66,18 @@ describe("conversations in the read model", () => {
     expect(shown(0, 2)).toEqual([all.slice(0, 2), true]);
     expect(shown(2, 3)).toEqual([all.slice(2), false]);
     expect(views.messages("d", { after: 0, limit: 9 }).messages).toEqual([
-      { number: 1, messageId: "m1", turn: 1, role: "user", speaker: "s1.Ann", parts: ["s1.hi"], chars: 5, status: "complete", at: 4000 },
+      {
+        number: 1,
+        messageId: "m1",
+        turn: 1,
+        role: "user",
+        speaker: "s1.Ann",
+        parts: ["s1.hi"],
+        chars: 5,
+        status: "complete",
+        code: null,
+        at: 4000,
+      },
     ]);
     expect(views.messages("nobody", { after: 0, limit: 9 })).toEqual({ messages: [], hasMore: false });
     expect(views.trialBalance()).toMatchObject({ position: 5, lines: [{ currency: "CZK", accounts: 1 }] });
@@ -118,6 +130,22 @@ describe("conversations in the read model", () => {
     // Whoever repeats the request that brought it still gets it (L3).
     expect(views.message("c", 2, "r2a")).toMatchObject({ number: 4, parts: ["s1.an", "s1.s"], status: "superseded" });
     expect([views.message("c", 1, "r2a"), views.message("d", 2, "r2a")]).toEqual([null, null]);
+    views.close();
+  });
+
+  it("R-CON-5: a reply that failed is shown with its code and no text, and no summary reads it", () => {
+    using dir = folder();
+    const views = new SqliteViews(optionsOf(dir.path));
+    views.apply([conversationRecord(1, ["conversation/c", posted(1), replyFailed(1), replied(1, "r1b")])]);
+    expect(views.messages("c", { after: 0, limit: 9 }).messages).toMatchObject([
+      { number: 1, messageId: "m1", status: "complete", code: null },
+      { number: 2, messageId: "r1", status: "failed", code: "UPSTREAM_TIMEOUT", parts: [], chars: 0 },
+      { number: 3, messageId: "r1b", status: "complete", code: null },
+    ]);
+    expect(views.turnTexts("c", { fromTurn: 1, toTurn: 1 }).map(({ role, status }) => [role, status])).toEqual([
+      ["user", "complete"],
+      ["assistant", "complete"],
+    ]);
     views.close();
   });
 

@@ -63,9 +63,10 @@ interface Asked {
   readonly thread?: number;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  readonly waitsOutside?: boolean;
 }
-const ask = (router: CommandRouter, name: string, { thread = 0, timeoutMs = TIMEOUT_MS, signal }: Asked = {}): Promise<Answer> =>
-  router.ask(thread, { to: "a/1", name, body: { name }, id: null, timeoutMs, trace: null, signal });
+const ask = (router: CommandRouter, name: string, { thread = 0, timeoutMs = TIMEOUT_MS, ...more }: Asked = {}): Promise<Answer> =>
+  router.ask(thread, { to: "a/1", name, body: { name }, id: null, timeoutMs, trace: null, ...more });
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
@@ -217,6 +218,18 @@ describe("the command router", () => {
     vi.advanceTimersByTime(TIMEOUT_MS + LATE_MS_MAX);
     await second;
     expect(router.oldestMs).toBe(0); // The thread has not answered it, but nobody waits any more.
+  });
+
+  it("TRAPS 23: who waits for something outside the node is not among them: a slow model is no sign of a node that is stuck", async () => {
+    const router = commandRouter();
+    const thread = new Thread(router, 0);
+    const outside = ask(router, "outside", { timeoutMs: 10 * TIMEOUT_MS, waitsOutside: true });
+    vi.advanceTimersByTime(400);
+    const inside = ask(router, "inside", { timeoutMs: 10 * TIMEOUT_MS });
+    vi.advanceTimersByTime(100);
+    expect([router.oldestMs, router.inFlight]).toEqual([100, 2]);
+    for (const command of await thread.gets(2)) thread.answer("a", command);
+    await Promise.all([outside, inside]);
   });
 
   it("a drain finishes what was accepted and refuses what comes, surely not done", async () => {

@@ -84,7 +84,7 @@ export class ChatChunks {
       case "replyStopped":
         return this.#end(textOf(data), "length", null);
       case "replyFailed":
-        return this.#failed(failedReply(data.code));
+        return this.failed(failedReply(data.code));
       case "replyInterrupted":
         if (data.isOver === true) return this.#end(textOf(data), "length", null);
         this.#heard = "";
@@ -95,28 +95,29 @@ export class ChatChunks {
   }
 
   deleted(): string {
-    return this.#failed({ code: "not_found", detail: "the conversation was deleted" });
+    return this.failed({ code: "not_found", detail: "the conversation was deleted" });
   }
 
   /** All that was said up to now, by the attempt that speaks. */
   #heardMore(whole: string): string {
     this.#heard = whole;
     if (this.#sent.startsWith(whole)) return "";
-    if (!whole.startsWith(this.#sent)) return this.#failed(SAID_OTHERWISE);
+    if (!whole.startsWith(this.#sent)) return this.failed(SAID_OTHERWISE);
     const content = whole.slice(this.#sent.length);
     this.#sent = whole;
     return this.#chunk({ content });
   }
 
   #end(whole: string, finish: FinishReason, usage: unknown): string {
-    const rest = whole.length >= this.#sent.length ? this.#heardMore(whole) : this.#failed(SAID_OTHERWISE);
+    const rest = whole.length >= this.#sent.length ? this.#heardMore(whole) : this.failed(SAID_OTHERWISE);
     if (this.#isOver) return rest;
     this.#isOver = true;
     const told = this.#wantsUsage ? dataOf({ ...this.#head, choices: [], ...usageField(usage) }) : "";
     return rest + this.#chunk({}, finish) + told + DONE;
   }
 
-  #failed(error: Pick<Refusal, "code" | "detail">): string {
+  /** Ends the stream with an error. */
+  failed(error: Pick<Refusal, "code" | "detail">): string {
     this.#isOver = true;
     return dataOf(chatError(error));
   }

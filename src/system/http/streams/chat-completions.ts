@@ -5,7 +5,9 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Refusal } from "../../../runtime/index.ts";
+import type { ConversationCalls, WaitingPost } from "../../ingress/conversation-call.ts";
 import type { ConversationDoor } from "../../ingress/conversation-door.ts";
+import { waitingMembers, waitingShown } from "../../ingress/conversation-shown.ts";
 import type { JsonResult } from "../../ingress/json-body.ts";
 import { refuse } from "../../ingress/ledger-door.ts";
 import type { TroupeSystem } from "../../system.ts";
@@ -21,6 +23,7 @@ import { DEFECT, wasDeleted } from "./turn-stream.ts";
 export interface ChatSurroundings {
   readonly system: TroupeSystem;
   readonly door: ConversationDoor;
+  readonly calls: ConversationCalls;
   readonly answers: Answers;
   readonly handlers: StreamHandlers;
   readonly bodyOf: (request: FastifyRequest) => JsonResult;
@@ -28,7 +31,11 @@ export interface ChatSurroundings {
   readonly model: string;
 }
 
-type Ready = { readonly ok: true; readonly call: PostCall; readonly chat: ChatRequest } | Refusal;
+interface ChatRefusal extends Refusal {
+  readonly retryAfterMs?: number | null;
+  readonly members?: object;
+}
+type Ready = { readonly ok: true; readonly call: PostCall; readonly chat: ChatRequest } | ChatRefusal;
 type Named = { readonly ok: true; readonly id: string | null } | Refusal;
 type Opened = { readonly ok: true; readonly id: string; readonly isNew: boolean } | Refusal;
 
@@ -55,6 +62,8 @@ export class ChatCompletions {
     if (!given.ok && given.code !== "idempotency_key_missing") return given;
     // Clients of this protocol send none; a repeat of theirs is then another message.
     const key = given.ok ? given.key : randomUUID();
+    const restMs = given.ok ? null : this.#around.calls.replyRestMs;
+    if (restMs !== null) return { ...NOTHING_STORED, retryAfterMs: restMs };
     const body = this.#around.bodyOf(request);
     if (!body.ok) return body;
     const read = readChatRequest(body.value);
@@ -71,10 +80,12 @@ export class ChatCompletions {
       const stored = await this.#store(request, reply, id, message, `${key}\0${first + at}`);
       if (stored !== null) return stored;
     }
-    const { door } = this.#around;
+    const { door, calls } = this.#around;
     const last = fresh[fresh.length - 1] as ChatMessage; // The reading saw to it that there is one.
     const checked = door.post(id, fieldsOf(last), key, { stream: chat.isStreamed });
-    return checked.ok ? { ok: true, call: checked.call, chat } : checked;
+    if (!checked.ok) return checked;
+    const waiting = await calls.postUnlessReplied(checked.call, this.#around.handlers.askOptions(request, reply));
+    return waiting === null ? { ok: true, call: checked.call, chat } : waitingRefusal(id, waiting);
   }
 
   /** The conversation that is continued, or a new one. One whose id comes from the request's key is as good as new: its messages have keys too. */
@@ -123,6 +134,8 @@ export class ChatCompletions {
     handlers.turn(request, reply, call, {
       headers: headersOf(call),
       refused: (refusal) => this.#refused(request, reply, refusal),
+      waits: (waiting) => this.#refused(request, reply, waitingRefusal(call.id, waiting)),
+      writeWaits: (stream, waiting) => stream.write(chunks.failed(waitingRefusal(call.id, waiting))),
       write(stream, event, isLast) {
         const hasRoom = stream.write(chunks.of(event));
         if (chunks.isOver && !isLast) stream.end();
@@ -139,13 +152,15 @@ export class ChatCompletions {
       open: (parts) => door.opened(call.id, parts),
       conversation: call.id,
       messageId: call.commandId,
-      post: () => system.ask(call.address, call.command, call.body, { ...handlers.askOptions(request, reply), id: call.commandId }),
+      post: handlers.asksPost(request, reply, call),
+      replies: handlers.repliesOf(call),
       listener: {
         take: (event, isLast) => {
           if (isLast) this.#ended(request, reply, call, event);
           return true;
         },
         refused: (refusal) => this.#refused(request, reply, refusal),
+        waits: (waiting) => this.#refused(request, reply, waitingRefusal(call.id, waiting)),
         deleted: () => this.#refused(request, reply, wasDeleted(call.id)),
         defect: (cause) => {
           handlers.defect(request, cause);
@@ -172,10 +187,27 @@ export class ChatCompletions {
     answers.json(request, reply, 200, body, { headers: headersOf(call) });
   }
 
-  #refused(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
-    this.#around.answers.refusal(request, reply, refusal, { members: chatError(refusal) });
+  #refused(request: FastifyRequest, reply: FastifyReply, refusal: ChatRefusal): void {
+    const { retryAfterMs, members = {} } = refusal;
+    const retryAfterS = typeof retryAfterMs === "number" ? Math.ceil(retryAfterMs / 1_000) : undefined;
+    this.#around.answers.refusal(request, reply, refusal, { members: { ...members, ...chatError(refusal) }, retryAfterS });
   }
 }
+
+/** Clients of this protocol repeat what is refused so, and without a key each repeat would be another message. */
+const NOTHING_STORED: Refusal = {
+  ok: false,
+  code: "OVERLOADED",
+  detail:
+    "the model does not answer, so it is left alone for a while, and nothing was stored; ask again, or send an Idempotency-Key: then the message is stored, and answered later",
+};
+const waitingRefusal = (id: string, waiting: WaitingPost): ChatRefusal => ({
+  ok: false,
+  code: waiting.code,
+  detail: waitingShown(id, waiting),
+  retryAfterMs: waiting.retryAfterMs,
+  members: waitingMembers(waiting),
+});
 
 const fieldsOf = ({ role, name, content }: ChatMessage) => ({ role, content, ...(name === null ? {} : { speaker: name }) });
 

@@ -4,6 +4,7 @@ import type { Refusal } from "../../../runtime/index.ts";
 import type { FeedEvent, FeedPlace } from "../../conversation-reads.ts";
 import type { ConversationCalls } from "../../ingress/conversation-call.ts";
 import type { ConversationDoor } from "../../ingress/conversation-door.ts";
+import { waitingMembers, waitingShown } from "../../ingress/conversation-shown.ts";
 import { keyOfField } from "../../ingress/idempotency-key.ts";
 import { type JsonLimits, type JsonObject, readJsonObject } from "../../ingress/json-body.ts";
 import { refuse } from "../../ingress/ledger-door.ts";
@@ -201,6 +202,10 @@ export class ConversationSocket implements OpenStream, Member {
         return { ok: false, code: result.code, detail: result.detail };
       case "pending":
         return { messageId: result.messageId, turn: result.turn, status: "pending" };
+      case "waiting": {
+        const detail = waitingShown(this.#conversation, result);
+        return { ok: false, code: result.code, detail, ...waitingMembers(result), retryAfterMs: result.retryAfterMs };
+      }
       case "outcome": {
         const { messageId, turn, replyId, status, code } = result.reply;
         return { messageId, turn, replyId, status, code };

@@ -1,7 +1,9 @@
 /** What the routes do that answer with a stream of events. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { AskOptions, Refusal } from "../../../runtime/index.ts";
+import type { Answer, AskOptions, Json, Refusal } from "../../../runtime/index.ts";
+import type { ConversationCalls, WaitingPost } from "../../ingress/conversation-call.ts";
 import type { ConversationCall, ConversationDoor } from "../../ingress/conversation-door.ts";
+import { waitingMembers, waitingShown } from "../../ingress/conversation-shown.ts";
 import { isJsonObject } from "../../ingress/json-body.ts";
 import type { TroupeSystem } from "../../system.ts";
 import type { AnswerOptions, Answers } from "../answers.ts";
@@ -11,11 +13,13 @@ import { TOO_MANY } from "./conversation-sockets.ts";
 import { openEventStream } from "./event-stream.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { streamStart, unknownParameter } from "./stream-start.ts";
+import type { TurnFollowerOptions } from "./turn-follower.ts";
 import { answerTurn, DEFECT, type TurnStreamOptions } from "./turn-stream.ts";
 
 export interface StreamSurroundings {
   readonly system: TroupeSystem;
   readonly door: ConversationDoor;
+  readonly calls: ConversationCalls;
   readonly answers: Answers;
   readonly streams: OpenStreams;
   readonly answerMsMax: number;
@@ -38,11 +42,16 @@ export class StreamHandlers {
     this.#follow(request, reply).catch((cause: unknown) => this.#fail(request, reply, cause));
   };
 
-  /** Posts a message and answers with the events of its turn. */
-  post(request: FastifyRequest, reply: FastifyReply, call: PostCall): void {
+  /** Posts a message and answers with the events of its turn; by `waits` when its reply is not made for a while. */
+  async post(request: FastifyRequest, reply: FastifyReply, call: PostCall, waits: (waiting: WaitingPost) => void): Promise<void> {
+    const { calls, answers } = this.#around;
+    const waiting = await calls.postUnlessReplied(call, this.askOptions(request, reply));
+    if (waiting !== null) return waits(waiting);
     this.turn(request, reply, call, {
       write: (stream, event) => stream.send(event),
-      refused: (refusal) => this.#around.answers.refusal(request, reply, refusal),
+      refused: (refusal) => answers.refusal(request, reply, refusal),
+      waits,
+      writeWaits: (stream, waits) => stream.send(waitsEvent(call.id, waits)),
     });
   }
 
@@ -51,7 +60,7 @@ export class StreamHandlers {
     request: FastifyRequest,
     reply: FastifyReply,
     call: PostCall,
-    { write, refused, headers = [] }: Pick<TurnStreamOptions, "write" | "refused" | "headers">,
+    { write, refused, waits, writeWaits, headers = [] }: Pick<TurnStreamOptions, "write" | "refused" | "waits" | "writeWaits" | "headers">,
   ): void {
     const { system, door, answers, streams } = this.#around;
     if (streams.isFull) return refused(TOO_MANY);
@@ -61,7 +70,8 @@ export class StreamHandlers {
         open: (parts) => door.opened(call.id, parts),
         conversation: call.id,
         messageId: call.commandId,
-        post: () => system.ask(call.address, call.command, call.body, { ...this.askOptions(request, reply), id: call.commandId }),
+        post: this.asksPost(request, reply, call),
+        replies: this.repliesOf(call),
         request,
         reply,
         answers,
@@ -69,6 +79,8 @@ export class StreamHandlers {
         headers,
         write,
         refused,
+        waits,
+        writeWaits,
         onDefect: (cause) => this.defect(request, cause),
       });
     } catch (cause) {
@@ -77,8 +89,19 @@ export class StreamHandlers {
     }
   }
 
-  askOptions(request: FastifyRequest, reply: FastifyReply): AskOptions {
-    return askOptionsOf(request, reply.raw, this.#around.answerMsMax);
+  asksPost(request: FastifyRequest, reply: FastifyReply, { address, command, body, commandId: id }: PostCall): () => Promise<Answer<Json>> {
+    const options = { ...this.askOptions(request, reply), id, waitsOutside: true };
+    return () => this.#around.system.ask(address, command, body, options);
+  }
+
+  repliesOf(call: PostCall): TurnFollowerOptions["replies"] {
+    const { calls } = this.#around;
+    return { onStop: (listener) => calls.onReplyStop(listener), waiting: () => calls.waiting(call) };
+  }
+
+  askOptions(request: FastifyRequest, reply: FastifyReply): AskOptions & { readonly timeoutMs: number } {
+    const { answerMsMax } = this.#around;
+    return { ...askOptionsOf(request, reply.raw, answerMsMax), timeoutMs: answerMsMax };
   }
 
   defect(request: FastifyRequest, cause: unknown): void {
@@ -122,5 +145,11 @@ export class StreamHandlers {
     this.#around.answers.refusal(request, reply, DEFECT);
   }
 }
+
+/** Without an id: it is no event of the conversation. */
+const waitsEvent = (id: string, waiting: WaitingPost) => ({
+  event: "replyWaits",
+  data: { conversationId: id, ...waitingMembers(waiting), code: waiting.code, detail: waitingShown(id, waiting) },
+});
 
 const SHUTTING_DOWN: Refusal = { ok: false, code: "SHUTTING_DOWN", detail: "the server stops; come back with the id of the last event" };

@@ -1,5 +1,6 @@
 import type { Answer, Json, Refusal } from "../../../runtime/index.ts";
 import { type ConversationReads, FEED_START, type FeedEvent } from "../../conversation-reads.ts";
+import type { WaitingPost } from "../../ingress/conversation-call.ts";
 import { type ClientEvent, clientEvent, type OpenText } from "./client-event.ts";
 import { FeedPump, type Taken } from "./feed-pump.ts";
 import { TurnEvents } from "./turn-events.ts";
@@ -10,6 +11,8 @@ export interface TurnListener {
   take(event: ClientEvent, isLast: boolean): boolean;
   /** The message was not taken, and nothing was heard. */
   refused(refusal: Refusal): void;
+  /** The reply is not made for a while; nothing follows. */
+  waits(waiting: WaitingPost): void;
   /** The conversation was deleted; nothing follows. */
   deleted(): void;
   defect(cause: unknown): void;
@@ -22,6 +25,8 @@ export interface TurnFollowerOptions {
   readonly messageId: string;
   /** Posts the message. Called once. Its answer comes when the reply is there; what is heard does not wait for it. */
   readonly post: () => Promise<Answer<Json>>;
+  /** Whether the reply is still to be made, when replies stop being made. */
+  readonly replies: { onStop(listener: () => void): () => void; waiting(): Promise<WaitingPost | null> };
   readonly listener: TurnListener;
 }
 
@@ -37,10 +42,13 @@ export class TurnFollower {
   readonly #turn: TurnEvents;
   readonly #pump: FeedPump;
   readonly #lookBack: NodeJS.Timeout;
+  readonly #unlisten: () => void;
+  /** The attempt under way has said something, so it is worth hearing to its end. */
+  #isSpeaking = false;
   #isOver = false;
 
   constructor(options: TurnFollowerOptions) {
-    const { reads, conversation, messageId, listener, post } = options;
+    const { reads, conversation, messageId, listener, post, replies } = options;
     this.#options = options;
     this.#turn = new TurnEvents(messageId);
     this.#pump = new FeedPump({
@@ -52,6 +60,12 @@ export class TurnFollower {
       onDefect: (cause) => listener.defect(cause),
     });
     this.#lookBack = setTimeout(() => void this.#lookFromStart(), LOOK_BACK_MS);
+    this.#unlisten = replies.onStop(() => {
+      this.#lookWhetherItWaits().catch((cause: unknown) => {
+        this.close();
+        listener.defect(cause);
+      });
+    });
     this.#pump.start();
     post().then(
       (answer) => this.#answered(answer),
@@ -71,6 +85,7 @@ export class TurnFollower {
   close(): void {
     this.#isOver = true;
     clearTimeout(this.#lookBack);
+    this.#unlisten();
     this.#pump.close();
   }
 
@@ -82,6 +97,8 @@ export class TurnFollower {
       this.#deleted();
       return "over";
     }
+    if (event.kind === "replyChunk") this.#isSpeaking = true;
+    if (event.kind === "replyInterrupted") this.#isSpeaking = false;
     const isLast = part === "last";
     if (isLast) this.close();
     const hasRoom = this.#options.listener.take(shown, isLast);
@@ -100,6 +117,14 @@ export class TurnFollower {
   async #lookFromStart(): Promise<void> {
     await this.#pump.caughtUp();
     if (!this.#isOver && !this.#turn.hasBegun) this.#pump.moveTo(FEED_START);
+  }
+
+  async #lookWhetherItWaits(): Promise<void> {
+    if (this.#isOver) return;
+    const waiting = await this.#options.replies.waiting();
+    if (waiting === null || this.#isOver || this.#isSpeaking) return;
+    this.close();
+    this.#options.listener.waits(waiting);
   }
 
   #deleted(): void {

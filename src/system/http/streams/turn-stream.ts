@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Refusal } from "../../../runtime/index.ts";
+import type { WaitingPost } from "../../ingress/conversation-call.ts";
 import { refuse } from "../../ingress/ledger-door.ts";
 import type { Answers } from "../answers.ts";
 import type { ClientEvent } from "./client-event.ts";
@@ -17,6 +18,10 @@ export interface TurnStreamOptions extends Omit<TurnFollowerOptions, "listener">
   readonly write: (stream: SseStream, event: ClientEvent, isLast: boolean) => boolean;
   /** Answers when nothing was heard. */
   readonly refused: (refusal: Refusal) => void;
+  /** Answers that the reply is not made for a while, when nothing was heard. */
+  readonly waits: (waiting: WaitingPost) => void;
+  /** The same when the stream is open, as its last words. */
+  readonly writeWaits: (stream: SseStream, waiting: WaitingPost) => void;
   readonly onDefect: (cause: unknown) => void;
 }
 
@@ -25,7 +30,7 @@ export interface TurnStreamOptions extends Omit<TurnFollowerOptions, "listener">
  * status is 200 and the events say how the turn ends. A client that goes away does not stop the reply. @throws Fault `OVERLOADED`.
  */
 export function answerTurn(options: TurnStreamOptions): void {
-  const { request, reply, answers, streams, headers = [], write, refused, onDefect, conversation } = options;
+  const { request, reply, answers, streams, headers = [], write, refused, waits, writeWaits, onDefect, conversation } = options;
   let stream: SseStream | null = null;
   const opened = (): SseStream => {
     if (stream !== null) return stream;
@@ -54,6 +59,11 @@ export function answerTurn(options: TurnStreamOptions): void {
         return hasRoom;
       },
       refused,
+      waits(waiting) {
+        if (stream === null) return waits(waiting);
+        writeWaits(stream, waiting);
+        stream.end();
+      },
       deleted() {
         if (stream === null) return refused(wasDeleted(conversation));
         stream.send({ event: "deleted", data: { conversationId: conversation } });

@@ -164,6 +164,7 @@ describe("a conversation over WebSockets", () => {
     expect(await refused("/v1/conversations/nobody/socket")).toEqual([404, "not_found"]);
     expect(await refused(path, { origin: "https://elsewhere.example" })).toEqual([403, "forbidden"]);
     expect(await refused(`${path}?after=x`)).toEqual([400, "validation_failed"]);
+    expect(await refused(`${path}?after=999999999.0`)).toEqual([400, "validation_failed"]);
     expect(await refused(`${path}?token=x`)).toEqual([400, "validation_failed"]);
     expect((await fetch(server.url + path)).status).toBe(400);
     const own = await Device.join("", { origin: server.url });

@@ -147,6 +147,20 @@ describe("following a conversation", () => {
     expect([bad.status, ((await bad.json()) as { code: string }).code]).toEqual([400, "validation_failed"]);
   });
 
+  it("R-API-4: an id that no event of this store has yet is refused, so that nobody waits for what will never come", async () => {
+    const last = (await streamed("k")).at(-1)?.id ?? "";
+    const { seq } = server.node.feedEnd();
+    for (const given of [`${seq + 1}.0`, "999999999"]) {
+      const beyond = await fetch(`${server.url}/v1/conversations/${id}/events`, { headers: { "last-event-id": given } });
+      expect([beyond.status, await beyond.json()]).toMatchObject([
+        400,
+        { code: "validation_failed", detail: expect.stringContaining(`is ${given}, behind the end of the journal`) },
+      ]);
+    }
+    await streamed("k2");
+    expect((await follow(server.url, id, last, isEnd)).at(-1)?.data.turn).toBe(2);
+  });
+
   it("says that the conversation was deleted, ends, and is not there for who comes back", async () => {
     await streamed("k");
     const answer = await fetch(`${server.url}/v1/conversations/${id}/events`);
