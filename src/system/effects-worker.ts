@@ -143,6 +143,8 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, at
         measure("eventloop_lag_seconds", lag.lags, { thread: "effects" }),
       ],
     }),
+    /** Gives the conversation a key unless it has, or had, one. Durable when it answers. @throws Fault `JOURNAL_UNAVAILABLE`. */
+    makeKey: (conversation: string): Promise<void> => builtIn.makeKey(conversation),
     /** Destroys the key of a conversation whose deletion is durable; its effect does the same. @throws Fault `JOURNAL_UNAVAILABLE`: to be called again. */
     destroyKey: (conversation: string): void => builtIn.destroyKey(conversation),
     /** No attempt begins any more; answers when those under way have ended and were told. */

@@ -8,6 +8,7 @@ import {
   type Code,
   type Component,
   type CrashReport,
+  Fault,
   type Json,
   partsOf,
   type Refusal,
@@ -230,6 +231,19 @@ export class Node implements TroupeSystem, Inspected {
       signal: options.signal,
       waitsOutside: options.waitsOutside,
     });
+  }
+
+  async makeKey(conversationId: string): Promise<void> {
+    const { effects } = this.#parts;
+    if (
+      effects !== null &&
+      (await this.#withTime(
+        effects.call.makeKey(conversationId).then(() => true),
+        KEY_MS_MAX,
+      )) === true
+    )
+      return;
+    throw new Fault("JOURNAL_UNAVAILABLE", `the key of ${conversationId} was not made in time. Try again.`, { isRetryable: true });
   }
 
   async destroyKey(conversationId: string, msMax: number): Promise<boolean> {
@@ -528,6 +542,8 @@ export class Node implements TroupeSystem, Inspected {
   }
 }
 
+/** A conversation is not opened when its key is not made within this. */
+const KEY_MS_MAX = 5_000;
 /** Between two tries at a key whose file, or the thread that has it, is not at hand. */
 const DESTROY_REST_MS = 50;
 /** Reads of views under way at once. */

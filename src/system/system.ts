@@ -25,6 +25,11 @@ export interface TroupeSystem extends AsyncDisposable, ConversationReads {
   /** Seals the texts of conversations before they become commands, and opens what reads show. Closed with the system. */
   readonly keyRing: TextRing;
   /**
+   * Gives the conversation a key unless it has, or had, one; durable when it resolves. Apart from the ring, because a sync of the disk would hold up whoever the main thread
+   * serves. @throws Fault `JOURNAL_UNAVAILABLE`: nothing is known, to be called again.
+   */
+  makeKey(conversationId: string): Promise<void>;
+  /**
    * Destroys the key of a conversation whose deletion is durable. False: not within `msMax`; then the deletion's own effect does it, at the latest after the
    * next start.
    */
@@ -35,8 +40,8 @@ export interface TroupeSystem extends AsyncDisposable, ConversationReads {
   readonly inFlight: number;
 }
 
-/** What doors need of the ring of keys; only the effects thread destroys one, after the deletion is durable. */
-export type TextRing = Pick<KeyRing, "make" | "seal" | "open">;
+/** What doors need of the ring of keys. Only the effects thread makes one, and destroys one after the deletion is durable: each is a sync of the disk. */
+export type TextRing = Pick<KeyRing, "has" | "seal" | "open">;
 
 /** What doors may ask of the ports behind which something outside the node is. */
 export interface PortLook {

@@ -151,13 +151,14 @@ export class FakeLedger implements TroupeSystem {
 
   // It holds a ledger only: there is no conversation to read.
   readonly keyRing: TextRing = {
-    make: () => {},
+    has: () => false,
     seal: (id) => {
       throw new Fault("not_found", `Conversation ${id} has no key: it was never opened.`);
     },
     open: () => null,
   };
   readonly ports: PortLook = { refusesMs: () => null, isFailing: () => false, onOpen: () => () => {} };
+  async makeKey(): Promise<void> {}
   async destroyKey(): Promise<boolean> {
     return true;
   }

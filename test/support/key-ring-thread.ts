@@ -16,5 +16,5 @@ Atomics.add(arrived, 0, 1);
 Atomics.notify(arrived, 0);
 for (let seen = Atomics.load(arrived, 0); seen < threads; seen = Atomics.load(arrived, 0)) Atomics.wait(arrived, 0, seen);
 using ring = new KeyRing(options);
-for (const id of ids) ring.make(id);
+for (const id of ids) ring.make([id]);
 parentPort?.postMessage(ids.map((id) => ring.seal(id, "m1", `text of ${id}`)));

@@ -39,6 +39,8 @@ export class ConversationPorts {
   #reader: ConversationReader | null = null;
   #opening: Promise<Model> | null = null;
   #pool: SummaryPool | null = null;
+  #keysAsked: string[] = [];
+  #making: Promise<void> | null = null;
 
   constructor(options: ConversationPortsOptions) {
     this.#options = options;
@@ -120,6 +122,22 @@ export class ConversationPorts {
         return null;
       },
     };
+  }
+
+  /** As `KeyRing.make`, for all that are asked for in one turn together. */
+  makeKey(conversation: string): Promise<void> {
+    this.#keysAsked.push(conversation);
+    this.#making ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#making = null;
+        try {
+          resolve(this.#keyRing().make(this.#keysAsked.splice(0)));
+        } catch (cause) {
+          reject(cause);
+        }
+      });
+    });
+    return this.#making;
   }
 
   /** As `KeyRing.destroy`. */

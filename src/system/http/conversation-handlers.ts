@@ -68,7 +68,7 @@ export function conversationHandlersOf(surroundings: ConversationSurroundings): 
     if (!key.ok && key.code !== "idempotency_key_missing") return answers.refusal(request, reply, key);
     const body = duplicateHeader(request.raw) ?? bodyOf(request, true);
     if (!body.ok) return answers.refusal(request, reply, body);
-    const checked = door.open(body.value, key.ok ? key.key : null);
+    const checked = await door.open(body.value, key.ok ? key.key : null);
     if (!checked.ok) return answers.refusal(request, reply, whyNotOpened(checked));
     const answer = await asked(request, reply, checked.call);
     if (!answer.ok) return answers.refusal(request, reply, answer);

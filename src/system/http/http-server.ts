@@ -76,7 +76,7 @@ export async function startHttp({ system, config, log, metrics = new Metrics(sys
     ageMsMax: http.streamAgeMsMax,
   });
   metrics.http.streams = () => streams;
-  const door = new ConversationDoor(system.keyRing);
+  const door = new ConversationDoor(system);
   const calls = new ConversationCalls({ system, door, isInline: config.conversation.summaries === "inline" });
   const sockets = new ConversationSockets({
     system,

@@ -4,7 +4,7 @@
  */
 import { type OnBusy, onBusySchema, SPEAKER_CHARS_MAX, TEXT_CHARS_MAX, transferIdOf } from "../../actors/index.ts";
 import { addressOf, Fault, type Json, type Refusal, sha256Base64Url, whyNotId } from "../../runtime/index.ts";
-import type { TextRing } from "../system.ts";
+import type { TextRing, TroupeSystem } from "../system.ts";
 import { kindOf, shown, unknownField } from "./fields.ts";
 import type { JsonObject } from "./json-body.ts";
 import { LOCAL_CALLER, refuse } from "./ledger-door.ts";
@@ -34,15 +34,20 @@ const POST_FIELDS = ["content", "speaker", "role", "reply", "onBusy"] as const;
 const USER_CHARS_MAX = 200;
 const REPLY_ID_CHARS_MAX = 200;
 
+/** Where keys are made, and what seals with them. */
+export type KeyMaker = Pick<TroupeSystem, "keyRing" | "makeKey">;
+
 export class ConversationDoor {
+  readonly #keys: KeyMaker;
   readonly #ring: TextRing;
 
-  constructor(ring: TextRing) {
-    this.#ring = ring;
+  constructor(keys: KeyMaker) {
+    this.#keys = keys;
+    this.#ring = keys.keyRing;
   }
 
   /** The opening of a conversation, whose key is made here. Without an `id` of the client's the key makes one; with it the id makes a repeat safe. */
-  open(fields: JsonObject, key: string | null, { caller = LOCAL_CALLER }: PostOptions = {}): CheckedConversation {
+  async open(fields: JsonObject, key: string | null, { caller = LOCAL_CALLER }: PostOptions = {}): Promise<CheckedConversation> {
     const { onBusy = "enqueue", instructions = null, user = null } = fields;
     const unknown = unknownField(fields, OPEN_FIELDS);
     if (unknown !== null) return unknown;
@@ -57,8 +62,9 @@ export class ConversationDoor {
     const id = fields.id === undefined ? transferIdOf(caller, key ?? "") : fields.id;
     if (typeof id !== "string")
       return refuse("validation_failed", `id is ${kindOf(id)}; expected the id of a conversation in a JSON string`);
+    const why = await this.#whyNoKey(id);
+    if (why !== null) return why;
     return this.#checked(id, () => {
-      this.#ring.make(id);
       const sealed = instructions === null ? null : this.#ring.seal(id, "instructions", instructions);
       return callOf(id, "open", { onBusy, instructions: sealed, user });
     });
@@ -135,6 +141,20 @@ export class ConversationDoor {
   /** How the speaker is shown; null as with `opened`. */
   speaker(id: string, { speaker, role }: { readonly speaker: string | null; readonly role: string }): string | null {
     return speaker === null ? role : this.#ring.open(id, speaker);
+  }
+
+  /** Makes the conversation's key, unless it has one. Null, or why it cannot get one. */
+  async #whyNoKey(id: string): Promise<Refusal | null> {
+    if (whyNotId(id) !== null) return null; // Refused when its call is made.
+    try {
+      if (!this.#ring.has(id)) await this.#keys.makeKey(id);
+      this.#ring.has(id); // It may have been deleted meanwhile.
+      return null;
+    } catch (cause) {
+      const refusal = refusalOf(cause, id);
+      if (refusal === null) throw cause;
+      return refusal;
+    }
   }
 
   #checked<Call extends ConversationCall>(id: string, make: () => Call): { readonly ok: true; readonly call: Call } | Refusal {

@@ -145,7 +145,7 @@ export function serviceCommandsOf({ system, door, calls, json }: ServiceCommands
     const fields = fieldsOf(request, true);
     const named = fields.ok ? namedBy(fields.value, request.id) : fields;
     if (!named.ok) return named;
-    const checked = door.open(named.value, key.ok ? key.key : null);
+    const checked = await door.open(named.value, key.ok ? key.key : null);
     if (!checked.ok)
       return checked.code === "not_found"
         ? refuse("already_exists", "the conversation of this id was deleted; its id is not used again")

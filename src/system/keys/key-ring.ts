@@ -64,12 +64,18 @@ export class KeyRing implements Disposable {
   }
 
   /**
-   * Gives the conversation a key unless it has one. Durable on return, which costs a sync of the disk.
-   * @throws Fault `not_found` when it was destroyed, `JOURNAL_UNAVAILABLE` when the disk fails.
+   * Gives each conversation a key that has none; one whose key was destroyed gets none. Durable on return, which costs one sync of the disk.
+   * @throws Fault `JOURNAL_UNAVAILABLE` when the disk fails.
    */
-  make(id: string): void {
-    if (this.#find(id) === null) this.#change(() => void this.#sql.add.run(id, randomBytes(KEY_BYTES)));
-    this.#keyOf(id);
+  make(ids: Iterable<string>): void {
+    this.#change(() => {
+      for (const id of ids) this.#sql.add.run(id, randomBytes(KEY_BYTES));
+    });
+  }
+
+  /** Whether the conversation has a key. Costs no sync. @throws Fault `not_found` when it was destroyed. */
+  has(id: string): boolean {
+    return this.#find(id) !== null && this.#keyOf(id) !== null;
   }
 
   /**

@@ -49,7 +49,7 @@ export class NatsDoor implements Component, Door {
   constructor(options: NatsDoorOptions) {
     const { system, config, log, version } = options;
     connectionOptionsOf(config.nats, options.env);
-    const door = new ConversationDoor(system.keyRing);
+    const door = new ConversationDoor(system);
     const behind = {
       system,
       door,

@@ -33,7 +33,7 @@ describe("sealed text", () => {
   it.each(["", "Dobrý den, ž ✓ 👋", "a\0b", "x".repeat(1_000_000)])("opens as it was", (text) => {
     using dir = folder();
     using ring = new KeyRing(optionsOf(dir.path));
-    ring.make("c1");
+    ring.make(["c1"]);
     const sealed = ring.seal("c1", "m1", text);
     expect(sealed).toMatch(/^s1\.[A-Za-z0-9_-]+$/);
     expect(ring.open("c1", sealed)).toBe(text);
@@ -42,7 +42,7 @@ describe("sealed text", () => {
   it("R-CON-2: the same text in the same context is sealed to the same bytes, also after a restart; in another context or conversation it is not", () => {
     using dir = folder();
     const first = new KeyRing(optionsOf(dir.path));
-    for (const id of ["c1", "c2"]) first.make(id);
+    first.make(["c1", "c2"]);
     const sealed = first.seal("c1", "m1", "hello");
     expect(first.seal("c1", "m1", "hello")).toBe(sealed);
     expect(new Set([sealed, first.seal("c1", "m2", "hello"), first.seal("c2", "m1", "hello"), first.seal("c1", "m1", "hellO")]).size).toBe(
@@ -50,7 +50,7 @@ describe("sealed text", () => {
     );
     first.close();
     using again = new KeyRing(optionsOf(dir.path));
-    again.make("c1");
+    again.make(["c1"]);
     expect(again.seal("c1", "m1", "hello")).toBe(sealed);
     expect(again.open("c1", sealed)).toBe("hello");
   });
@@ -58,7 +58,7 @@ describe("sealed text", () => {
   it("a context cannot be mistaken for the beginning of a text", () => {
     using dir = folder();
     using ring = new KeyRing(optionsOf(dir.path));
-    ring.make("c1");
+    ring.make(["c1"]);
     expect(() => ring.seal("c1", "m\0x", "y")).toThrow(TypeError);
     expect(ring.seal("c1", "m", "x\0y").slice(0, 19)).not.toBe(ring.seal("c1", "mx", "y").slice(0, 19));
   });
@@ -66,7 +66,7 @@ describe("sealed text", () => {
   it("a text of another conversation is refused, and nothing of it is told", () => {
     using dir = folder();
     using ring = new KeyRing(optionsOf(dir.path));
-    for (const id of ["c1", "c2"]) ring.make(id);
+    ring.make(["c1", "c2"]);
     const sealed = ring.seal("c1", "m1", "secret words");
     const refused = () => ring.open("c2", sealed);
     expect(refused).toThrow(fault("INTERNAL_ERROR", /conversation c2 cannot be opened/));
@@ -76,7 +76,7 @@ describe("sealed text", () => {
   it("a damaged text is refused at every byte of it, and so is what is none", () => {
     using dir = folder();
     using ring = new KeyRing(optionsOf(dir.path));
-    ring.make("c1");
+    ring.make(["c1"]);
     const bytes = Buffer.from(ring.seal("c1", "m1", "hello").slice(3), "base64url");
     for (let at = 0; at < bytes.length; at++) {
       const changed = Buffer.from(bytes);
@@ -112,7 +112,7 @@ describe("keys", () => {
     const sealed = new Map<string, string>();
     const gone = new Map<string, Buffer>();
     for (const [i, id] of ids.entries()) {
-      ring.make(id);
+      ring.make([id]);
       sealed.set(id, ring.seal(id, "m1", id));
       const victim = ids[i - 5];
       if (i % 10 !== 9 || victim === undefined) continue;
@@ -130,28 +130,31 @@ describe("keys", () => {
     using dir = folder();
     using ring = new KeyRing(optionsOf(dir.path));
     using other = new KeyRing(optionsOf(dir.path));
-    ring.make("c1");
+    ring.make(["c1"]);
     const sealed = other.seal("c1", "m1", "hello");
     expect(ring.open("c1", sealed)).toBe("hello");
     other.destroy("c1");
     for (const each of [ring, other]) {
       expect(each.open("c1", sealed)).toBeNull();
       expect(() => each.seal("c1", "m1", "hello")).toThrow(fault("not_found", /destroyed/));
-      expect(() => each.make("c1")).toThrow(fault("not_found", /destroyed/));
+      each.make(["c1"]);
+      expect(() => each.has("c1")).toThrow(fault("not_found", /destroyed/));
     }
     ring.destroy("c1");
     ring.destroy("never made");
-    expect(() => ring.make("never made")).toThrow(fault("not_found", /destroyed/));
+    ring.make(["never made"]);
+    expect(() => ring.has("never made")).toThrow(fault("not_found", /destroyed/));
     ring.close();
     using again = new KeyRing(optionsOf(dir.path));
-    expect(() => again.make("c1")).toThrow(fault("not_found", /destroyed/));
+    again.make(["c1"]);
+    expect(() => again.has("c1")).toThrow(fault("not_found", /destroyed/));
   });
 
   it("L5: while somebody reads the old log, destroying says so; called again it is done", () => {
     using dir = folder();
     const options = { ...optionsOf(dir.path), busyTimeoutMs: 20 };
     using ring = new KeyRing(options);
-    ring.make("c1");
+    ring.make(["c1"]);
     const key = keyOf(options.path, "c1");
     const reader = new Database(options.path, { readonly: true });
     reader.exec("BEGIN; SELECT * FROM keys");

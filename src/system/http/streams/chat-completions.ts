@@ -106,7 +106,7 @@ export class ChatCompletions {
       if (found.code !== "not_found") return found;
     }
     const opening = { onBusy: "enqueue", instructions, user };
-    const checked = door.open(named === null ? opening : { ...opening, id: named }, key);
+    const checked = await door.open(named === null ? opening : { ...opening, id: named }, key);
     if (!checked.ok) return checked;
     const { id, address, command, body } = checked.call;
     const answer = await system.ask(address, command, body, options);
