@@ -176,7 +176,7 @@ export class ConversationCalls {
   /** Whatever keeps the summary from being made, the reply is answered: it is durable. */
   async #summarized(id: string, { turn }: PostReply, options: AskOptions & { readonly timeoutMs: number }): Promise<void> {
     if (options.timeoutMs <= 0) return;
-    await this.#system.ask(addressOf("summary", id), "reached", { turn }, { ...options, id: reachedIdOf(turn) });
+    await this.#system.ask(addressOf("summary", id), "reached", { turn }, { ...options, id: reachedIdOf(turn), waitsOutside: true });
   }
 }
 
