@@ -9,8 +9,10 @@
  */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
+import { whyNotId } from "../../src/runtime/index.ts";
 import { sendFailures } from "../data/structured-fields.ts";
 import { fieldsOf, get, type Header, type HttpAnswer, post, send, sendBytes } from "../support/http-client.ts";
+import { INJECTIONS } from "../support/injection-corpus.ts";
 import { startServer } from "../support/server-process.ts";
 import { stringVectors } from "../support/structured-field-vectors.ts";
 
@@ -248,6 +250,10 @@ function inputsOf(run: string, { rich, poor, euro, frozen, closed }: Names): rea
     ),
     // Accounts and reads
     body("an account of the world", "400 validation_failed", "accounts", { id: "world-CZK-{0}", currency: "CZK" }),
+    // TRAPS 42: words that try to be something else, as far as they are no ids; over NATS in test/system/nats/injection.test.ts.
+    ...INJECTIONS.filter((word) => whyNotId(word) !== null).map((word) =>
+      body(`an account called ${JSON.stringify(word.slice(0, 40))}`, "400 validation_failed", "accounts", { id: word, currency: "CZK" }),
+    ),
     body("an account with an unknown currency", "400 validation_failed", "accounts", { id: `new-${run}`, currency: "ZZZ" }),
     body("an account with a numeric limit", "400 amount_invalid", "accounts", { id: `new-${run}`, currency: "CZK", overdraftLimit: 5 }),
     body("an account that is taken", "409 already_exists", "accounts", { id: rich, currency: "EUR" }),

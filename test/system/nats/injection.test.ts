@@ -125,25 +125,20 @@ describeWithEachNats("the injection corpus", (version) => {
       sent.push(subject);
       await raw.say(`PUB ${subject} ${reply} 0\r\n\r\n`);
     };
+    const answered: string[] = [];
+    connection.subscribe("_INBOX.none.>", { callback: (_error, { subject }) => void answered.push(subject) });
+    await connection.flush();
     const inOneWord = INJECTIONS.filter((word) => word !== "" && !/[\s\0]/.test(word) && word.isWellFormed());
     for (const word of inOneWord) {
       await publish(`troupe.v1.account.${word}`, `_INBOX.none.${inOneWord.indexOf(word)}`);
       await publish(`troupe.v1.${word}.open`, `_INBOX.none.${inOneWord.indexOf(word)}`);
     }
-    await strange(sent);
-    const answered: string[] = [];
-    connection.subscribe("_INBOX.none.>", { callback: (_error, { subject }) => void answered.push(subject) });
-    const replies = inOneWord.filter((word) => !isReplySubject(word));
-    const before = all.subjects.length;
-    for (const word of replies) await publish("troupe.v1.account.get", Buffer.from(word).toString("latin1"));
+    for (const word of inOneWord) await publish("troupe.v1.account.get", Buffer.from(word).toString("latin1"));
     // Behind them on the same subject: when this is answered, they would have been.
     expect((await ask(connection, "troupe.v1.account.get", { headers: [["Troupe-Id", "alice"]] })).status).toBe(200);
-    await connection.flush();
-    expect(all.subjects.slice(before).filter((subject) => subject !== "troupe.v1.account.get" && !subject.startsWith("_INBOX."))).toEqual(
-      [],
-    );
+    // A word that is no ASCII is heard as its bytes are read.
+    expect(await strange(sent.flatMap((subject) => [subject, Buffer.from(subject).toString()]))).toEqual([]);
     expect(answered).toEqual([]);
-    await strange(sent);
   });
 
   it("raw: line breaks inside headers and bodies stay inside them", async () => {
