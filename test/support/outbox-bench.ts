@@ -98,7 +98,8 @@ export function openOutbox(dir: string, eventsMax = 16): OutboxBench {
       return journal.lastSeq;
     },
     async reopen(how) {
-      if (how === "closed") await bench.outbox.close(1_000);
+      if (how === "crashed") bench.store.saveTo = () => undefined; // What it knew is lost; what it had sent may still arrive.
+      await bench.outbox.close(how === "crashed" ? 0 : 1_000);
       bench.store.close();
       Object.assign(bench, open());
     },

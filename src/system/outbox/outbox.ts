@@ -349,8 +349,10 @@ export class Outbox {
     }
     this.#held.add(entity);
     for (const event of this.#lines.drop(line)) this.#settle(event);
+    const count = this.#held.size;
+    if (count > HELD_TOLD_MAX && count % HELD_TOLD_MAX !== 0) return this.#returnLater();
     this.#options.onTrouble(
-      { entity, event: eventId, record: place.seq, why },
+      { entity, event: eventId, record: place.seq, why, held: count },
       "an event is refused; its entity's events are held from it on",
     );
     this.#returnLater();
@@ -439,6 +441,8 @@ const SAVE_EVERY_MS = 200;
 const FAILURES_MAX = 5;
 /** Beyond, it is no longer about single events: everything waits. */
 const HELD_MAX = 10_000;
+/** So many are told each, then one of so many. */
+const HELD_TOLD_MAX = 100;
 /** Held entities that go on together. */
 const RETURN_MAX = 256;
 const RETURN_REST_MS = 20;

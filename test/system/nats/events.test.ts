@@ -1,6 +1,8 @@
 /** Events over a real nats-server (R-SYS-3, R-COM-4, TRAPS 6, 7, 43): none missing, in order per entity, one refused event holds its entity only. */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { DiscardPolicy, jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { account } from "../../../src/actors/index.ts";
 import type { Node } from "../../../src/system/node.ts";
@@ -217,6 +219,34 @@ authorization { users: [
     expect((await cli("held")).stdout).toBe("None.\n");
     expect(await server.end("SIGTERM")).toBe(0);
   });
+
+  it.each(natsLines)(
+    "a stream that refuses a message for its size holds its entity, one that is full holds nobody (nats-server %s)",
+    async (version) => {
+      await using nats = await TestNats.start({ version });
+      const connection = await connect({ servers: nats.url });
+      const { streams } = await jetstreamManager(connection);
+      const stream = { name: "TROUPE_EVENTS", subjects: ["troupe.events.*.*"], discard: DiscardPolicy.New };
+      await streams.add({ ...stream, max_msg_size: 1_000, max_msgs: 4 });
+      const { node } = await openNode(dir.path, natsFlags(nats));
+      const long = "€".repeat(66);
+      for (const id of [long, "bob"]) await openOnNode(node, id, null);
+      await until("it is held", async () => (await figures(node))?.held === 1);
+      expect(await node.events?.held("", 9)).toMatchObject([
+        { entity: `account/${long}`, why: expect.stringContaining("the stream refused it") },
+      ]);
+      for (let i = 0; i < 3; i++) expect(await deposit(node, `bob-${i}`, "bob")).toMatchObject({ ok: true });
+      await until("it is full", async () => (await figures(node))?.trouble?.includes("maximum messages exceeded") === true);
+      expect(await figures(node)).toMatchObject({ held: 1 });
+      await streams.update(stream.name, { ...stream, max_msgs: -1, max_msg_size: -1 });
+      await until("nothing is held", async () => (await figures(node))?.held === 0);
+      await allSent(node);
+      const heard = await eventsIn({ servers: nats.url });
+      expect([heard.length, disorderIn(heard)]).toEqual([2 + 3 + 3, []]);
+      await node.close();
+      await connection.close();
+    },
+  );
 
   it("a server that is down at the start is waited for; what was sent is not sent again after a restart of the node", async () => {
     await using nats = await TestNats.start();

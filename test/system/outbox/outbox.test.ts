@@ -4,6 +4,7 @@ import type { EventMessage } from "../../../src/system/outbox/event-message.ts";
 import type { Sent } from "../../../src/system/outbox/event-port.ts";
 import { folder } from "../../support/journal-bench.ts";
 import { openOutbox, subjectOf } from "../../support/outbox-bench.ts";
+import { randomOf } from "../../support/seeded-random.ts";
 import { until } from "../../support/test-node.ts";
 
 const acknowledged: Sent = { kind: "acknowledged" };
@@ -222,3 +223,36 @@ describe("replays", () => {
     expect(bench.broker.idsOf("account/early").length + bench.broker.idsOf("account/late").length).toBe(2);
   });
 });
+
+it.each([1, 2, 3])(
+  "O1 to O4 at random (seed %i): failures, refusals, crashes, and replays; all have left in the end, in order",
+  async (seed) => {
+    using dir = folder();
+    await using bench = openOutbox(dir.path, 8);
+    const random = randomOf(seed);
+    const names = Array.from({ length: 12 }, (_, i) => `a${i}`);
+    const answers: readonly Sent[] = [
+      { kind: "failed", why: "timeout" },
+      { kind: "refused", why: "no" },
+    ];
+    bench.broker.answer = () => (random() < 0.9 ? acknowledged : (answers[Math.floor(random() * 2)] ?? acknowledged));
+    bench.outbox.start();
+    let committed = 0;
+    for (let round = 0; round < 60; round++) {
+      const some = names.filter(() => random() < 0.5);
+      if (some.length > 0) bench.commit(...some);
+      committed += some.length;
+      await new Promise((resolve) => setTimeout(resolve, random() * 60));
+      if (random() < 0.05) {
+        await bench.reopen(random() < 0.5 ? "crashed" : "closed");
+        bench.outbox.start();
+      }
+      if (random() < 0.05) await bench.outbox.replay(1 + Math.floor(random() * bench.outbox.figures.end)).catch(() => undefined);
+    }
+    bench.broker.answer = () => acknowledged;
+    await until("all have left", () => bench.outbox.figures.held === 0 && bench.outbox.figures.lagRecords === 0, 50_000);
+    expect(new Set(bench.broker.kept.map(({ id }) => id)).size).toBe(committed);
+    expect(isInOrder(bench.broker.kept)).toBe(true);
+    expect(bench.broker.perEntityHigh).toBeLessThanOrEqual(2); // Of a crashed outbox one may still be on its way.
+  },
+);
