@@ -50,7 +50,9 @@ describe("what leaves", () => {
     bench.outbox.start();
     await until("some are kept", () => bench.broker.kept.length > 100);
     bench.broker.answer = () => new Promise(() => undefined); // Nothing is answered any more.
+    await until("a position is kept", () => bench.store.progress().position > 0);
     await bench.reopen("crashed");
+    expect(bench.outbox.figures.position).toBeLessThan(50);
     bench.broker.answer = () => acknowledged;
     bench.outbox.start();
     await until("all are kept", () => bench.outbox.figures.lagRecords === 0);
@@ -243,7 +245,7 @@ it.each([1, 2, 3])(
       if (some.length > 0) bench.commit(...some);
       committed += some.length;
       await new Promise((resolve) => setTimeout(resolve, random() * 60));
-      if (random() < 0.05) {
+      if (random() < 0.1) {
         await bench.reopen(random() < 0.5 ? "crashed" : "closed");
         bench.outbox.start();
       }
