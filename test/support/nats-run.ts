@@ -98,7 +98,8 @@ const MORE_MS_MAX = 100;
 /** How long the journal is held before the kill: answers that nothing made durable get out meanwhile, if there are any. */
 const HELD_MS = 150;
 const STOLEN_MAX = 50;
-const THEFT_MS_MAX = 5_000;
+/** From the moment in which it is ready to take some: longer than until the stream gives again what the dead service had. */
+const THEFT_MS_MAX = 4_000;
 /** A run in which nothing comes forward for so long is stuck. */
 const PROGRESS_MS_MAX = 150_000;
 const EVENTS_MS_MAX = 60_000;
@@ -129,8 +130,7 @@ export async function runOverNats(run: NatsRun, orders: ReadonlyMap<string, Nats
   const clientOptions: PlainClientOptions = {
     url: nats.url,
     commands: run.commands,
-    requestsAtOnce: 64,
-    streamAtOnce: 256,
+    atOnce: 64,
     orderMsMax: run.weaken === "" ? ORDER_MS_MAX : WEAKENED_ORDER_MS_MAX,
     hasOtherKeys: run.weaken === "other-keys",
   };
@@ -241,10 +241,11 @@ async function kill(run: NatsRun, server: KillableServer, style: (typeof STYLES)
 async function theft({ nats }: NatsRun): Promise<number> {
   let stolen = 0;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const thief = new PlainProgram(new URL("./plain-nats-thief.ts", import.meta.url), [nats.url, String(STOLEN_MAX)], () => {
-    if (++stolen === STOLEN_MAX) resolve();
+  const thief = new PlainProgram(new URL("./plain-nats-thief.ts", import.meta.url), [nats.url, String(STOLEN_MAX)], (said) => {
+    if (said === "takes") setTimeout(resolve, THEFT_MS_MAX);
+    else if (++stolen === STOLEN_MAX) resolve();
   });
-  await Promise.race([promise, delay(THEFT_MS_MAX), thief.ended()]);
+  await Promise.race([promise, thief.ended()]);
   await thief.kill();
   return stolen;
 }

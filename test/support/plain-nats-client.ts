@@ -12,8 +12,8 @@ export interface PlainClientOptions {
   readonly url: string;
   /** Each way. */
   readonly commands: number;
-  readonly requestsAtOnce: number;
-  readonly streamAtOnce: number;
+  /** Under way, each way. */
+  readonly atOnce: number;
   /** An order that gets no answer for so long is a defect. */
   readonly orderMsMax: number;
   /** Breaks the one rule of a client: what is sent twice has two keys. */
@@ -76,16 +76,16 @@ process.once("disconnect", () => process.exit(1));
 
 for (const body of ACCOUNTS_TO_OPEN) await untilAnswered("troupe.v1.account.open", body, headers());
 say({ kind: "opened", server: connection.info?.version ?? "" });
-await Promise.all([clients("request", options.requestsAtOnce), clients("stream", options.streamAtOnce)]);
+await Promise.all([clients("request"), clients("stream")]);
 say({ kind: "done", sentAgain, askedFor });
 tell();
 
-async function clients(way: Way, atOnce: number): Promise<void> {
+async function clients(way: Way): Promise<void> {
   let next = 0;
   const client = async (): Promise<void> => {
     while (next < options.commands) await place(natsOrder(way, next++));
   };
-  await Promise.all(Array.from({ length: atOnce }, client));
+  await Promise.all(Array.from({ length: options.atOnce }, client));
 }
 
 /** Sends a command until it has its answer, and one of ten a second time meanwhile: both must be told the same. */

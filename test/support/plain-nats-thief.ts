@@ -9,4 +9,6 @@ const [url = "", countMax = "1"] = process.argv.slice(2);
 process.once("disconnect", () => process.exit(1));
 const connection = await connect({ servers: url, waitOnFirstConnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
 const consumer = await jetstream(connection).consumers.get("TROUPE_COMMANDS", "troupe");
-for await (const { redelivered } of await consumer.consume({ max_messages: Number(countMax) })) process.send?.({ redelivered });
+const taken = await consumer.consume({ max_messages: Number(countMax) });
+process.send?.("takes");
+for await (const { seq } of taken) process.send?.({ seq });
