@@ -96,7 +96,7 @@ const shown = ({ status, body }: PlainAnswer): string => `${status} ${body.slice
 const STYLES = ["held", "answered", "any"] as const;
 const MORE_MS_MAX = 100;
 /** How long the journal is held before the kill: answers that nothing made durable get out meanwhile, if there are any. */
-const HELD_MS = 150;
+const HELD_MS = 400;
 const STOLEN_MAX = 50;
 /** From the moment in which it is ready to take some: longer than until the stream gives again what the dead service had. */
 const THEFT_MS_MAX = 4_000;
