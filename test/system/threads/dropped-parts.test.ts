@@ -188,7 +188,8 @@ describe("the journal thread of a node ends", () => {
       expect(await balanceOf(node, id)).toBe("1.00");
     }
     process.off("worker", listen);
-    expect([...started].map(({ threadName }) => threadName)).toEqual(["journal"]);
+    // The journal thread and the views thread have a spare of their own, which may be made meanwhile.
+    expect([...started].filter(({ threadName }) => threadName?.startsWith("shard"))).toEqual([]);
     expect(new Set(living.keys())).toEqual(before);
   });
 
