@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { connect } from "nats";
 import { expect, it } from "vitest";
-import { commandTable } from "../../src/system/ingress/command-table.ts";
+import { commandTable, statusSpec } from "../../src/system/ingress/command-table.ts";
 import { ask, type NatsHeader } from "../support/nats-client.ts";
 import { NatsNode } from "../support/nats-node.ts";
 import { TestNats } from "../support/nats-server.ts";
@@ -34,7 +34,7 @@ it("shows the client as it is, in 20 lines at most", () => {
 });
 
 it("names only commands that there are", () => {
-  const known = commandTable.map(({ name }) => `troupe.v1.${name}`);
+  const known = [...commandTable, statusSpec].map(({ name }) => `troupe.v1.${name}`);
   expect(requests.length).toBeGreaterThanOrEqual(7);
   expect(requests.map(({ subject }) => subject).filter((subject) => !known.includes(subject))).toEqual([]);
 });

@@ -1,6 +1,7 @@
 /** What became of a command, by its key: for clients of doors that answer later, or whose answer was lost. Never runs the command (TRAPS 17). */
 import { transferIdOf } from "../../actors/index.ts";
 import { type Answer, addressOf, type Json, RECORDED_ANSWER, type Refusal } from "../../runtime/index.ts";
+import { statusSpec } from "./command-table.ts";
 import { conversationPath } from "./conversation-shown.ts";
 import { shown as quoted, unknownField } from "./fields.ts";
 import { type JsonObject, type JsonResult, readJsonObject } from "./json-body.ts";
@@ -49,11 +50,7 @@ export function commandStatus({ system, door, calls, json }: ServiceCommandsOpti
 
   const ways = { transfer, account, conversation };
   return {
-    name: "command.status",
-    type: "command",
-    command: "status",
-    template: "",
-    about: "Shows what became of a command by its key",
+    ...statusSpec,
     path: () => "urn:troupe:command:status",
     run: async (request) => {
       const key = keyOf(request);

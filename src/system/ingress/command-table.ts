@@ -44,6 +44,15 @@ export const commandTable: readonly CommandSpec[] = TABLE.map(([type, command, r
   return { name: `${type}.${command}` as CommandName, type, command, method, template, about };
 });
 
+/** Of doors that carry names only: over HTTP the same request with the same key tells the same. */
+export const statusSpec = {
+  name: "command.status",
+  type: "command",
+  command: "status",
+  template: "",
+  about: "Shows what became of a command by its key",
+} as const;
+
 /** Names in braces, but for the entity's id. */
 export const paramsOf = ({ template }: CommandSpec): readonly string[] =>
   [...template.matchAll(/\{(\w+)\}/g)].flatMap(([, name = ""]) => (name === "id" ? [] : [name]));

@@ -14,25 +14,21 @@ export type Verdict =
   | { readonly kind: "dead"; readonly refusal: Refusal };
 
 export interface Attempt {
-  readonly command: Pick<ServiceCommand, "type" | "command">;
   /** How often it was given, this time included. */
   readonly given: number;
   readonly attemptsMax: number;
 }
 
-export function verdictOf(result: ServiceAnswer | Refusal, { command, given, attemptsMax }: Attempt): Verdict {
+export function verdictOf(result: ServiceAnswer | Refusal, { given, attemptsMax }: Attempt): Verdict {
   if ("status" in result) return { kind: "done", answer: result };
   const { code } = result;
   if (OF_THE_NODE.has(code)) return { kind: "held" };
-  // It has no key by which a repeat would be known; that it is gone is what was wanted.
-  if (given > 1 && code === "not_found" && command.type === "conversation" && command.command === "delete")
-    return { kind: "done", answer: { status: 204, body: "", isReplayed: true, code: null, detail: null } };
   if (isFinal(code) || given >= attemptsMax) return { kind: "dead", refusal: result };
   return { kind: "again" };
 }
 
 /** Why a command must not come by the stream, or null. */
-export function whyNotDurable({ type, command }: Attempt["command"]): Refusal | null {
+export function whyNotDurable({ type, command }: Pick<ServiceCommand, "type" | "command">): Refusal | null {
   return type === "conversation" && command === "stop" ? NO_STOP : null;
 }
 

@@ -97,7 +97,7 @@ export class DurableWork {
       const read = readCommand({ headers, data }, limits, command.template);
       if ("code" in read) return { kind: "dead", refusal: read, id: null };
       const result = await command.run(read.request).catch((cause: unknown) => this.#defect(cause, command));
-      const verdict = verdictOf(result, { command, given, attemptsMax });
+      const verdict = verdictOf(result, { given, attemptsMax });
       if (verdict.kind === "done") gate.passed();
       if (verdict.kind === "dead") return { ...verdict, id: read.request.id };
       if (verdict.kind !== "held") return verdict;

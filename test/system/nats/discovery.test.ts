@@ -4,7 +4,7 @@
  */
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { commandTable } from "../../../src/system/ingress/command-table.ts";
+import { commandTable, statusSpec } from "../../../src/system/ingress/command-table.ts";
 import { microAnswers } from "../../support/micro-answers.ts";
 import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
@@ -44,7 +44,7 @@ describeWithEachNats("discovery", (version) => {
   it("INFO names every command with its subject and what it does", async () => {
     const [info] = (await microAnswers(connection, "troupe")).filter(({ verb }) => verb === "INFO");
     expect(info?.body.endpoints).toEqual(
-      commandTable.map(({ type, command, about }) => ({
+      [...commandTable, statusSpec].map(({ type, command, about }) => ({
         name: `${type}-${command}`,
         subject: `troupe.v1.${type}.${command}`,
         queue_group: "troupe",

@@ -5,7 +5,7 @@ import { refuse } from "../../../src/system/ingress/ledger-door.ts";
 import { verdictOf, whyGivenTooOften, whyNotDurable } from "../../../src/system/nats/durable-verdict.ts";
 
 const deposit = { type: "transfer", command: "deposit" };
-const kindOf = (code: Code, given = 1, command = deposit): string => verdictOf(refuse(code, ""), { command, given, attemptsMax: 3 }).kind;
+const kindOf = (code: Code, given = 1): string => verdictOf(refuse(code, ""), { given, attemptsMax: 3 }).kind;
 
 describe("a refusal", () => {
   it("every code has one end, and no code is tried again for ever but those of the whole node", () => {
@@ -27,16 +27,11 @@ describe("a refusal", () => {
     for (const code of ends.again ?? []) expect([code, kindOf(code, 2), kindOf(code, 3)]).toEqual([code, "again", "dead"]);
     for (const code of ends.held ?? []) expect(kindOf(code, 100)).toBe("held");
   });
-
-  it("a deletion that is given again and finds nothing was done", () => {
-    const erase = { type: "conversation", command: "delete" };
-    expect([kindOf("not_found", 1, erase), kindOf("not_found", 2, erase), kindOf("not_found", 2)]).toEqual(["dead", "done", "dead"]);
-  });
 });
 
 it("an answer is done, also one that says no: it is durable", () => {
   const answer = { status: 422, body: "{}", isReplayed: false, code: "insufficient_funds", detail: null };
-  expect(verdictOf(answer, { command: deposit, given: 9, attemptsMax: 3 })).toEqual({ kind: "done", answer });
+  expect(verdictOf(answer, { given: 9, attemptsMax: 3 })).toEqual({ kind: "done", answer });
 });
 
 it("what came to no end often enough is not begun once more, and what could do harm when it is given twice not at all", () => {

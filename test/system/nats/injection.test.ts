@@ -5,7 +5,7 @@
  */
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { commandTable } from "../../../src/system/ingress/command-table.ts";
+import { commandTable, statusSpec } from "../../../src/system/ingress/command-table.ts";
 import { commandSubject, durableSubject, eventSubject, isReplySubject, serviceSubjects } from "../../../src/system/nats/subjects.ts";
 import { fieldsOf, get, type HttpAnswer, post, send } from "../../support/http-client.ts";
 import { INJECTIONS } from "../../support/injection-corpus.ts";
@@ -172,7 +172,7 @@ describeWithEachNats("the injection corpus", (version) => {
   it("the node serves on, and no id of the corpus is in a subject that it listens to", async () => {
     const answer = await ask(connection, "troupe.v1.account.get", { headers: [["Troupe-Id", "alice"]] });
     expect(answer.status).toBe(200);
-    const names = [...commandTable, { type: "command", command: "status" }];
+    const names = [...commandTable, statusSpec];
     const subjects = new Set(names.map(({ type, command }) => commandSubject(type, command)));
     const info = JSON.parse((await ask(connection, "$SRV.INFO.troupe")).text) as {
       readonly endpoints: ReadonlyArray<{ readonly subject: string }>;
