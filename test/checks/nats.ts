@@ -15,6 +15,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { natsLines } from "../../tools/nats-server.mjs";
 import { type CheckResult, percentile, runCheck } from "../support/check-run.ts";
 import { allOrders } from "../support/nats-orders.ts";
 import { natsPromises } from "../support/nats-promises.ts";
@@ -22,18 +23,21 @@ import { type NatsFigures, type NatsRun, runOverNats } from "../support/nats-run
 import { TestNats } from "../support/nats-server.ts";
 import { randomOf } from "../support/seeded-random.ts";
 
-const USAGE = `check:nats [--commands 20000] [--kills 5] [--restarts 2] [--weaken reply-before-commit|ack-before-commit|other-keys] [--seed <number>] [--json]
---commands: by request and reply, and as many through the stream. --kills: kill -9 of the service. --restarts: of the server of NATS.`;
+const USAGE = `check:nats [--commands 20000] [--kills 5] [--restarts 2] [--server 2.10]
+           [--weaken reply-before-commit|ack-before-commit|other-keys] [--seed <number>] [--json]
+--commands: by request and reply, and as many through the stream. --kills: kill -9 of the service. --restarts: of the server of NATS. --server: its line of versions.`;
 const WEAKENED = ["", "reply-before-commit", "ack-before-commit", "other-keys"];
 const DEFECTS_SHOWN = 10;
 
 await runCheck(
   USAGE,
-  { commands: 20_000, kills: 5, restarts: 2, weaken: "", seed: Date.now() % 1_000_000 },
+  { commands: 20_000, kills: 5, restarts: 2, server: "2.10", weaken: "", seed: Date.now() % 1_000_000 },
   async (options): Promise<CheckResult> => {
     if (!WEAKENED.includes(options.weaken)) throw new Error(`--weaken knows ${WEAKENED.slice(1).join(", ")}, not ${options.weaken}`);
+    const version = natsLines.find((line) => line === options.server);
+    if (version === undefined) throw new Error(`--server knows ${natsLines.join(" and ")}, not ${options.server}`);
     const dataDir = mkdtempSync(join(tmpdir(), "troupe-nats-check-"));
-    const nats = await TestNats.start({ jetstream: true });
+    const nats = await TestNats.start({ version, jetstream: true });
     const orders = new Map([...allOrders(options.commands)].map((order) => [order.key, order]));
     const run = { ...options, dataDir, nats, random: randomOf(options.seed) };
     try {

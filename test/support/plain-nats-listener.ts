@@ -3,7 +3,7 @@
  * no code of the service. Its argument is the URL. Tells its parent every event in the order of the stream.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { jetstream } from "@nats-io/jetstream";
+import { type ConsumerMessages, jetstream } from "@nats-io/jetstream";
 import { connect } from "nats";
 
 export interface HeardEvent {
@@ -32,11 +32,18 @@ function say(event: HeardEvent): void {
 
 const connection = await connect({ servers: url, waitOnFirstConnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
 const stream = jetstream(connection);
+let hearing: ConsumerMessages | null = null;
+/** The consumer is gone with the server that had it in memory; the library looks for it for half a minute. */
+async function beginAnewAfterFaults(): Promise<void> {
+  for await (const { type } of connection.status()) if (type === "reconnect") hearing?.stop();
+}
+void beginAnewAfterFaults();
 for (let heard = 0; ; await delay(AGAIN_MS)) {
   try {
     const from = heard === 0 ? {} : ({ deliver_policy: "by_start_sequence", opt_start_seq: heard + 1 } as const);
     const consumer = await stream.consumers.get("TROUPE_EVENTS", from);
-    for await (const { seq, subject, headers, data } of await consumer.consume()) {
+    hearing = await consumer.consume();
+    for await (const { seq, subject, headers, data } of hearing) {
       heard = seq;
       const names = (headers?.keys() ?? []).filter((name) => name.startsWith("ce-"));
       const attributes = Object.fromEntries(names.map((name) => [name.slice("ce-".length), headers?.get(name) ?? ""]));
