@@ -9,6 +9,8 @@ import { accountOf, CURRENCY, durableBetween } from "../ledger/bench-node.ts";
 
 const AT_ONCE = 64;
 export const ANSWER_MS_MAX = 30_000;
+/** Of what an echo answers: about as large as the answer to a deposit. */
+export const ANSWER_BYTES = 330;
 
 export interface Command {
   readonly body: string;

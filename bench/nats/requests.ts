@@ -2,11 +2,9 @@
 import type { NatsConnection } from "nats";
 import { assertResult, type RunVariant } from "../harness/suite.ts";
 import { startServer } from "../http/servers.ts";
-import { ANSWER_MS_MAX, measured, measuredServer, type Work, withNats } from "./load.ts";
+import { ANSWER_BYTES, ANSWER_MS_MAX, measured, measuredServer, type Work, withNats } from "./load.ts";
 
 const ECHO = "bench.echo";
-/** About as large as the answer to a deposit. */
-const ANSWER_BYTES = 330;
 
 export const raw: RunVariant = (mode) =>
   withNats(async (connection, url) => {

@@ -19,7 +19,7 @@ const rawCase = (name: string, variant: string, figure: string): CaseSpec => ({
   unit: figure === "perSecond" ? "messages/s" : "ms",
 });
 
-/** Durable deposits beside NATS alone: by request and reply beside an echo, through the stream beside a publish to one. p50 at 1 in flight, rates at 64. */
+/** Durable deposits beside NATS alone: by request and reply beside an echo, through the stream beside a publish to one and an echo behind one. p50 at 1 in flight, rates at 64. */
 export const nats: Suite = {
   name: "nats",
   variants: {
@@ -27,6 +27,7 @@ export const nats: Suite = {
     deposits: { module: requests, run: "deposits", isDurable: true },
     withoutEvents: { module: requests, run: "withoutEvents", isDurable: true },
     rawPublish: { module: stream, run: "raw", isDurable: false },
+    streamEcho: { module: stream, run: "echo", isDurable: false },
     streamDeposits: { module: stream, run: "deposits", isDurable: true },
   },
   cases: [
@@ -37,7 +38,10 @@ export const nats: Suite = {
     beside("deposits-without-events", "withoutEvents", "perSecond", "rawRequest"),
     rawCase("raw-publish.p50", "rawPublish", "p50Ms"),
     rawCase("raw-publishes", "rawPublish", "perSecond"),
+    rawCase("stream-echo.p50", "streamEcho", "p50Ms"),
+    rawCase("stream-echoes", "streamEcho", "perSecond"),
     beside("stream-deposit.p50", "streamDeposits", "p50Ms", "rawPublish", { atMost: 3 }),
     beside("stream-deposits", "streamDeposits", "perSecond", "rawPublish", { atLeast: 0.4 }),
+    beside("stream-deposits-beside-echo", "streamDeposits", "perSecond", "streamEcho"),
   ],
 };
