@@ -124,6 +124,7 @@ function expectAll({ completed, sequences }: Heard, ids: readonly string[]): voi
   for (const [account, numbers] of sequences) expect(numbers, account).toEqual(numbers.map((_, i) => i + 1));
 }
 
+vi.setConfig({ testTimeout: 180_000 }); // Silence is noticed after two pings without an answer, and a busy machine does all of it slowly.
 afterEach(() => void vi.unstubAllEnvs());
 
 describeWithNats("faults of NATS", (version) => {
