@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import { runFileOf } from "../data-dir.ts";
-import { type CommandSpec, commandTable } from "../ingress/command-table.ts";
+import { type CommandSpec, commandTable, statusSpec } from "../ingress/command-table.ts";
 import { isJsonObject, type JsonObject } from "../ingress/json-body.ts";
 import { CliError, errnoOf } from "./cli-error.ts";
 import { configOf, type Result, type Run, say, tableOf } from "./command.ts";
@@ -28,9 +28,13 @@ interface Answered {
   readonly isReplayed: boolean;
   readonly from: string;
 }
+/** Every command: those with a route, and the one that has none. */
+const CALLABLE = [...commandTable, statusSpec] as const;
+type Callable = CommandSpec | typeof statusSpec;
+
 /** What is sent, whatever carries it. */
 interface Sent {
-  readonly spec: CommandSpec;
+  readonly spec: Callable;
   readonly id: string | null;
   readonly key: string | null;
   readonly fields: JsonObject;
@@ -59,12 +63,13 @@ export async function runCall(run: Run, options: CallOptions): Promise<Result> {
 
 /** Every command with its route. */
 export function runCallList(run: Run): Result {
-  const rows = commandTable.map(({ type, command, method, template, about }) => [type, command, `${method} ${template}`, about]);
+  const rows = CALLABLE.map((spec) => [spec.type, spec.command, routeOf(spec) ?? "-", spec.about]);
   for (const line of tableOf([["type", "command", "over HTTP", "what it does"], ...rows])) say(run, line);
-  return { ok: true, commands: commandTable };
+  return { ok: true, commands: CALLABLE };
 }
 
 async function overHttp(run: Run, { spec, id, key, fields }: Sent, { url, dataDir }: CallOptions): Promise<Answered> {
+  if (!hasRoute(spec)) throw new CliError("USAGE", `${spec.name} has no route of HTTP: send it with --nats`);
   const call = routeCall(spec, id, fields);
   const base = (url ?? urlOf(run, dataDir)).replace(/\/+$/, "");
   const headers: Record<string, string> = {};
@@ -105,18 +110,21 @@ async function overNats(run: Run, { spec, id, key, fields }: Sent, servers: stri
 const ANSWER_MS_MORE = 5_000;
 const again = (key: string | null): string => (key === null ? "" : ` The same with --key ${key} does nothing twice.`);
 
-function specOf({ type, command }: CallOptions): CommandSpec {
-  const spec = commandTable.find((each) => each.type === type && each.command === command);
+function specOf({ type, command }: CallOptions): Callable {
+  const spec = CALLABLE.find((each) => each.type === type && each.command === command);
   if (spec !== undefined) return spec;
-  const ofType = commandTable.filter((each) => each.type === type);
-  const known = ofType.length === 0 ? [...new Set(commandTable.map((each) => each.type))] : ofType.map((each) => each.command);
+  const ofType = CALLABLE.filter((each) => each.type === type);
+  const known = ofType.length === 0 ? [...new Set(CALLABLE.map((each) => each.type))] : ofType.map((each) => each.command);
   const what = ofType.length === 0 ? `type ${JSON.stringify(type)}` : `command ${JSON.stringify(command)} of ${type}`;
   throw new CliError("USAGE", `there is no ${what}; expected one of ${known.join(", ")} (see troupe call --list)`);
 }
 
 /** An account or conversation that is opened by its id is its own key. */
-const needsKey = ({ method, command }: CommandSpec, id: string | null): boolean =>
-  method === "POST" && !(command === "open" && id !== null);
+const needsKey = (spec: Callable, id: string | null): boolean =>
+  hasRoute(spec) && spec.method === "POST" && !(spec.command === "open" && id !== null);
+
+const hasRoute = (spec: Callable): spec is CommandSpec => spec.name !== "command.status";
+const routeOf = (spec: Callable): string | null => (hasRoute(spec) ? `${spec.method} ${spec.template}` : null);
 
 function fieldsOf(text: string): JsonObject {
   if (text === "") return {};

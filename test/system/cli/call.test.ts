@@ -17,13 +17,14 @@ const bodyOf = ({ stdout }: CliResult): Record<string, unknown> => JSON.parse(st
 it("--list shows every command with its route", async () => {
   const { code, stdout } = await call("--list");
   expect(code).toBe(0);
+  expect(stdout).toMatch(/^ +command +status +- /m); // Over NATS only.
   for (const { type, command, method, template } of commandTable)
     expect(
       stdout
         .split("\n")
         .some((line) => line.trim().startsWith(type) && line.includes(` ${command} `) && line.includes(`${method} ${template} `)),
     ).toBe(true);
-  expect(figuresOf(await call("--list", "--json"))).toMatchObject({ ok: true, commands: { length: commandTable.length } });
+  expect(figuresOf(await call("--list", "--json"))).toMatchObject({ ok: true, commands: { length: commandTable.length + 1 } });
 });
 
 it.each<[readonly string[], string]>([
@@ -33,6 +34,7 @@ it.each<[readonly string[], string]>([
   [["account", "-", "get"], "name it instead"],
   [["ledger", "alice", "trial-balance"], 'write "-"'],
   [["conversation", "talk", "outcome"], "messageId"],
+  [["command", "-", "status"], "send it with --nats"],
   [["account", "alice", "open", "{"], "expected a JSON object"],
   [["account", "alice", "open", "[]"], "expected a JSON object"],
   [["account", "alice", "get", "--url", "http://127.0.0.1:1", "--nats", "nats://127.0.0.1:1"], "two ways"],
@@ -92,6 +94,10 @@ describeWithNats("a server with both doors", () => {
       expect([made.code, bodyOf(made).status]).toEqual([0, "COMPLETED"]);
       const replayed = figuresOf(await call("transfer", "-", "deposit", body, "--key", key, ...by, "--json"));
       expect(replayed).toMatchObject({ ok: true, status: 201, isReplayed: true, key, body: bodyOf(made) });
+      if (way === "nats") {
+        const status = figuresOf(await call("command", "-", "status", "--key", key, ...by, "--json"));
+        expect(status).toMatchObject({ ok: true, status: 201, isReplayed: true, body: bodyOf(made) });
+      }
       expect(bodyOf(await call("account", id, "entries", '{"limit":1}', ...by))).toMatchObject({ items: [{ amount: "10.50" }] });
       const refused = await call("transfer", "-", "withdraw", body.replace("10.50", "11"), ...by);
       expect([refused.code, bodyOf(refused).code]).toEqual([1, "insufficient_funds"]);
