@@ -25,6 +25,8 @@ export class NatsNode implements AsyncDisposable {
   readonly nats: NatsDoor;
   /** Errors that were logged; a test ends with none. */
   readonly defects: readonly unknown[];
+  /** Texts of the warnings that were logged. */
+  readonly warnings: readonly string[];
   readonly #http: HttpListener;
   readonly #dir: string;
 
@@ -34,10 +36,12 @@ export class NatsNode implements AsyncDisposable {
     readonly http: HttpListener;
     readonly dir: string;
     readonly defects: unknown[];
+    readonly warnings: string[];
   }) {
     this.node = parts.node;
     this.nats = parts.nats;
     this.defects = parts.defects;
+    this.warnings = parts.warnings;
     this.#http = parts.http;
     this.#dir = parts.dir;
   }
@@ -61,11 +65,12 @@ export class NatsNode implements AsyncDisposable {
     const argv = Object.entries(given).flatMap(([flag, value]) => [flag, String(value)]);
     const config = loadConfig({ argv, env: {}, cwd: dir });
     const defects: unknown[] = [];
+    const warnings: string[] = [];
     const nothing = (): void => undefined;
     const log = {
       debug: nothing,
       info: nothing,
-      warn: nothing,
+      warn: (_fields: object, text: string) => void warnings.push(text),
       error: (fields: object, text: string) => void defects.push({ text, fields }),
     };
     const node = await startSystem(config, { log });
@@ -76,7 +81,7 @@ export class NatsNode implements AsyncDisposable {
       node.alsoCheck(() => nats.check);
       metrics.alsoMeasure(() => nats.measures());
       await node.open(http, nats);
-      return new NatsNode({ node, nats, http, dir, defects });
+      return new NatsNode({ node, nats, http, dir, defects, warnings });
     } catch (cause) {
       await node.close();
       rmSync(dir, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { NatsConnection } from "nats";
+import { errors, type NatsConnection } from "nats";
 import type { Component, RunningComponent } from "../../runtime/index.ts";
 import type { Config } from "../config/config.ts";
 import { commandStatus } from "../ingress/command-status.ts";
@@ -151,9 +151,25 @@ export class NatsDoor implements Component, Door {
     this.#commands.serve(connection);
     void this.durable?.serve(connection);
     beDiscovered(connection, this.#service);
+    void this.#hearDenials(connection);
+  }
+
+  /** An answer that may not be sent is nobody's error: its client waits in vain, and only the server says why. Told once for each kind of subject and connection. */
+  async #hearDenials(connection: NatsConnection): Promise<void> {
+    const told = new Set<string>();
+    for await (const status of connection.status()) {
+      if (status.type !== "error" || !(status.error instanceof errors.PermissionViolationError)) continue;
+      const { operation, subject } = status.error;
+      const kind = subject.startsWith("_INBOX") ? "_INBOX" : subject;
+      if (operation !== "publish" || told.has(kind) || told.size >= DENIALS_TOLD_MAX) continue;
+      told.add(kind);
+      this.#options.log.warn({ subject }, "the user of NATS may not publish there: what was sent is lost");
+    }
   }
 }
 
 const SERVICE = "troupe";
+/** Of one connection. */
+const DENIALS_TOLD_MAX = 20;
 /** Nodes share the commands. */
 const QUEUE = "troupe";

@@ -10,7 +10,7 @@ import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
 import { TestNats } from "../../support/nats-server.ts";
 import { until } from "../../support/test-node.ts";
-import { describeWithEachNats } from "../../support/with-nats.ts";
+import { describeWithEachNats, describeWithNats } from "../../support/with-nats.ts";
 
 const FOLDER = "config/nats";
 const PASSWORDS = { TROUPE_NODE_PASSWORD: "n0de", TROUPE_CLIENT_PASSWORD: "cl1ent", TROUPE_LISTENER_PASSWORD: "l1stener" };
@@ -24,6 +24,20 @@ function exampleText(): string {
     .replace(/^jetstream \{[^}]*\}$/m, "")
     .replace(/\$TROUPE_(\w+)_PASSWORD/g, (name) => JSON.stringify(PASSWORDS[name.slice(1) as keyof typeof PASSWORDS]));
 }
+
+describeWithNats("a node whose user may not answer", () => {
+  it("says so once, because its clients wait in vain", async () => {
+    const config = 'authorization { users = [{ user: mute, permissions: { publish: "nothing", subscribe: ">" } }, { user: client }] }';
+    await using server = await TestNats.start({ config });
+    await using node = await NatsNode.start({ servers: server.url, flags: { "--nats.user": "mute" } });
+    await node.connected();
+    const client = await connect({ servers: server.url, user: "client" });
+    for (let i = 0; i < 3; i++) await expect(client.request("troupe.v1.account.get", "", { timeout: 100 })).rejects.toThrow(/timeout/);
+    await until("it is logged", () => node.warnings.some((text) => text.includes("may not publish there")));
+    expect(node.warnings).toHaveLength(1);
+    await client.close();
+  });
+});
 
 describeWithEachNats("the example configuration of NATS", (version) => {
   let server: TestNats;
