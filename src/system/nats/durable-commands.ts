@@ -40,7 +40,7 @@ export class DurableCommands {
   readonly #timers: readonly NodeJS.Timeout[];
   #redelivered = 0;
   #streams: CommandStreams | null = null;
-  #pulling: ConsumerMessages | null = null;
+  #stopPull: () => Promise<void> = async () => undefined;
   #figures: StreamFigures | null = null;
   #whyNot: string | null = null;
   /** Why the latest dead letter could not be stored; null when it was. */
@@ -72,7 +72,7 @@ export class DurableCommands {
       try {
         const streams = await CommandStreams.open(connection, wanted);
         this.#areThere(streams);
-        await this.#pull(this.#surroundingsOf(connection, streams));
+        await this.#pullAll(this.#surroundingsOf(connection, streams));
       } catch (cause) {
         if (!connection.isClosed()) this.#areNotThere(cause);
       }
@@ -102,29 +102,39 @@ export class DurableCommands {
   /** Pulls no more, and waits for what is in work and its acknowledgements. @returns how many are still in work; the stream gives them again. */
   async drain(deadlineMs: number): Promise<number> {
     this.#isDraining = true;
-    this.#pulling?.stop();
     this.#gate.release();
     const until = performance.now() + deadlineMs;
+    await Promise.race([this.#stopPull().catch(() => undefined), rest(deadlineMs)]);
     while (this.#inWork.size > 0 && performance.now() < until)
       await Promise.race([this.#oneEnded(), rest(Math.max(until - performance.now(), 0))]);
     for (const timer of this.#timers) clearInterval(timer);
     return this.#inWork.size;
   }
 
-  async #pull(surroundings: DurableSurroundings): Promise<void> {
+  async #pullAll(surroundings: DurableSurroundings): Promise<void> {
     const { connection, streams } = surroundings;
     while (!connection.isClosed() && !this.#isDraining) {
       await this.#gate.opened();
       const free = this.#options.config.durableMax - this.#inWork.size;
       if (free <= 0) await this.#oneEnded();
       if (free <= 0 || this.#gate.isClosed || this.#isDraining) continue;
-      const pulling = await streams.commands.fetch({ max_messages: Math.min(free, PULL_MAX), expires: PULL_MS });
-      this.#pulling = pulling;
-      if (this.#isDraining) pulling.stop();
-      for await (const message of pulling) {
-        if (message.redelivered) this.#redelivered++;
-        void this.#work(new DurableWork(message, surroundings));
-      }
+      const fetched = streams.commands.fetch({ max_messages: Math.min(free, PULL_MAX), expires: PULL_MS });
+      const over = fetched.then((pulling) => this.#take(pulling, surroundings));
+      this.#stopPull = async () => {
+        const pulling = await fetched;
+        // What the server has sent already is waited for: nobody would do it before its time for an acknowledgement has passed.
+        await connection.flush();
+        pulling.stop();
+        await over;
+      };
+      await over;
+    }
+  }
+
+  async #take(pulling: ConsumerMessages, surroundings: DurableSurroundings): Promise<void> {
+    for await (const message of pulling) {
+      if (message.redelivered) this.#redelivered++;
+      void this.#work(new DurableWork(message, surroundings));
     }
   }
 
