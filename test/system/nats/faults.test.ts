@@ -221,7 +221,9 @@ describeWithNats("faults of NATS", (version) => {
     const small = await deposits(node, "small", ["alice"], 5);
     const large = await deposits(node, "large", [long], 3);
     const more = await deposits(node, "more", ["alice"], 5);
-    expect((await heard(nats.url, small.length + more.length)).sequences.get("alice")).toHaveLength(10);
+    const ofAlice = async (): Promise<boolean> =>
+      (await heard(nats.url, small.length + more.length)).sequences.get("alice")?.length === small.length + more.length;
+    await until("all of alice's entries", ofAlice, RECOVERED_MS_MAX);
     await isNamed(node, /held/i);
 
     await nats.restart("max_payload: 1048576");
