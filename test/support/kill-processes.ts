@@ -21,6 +21,9 @@ const LIFE_MS_MAX = 60_000;
 /** Changed entities that start a checkpoint: small, so that kills hit checkpoints, and different, so that tails are short and long. */
 const CHECKPOINT_ENTITIES = [50, 200, 2_000] as const;
 
+/** More time for a server that breaks its word, to do it on a busy machine too. */
+const WEAK_MS = 1_500;
+
 /** How a life ends: with an acknowledgement just received, some time after one, or while the journal cannot commit. */
 const STYLES = ["acknowledged", "any", "held"] as const;
 
@@ -60,7 +63,7 @@ async function endLife(run: KillRun, server: KillableServer, life: number): Prom
   };
   untilAcknowledged(run, () => {
     if (style === "acknowledged") kill();
-    else (holder?.hold() ?? Promise.resolve()).then(() => setTimeout(kill, randomMs(run)), reject);
+    else (holder?.hold() ?? Promise.resolve()).then(() => setTimeout(kill, randomMs(run) + (run.weaken === "" ? 0 : WEAK_MS)), reject);
   });
   const stuck = setTimeout(() => reject(new Error(`a server took too few orders in ${LIFE_MS_MAX} ms`)), LIFE_MS_MAX);
   const ended = server.gone().then(() => Promise.race([killed, Promise.reject(new Error(`a server ended by itself:\n${server.said}`))]));

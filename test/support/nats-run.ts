@@ -97,6 +97,8 @@ const STYLES = ["held", "answered", "any"] as const;
 const MORE_MS_MAX = 100;
 /** How long the journal is held before the kill: answers that nothing made durable get out meanwhile, if there are any. */
 const HELD_MS = 400;
+/** Of a service that breaks its word: time to do it on a busy machine too. */
+const HELD_WEAK_MS = 3_000;
 const STOLEN_MAX = 50;
 /** From the moment in which it is ready to take some: longer than until the stream gives again what the dead service had. */
 const THEFT_MS_MAX = 4_000;
@@ -148,7 +150,9 @@ export async function runOverNats(run: NatsRun, orders: ReadonlyMap<string, Nats
     await forward(told, broken, () => told.isOpen);
     const faults = faultsOf(kills, restarts);
     for (const [i, fault] of faults.entries()) {
-      const due = Math.floor(((i + 1) * 2 * run.commands) / (faults.length + 1));
+      // A service that breaks its word is fast: it must not be done before it is killed.
+      const share = run.weaken === "" ? 1 / (faults.length + 1) : 0.05;
+      const due = Math.floor((i + 1) * 2 * run.commands * share);
       await forward(told, broken, () => told.answered.size >= due || told.isDone);
       if (fault.kind === "nats") await (fault.isKill ? killed(nats) : nats.restart());
       else {
@@ -229,7 +233,7 @@ async function kill(run: NatsRun, server: KillableServer, style: (typeof STYLES)
   const holder = style === "held" ? new JournalHolder(join(run.dataDir, "journal.db")) : null;
   if (holder !== null) {
     await holder.hold();
-    await delay(HELD_MS);
+    await delay(run.weaken === "" ? HELD_MS : HELD_WEAK_MS);
   }
   if (style !== "answered") await delay(run.random() * MORE_MS_MAX);
   server.kill();
