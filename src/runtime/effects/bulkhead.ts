@@ -199,7 +199,7 @@ export class Bulkhead {
     const { admission } = running;
     this.#release(flight, running);
     if (result.kind !== "busy") this.#usualMs += (nowMs - running.startedMs - this.#usualMs) * USUAL_SHARE;
-    const outcome = this.#outcomeOf(flight.effect, result);
+    const outcome = this.#outcomeOf(flight.effect, result, running.progress?.hasTold === true);
     if (admission !== null) this.#judge(admission, result, outcome, nowMs);
     this.#end(flight, outcome);
     this.#next();
@@ -227,14 +227,14 @@ export class Bulkhead {
     this.#ports.portChanged?.(this.#definition.name, this.#told);
   }
 
-  #outcomeOf(effect: PerformEffect, result: AttemptResult): EffectOutcome {
+  #outcomeOf(effect: PerformEffect, result: AttemptResult, hasTold: boolean): EffectOutcome {
     switch (result.kind) {
       case "done":
         return { kind: "done", value: result.value };
       case "busy":
         return { kind: "postponed", reason: result.reason, afterMs: this.#roomAfterMs() };
       case "failed":
-        return this.#judged(effect, result.failure);
+        return (hasTold ? null : this.#spared(effect, result.failure)) ?? this.#judged(effect, result.failure);
       default:
         return unreachable(result);
     }
@@ -253,6 +253,18 @@ export class Bulkhead {
     if (deadlineMs === null || this.#ports.wallMs() + afterMs < openedAt + deadlineMs) return { kind: "failed", error, afterMs };
     const why = `attempt ${attempt} failed, and the next one would begin after the deadline of ${deadlineMs} ms`;
     return { kind: "dead", code: "UPSTREAM_TIMEOUT", error: `${why}: ${error}`, attempts };
+  }
+
+  /**
+   * What fails while the breaker is not closed, as a probe or because it was under way when it opened, uses up no attempt: an outage would else end, probe by
+   * probe, the effects that wait for its end. What told progress has used up its attempt already (X4). Null when it is judged like any other.
+   */
+  #spared({ openedAt }: PerformEffect, { error, isRetryable, retryAfterMs }: AttemptFailure): EffectOutcome | null {
+    if (!isRetryable || this.#breaker === null || this.#breaker.state === "closed") return null;
+    const restMs = Math.max(nextDelayMs(this.#policy, 1, this.#ports.random()), retryAfterMs ?? 0);
+    const afterMs = Math.ceil(restMs);
+    if (this.#ports.wallMs() + afterMs >= openedAt + (this.#policy.deadlineMs ?? SPARED_MS_MAX)) return null;
+    return { kind: "postponed", reason: `${error}; the port's breaker is ${this.#breaker.state}, so this used up no attempt`, afterMs };
   }
 
   #leftMs({ openedAt }: PerformEffect): number {
@@ -291,6 +303,8 @@ export class Bulkhead {
   }
 }
 
+/** An effect without a deadline that is older uses up its attempts all the same: it may be itself what the port cannot do. */
+const SPARED_MS_MAX = 24 * 60 * 60 * 1_000;
 /** The number of deaths after which DESIGN 4.3 calls a message poison. */
 const LOSSES_MAX = 3;
 /** Weight of the last attempt in what is usual. */

@@ -145,9 +145,14 @@ export class ConversationPorts {
     this.#keyRing().destroy(conversation);
   }
 
-  /** One for replies and summaries: its limit of connections is the endpoint's. */
+  /** One for replies and summaries. What could not be opened, for a key's file that was away, is opened by the next who asks. */
   #model(): Promise<Model> {
-    this.#opening ??= import("../ai/model.ts").then(({ openModel }) => openModel(this.#options.ai, process.env));
+    this.#opening ??= import("../ai/model.ts")
+      .then(({ openModel }) => openModel(this.#options.ai, process.env))
+      .catch((cause: unknown) => {
+        this.#opening = null;
+        throw cause;
+      });
     return this.#opening;
   }
 

@@ -19,7 +19,7 @@ export const waitingMembers = ({ messageId, turn }: WaitingPost): object => ({ m
 /** The message is stored and its reply will be made: when, nobody knows. */
 export function waitingShown(id: string, { messageId, turn, code }: WaitingPost): string {
   const why = code === "OVERLOADED" ? "the model does not answer, so it is left alone for a while" : "the model has not answered up to now";
-  return `${why}; message ${messageId} is stored as turn ${turn}, and its reply is made when the model is back: read what came of it at ${conversationPath(id)}/messages/${messageId}, or repeat with the same key, which begins nothing twice`;
+  return `${why}; message ${messageId} is stored as turn ${turn}, and its reply is made when the model is back within the time that a reply may take (ai.deadlineMs): read what came of it at ${conversationPath(id)}/messages/${messageId}, or repeat with the same key, which begins nothing twice`;
 }
 
 export const deletingShown = (id: string): string => JSON.stringify({ id, status: "deleting" });

@@ -31,7 +31,7 @@ export function readJsonObject(bytes: Buffer, limits: JsonLimits): JsonResult {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return bad(error instanceof SyntaxError ? `it is not JSON (${shortened(error.message)})` : "it is not JSON");
+    return bad(`it is not JSON${error instanceof SyntaxError ? whereIn(error.message) : ""}`);
   }
   if (!isJsonObject(value)) return bad("it is not a JSON object");
   // Of two equal keys the parser keeps one, so fewer keys than colons means that one came twice.
@@ -49,7 +49,13 @@ function bad(why: string): Refusal {
   return { ok: false, code: "validation_failed", detail: `the body is refused: ${why}; send one JSON object in UTF-8` };
 }
 
-/** The parser quotes the input; a stranger's text in an answer is kept short. */
+/** The parser quotes the input, which may be personal text: only where it stopped is told. */
+function whereIn(message: string): string {
+  const at = /at position (\d+)/.exec(message)?.[1];
+  return at === undefined ? "" : ` (it ends, or goes wrong, at character ${at})`;
+}
+
+/** A stranger's text in an answer is kept short. */
 const shortened = (text: string): string => (text.length > 120 ? `${text.slice(0, 120)}...` : text);
 
 /** Why the text is refused, or how many colons stand outside its strings. Text that is not JSON may pass: the parser finds it. */

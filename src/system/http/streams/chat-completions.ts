@@ -135,6 +135,7 @@ export class ChatCompletions {
       headers: headersOf(call),
       refused: (refusal) => this.#refused(request, reply, refusal),
       waits: (waiting) => this.#refused(request, reply, waitingRefusal(call.id, waiting)),
+      writeDeleted: (stream) => stream.write(chunks.deleted()),
       writeWaits: (stream, waiting) => stream.write(chunks.failed(waitingRefusal(call.id, waiting))),
       write(stream, event, isLast) {
         const hasRoom = stream.write(chunks.of(event));

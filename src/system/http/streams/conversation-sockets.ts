@@ -68,7 +68,8 @@ export class ConversationSockets {
   }
 
   async #admitted(request: IncomingMessage): Promise<{ readonly ok: true; readonly options: SocketOptions } | Refusal> {
-    const url = new URL(request.url ?? "/", "http://localhost");
+    const url = URL.parse(request.url ?? "/", "http://localhost");
+    if (url === null) return refuse("validation_failed", "the path is not a well-formed URL; write other characters as %xx of UTF-8");
     const id = SOCKET?.pattern.test(url.pathname) === true ? decoded(url.pathname.split("/")[3] ?? "") : null;
     if (id === null) return refuse("not_found", "there is no WebSocket at this path; see /docs for where there is one");
     if (!isSameOrigin(request))

@@ -51,6 +51,7 @@ export class StreamHandlers {
       write: (stream, event) => stream.send(event),
       refused: (refusal) => answers.refusal(request, reply, refusal),
       waits,
+      writeDeleted: (stream) => stream.send({ event: "deleted", data: { conversationId: call.id } }),
       writeWaits: (stream, waits) => stream.send(waitsEvent(call.id, waits)),
     });
   }
@@ -60,7 +61,14 @@ export class StreamHandlers {
     request: FastifyRequest,
     reply: FastifyReply,
     call: PostCall,
-    { write, refused, waits, writeWaits, headers = [] }: Pick<TurnStreamOptions, "write" | "refused" | "waits" | "writeWaits" | "headers">,
+    {
+      write,
+      refused,
+      waits,
+      writeWaits,
+      writeDeleted,
+      headers = [],
+    }: Pick<TurnStreamOptions, "write" | "refused" | "waits" | "writeWaits" | "writeDeleted" | "headers">,
   ): void {
     const { system, door, answers, streams } = this.#around;
     if (streams.isFull) return refused(TOO_MANY);
@@ -81,6 +89,7 @@ export class StreamHandlers {
         refused,
         waits,
         writeWaits,
+        writeDeleted,
         onDefect: (cause) => this.defect(request, cause),
       });
     } catch (cause) {

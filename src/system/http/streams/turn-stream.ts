@@ -22,6 +22,8 @@ export interface TurnStreamOptions extends Omit<TurnFollowerOptions, "listener">
   readonly waits: (waiting: WaitingPost) => void;
   /** The same when the stream is open, as its last words. */
   readonly writeWaits: (stream: SseStream, waiting: WaitingPost) => void;
+  /** The last words of an open stream whose conversation was deleted. */
+  readonly writeDeleted: (stream: SseStream) => void;
   readonly onDefect: (cause: unknown) => void;
 }
 
@@ -30,7 +32,20 @@ export interface TurnStreamOptions extends Omit<TurnFollowerOptions, "listener">
  * status is 200 and the events say how the turn ends. A client that goes away does not stop the reply. @throws Fault `OVERLOADED`.
  */
 export function answerTurn(options: TurnStreamOptions): void {
-  const { request, reply, answers, streams, headers = [], write, refused, waits, writeWaits, onDefect, conversation } = options;
+  const {
+    request,
+    reply,
+    answers,
+    streams,
+    headers = [],
+    write,
+    refused,
+    waits,
+    writeWaits,
+    writeDeleted,
+    onDefect,
+    conversation,
+  } = options;
   let stream: SseStream | null = null;
   const opened = (): SseStream => {
     if (stream !== null) return stream;
@@ -66,7 +81,7 @@ export function answerTurn(options: TurnStreamOptions): void {
       },
       deleted() {
         if (stream === null) return refused(wasDeleted(conversation));
-        stream.send({ event: "deleted", data: { conversationId: conversation } });
+        writeDeleted(stream);
         stream.end();
       },
       defect(cause) {

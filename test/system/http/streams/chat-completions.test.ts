@@ -55,6 +55,24 @@ describe("the OpenAI client library", () => {
     expect(ai.calls.findLast(({ kind }) => kind === "reply")?.body.messages[0]).toMatchObject({ role: "system" });
   });
 
+  it("is told in its own words when the conversation is deleted while it listens", async () => {
+    ai.set({ partMs: 200 });
+    const { data: stream, response } = await client.chat.completions
+      .create({
+        model: "m",
+        stream: true,
+        messages: [{ role: "user", content: "Tell me something long enough to be deleted in the midst of it." }],
+      })
+      .withResponse();
+    const heard = (async () => {
+      for await (const { choices } of stream)
+        if (choices[0]?.delta.content)
+          await fetch(`${server.url}/v1/conversations/${response.headers.get("x-conversation-id")}`, { method: "DELETE" });
+    })();
+    await expect(heard).rejects.toThrow(/deleted/);
+    ai.set({ partMs: 5 });
+  });
+
   it("gets it streamed, with the figures that it wants", async () => {
     const stream = await client.chat.completions.create({
       model: "gpt-x",
