@@ -1,5 +1,5 @@
 import { JetStreamApiError, type JetStreamClient, jetstream } from "@nats-io/jetstream";
-import { type ConnectionOptions, headers, InvalidArgumentError, type NatsConnection, PermissionViolationError } from "nats";
+import { type ConnectionOptions, headers, InvalidArgumentError, type NatsConnection, PermissionViolationError, TimeoutError } from "nats";
 import type { EventMessage } from "../outbox/event-message.ts";
 import type { EventPort, Sent } from "../outbox/event-port.ts";
 import { EVENT_STREAM, ensureEventStream } from "./event-stream.ts";
@@ -25,6 +25,7 @@ export class EventPublisher implements EventPort {
   #stream: JetStreamClient | null = null;
   #whyNoStream: string | null = null;
   #isEnsuring = false;
+  #ensuredAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
@@ -63,7 +64,9 @@ export class EventPublisher implements EventPort {
       const refusal = refusalOf(cause, connection, body);
       if (refusal !== null) return { kind: "refused", why: refusal };
       if (isNobodyThere(cause)) void this.#ensure(connection);
-      return { kind: "failed", why: messageOf(cause) };
+      // Who listens to the subject takes the message too: then nobody says that there is no stream.
+      const isGone = cause instanceof TimeoutError && this.#mayLook && (await this.#ensure(connection));
+      return { kind: "failed", why: isGone ? `the stream ${EVENT_STREAM} is gone` : messageOf(cause) };
     }
   }
 
@@ -78,21 +81,30 @@ export class EventPublisher implements EventPort {
     this.#options.onUp();
   }
 
-  /** One at a time; what it cannot do is told, and tried again when an event finds no stream. */
-  async #ensure(connection: NatsConnection): Promise<void> {
-    if (this.#isEnsuring) return;
+  get #mayLook(): boolean {
+    return performance.now() - this.#ensuredAt >= LOOK_REST_MS;
+  }
+
+  /** One at a time; what it cannot do is told, and tried again when an event finds no stream or is not acknowledged in time. @returns whether it was missing. */
+  async #ensure(connection: NatsConnection): Promise<boolean> {
+    if (this.#isEnsuring) return false;
     this.#isEnsuring = true;
+    this.#ensuredAt = performance.now();
     try {
-      await ensureEventStream(connection, { replicas: this.#options.replicas, msMax: this.#options.ackMs });
+      const isMade = await ensureEventStream(connection, { replicas: this.#options.replicas, msMax: this.#options.ackMs });
       this.#whyNoStream = null;
+      return isMade;
     } catch (cause) {
       this.#whyNoStream = `the stream ${EVENT_STREAM} can be neither found nor made: ${messageOf(cause)}`;
+      return false;
     } finally {
       this.#isEnsuring = false;
     }
   }
 }
 
+/** Many events time out at once: the stream is looked after once for all of them. */
+const LOOK_REST_MS = 2_000;
 /** Of JetStream: the message is larger than the stream's limit. Its other errors are about the stream, or the server. */
 const MESSAGE_TOO_LARGE = 10054;
 

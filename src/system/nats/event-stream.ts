@@ -8,14 +8,15 @@ export const EVENT_STREAM = "TROUPE_EVENTS";
 export const EVENT_DAYS_MAX = 7;
 const NS_PER_DAY = 24 * 3_600 * 1e9;
 
-/** Makes the stream when it is missing; one that is there stays as it is. @throws what the server, or its permissions, said. */
+/** Makes the stream when it is missing; one that is there stays as it is. @returns whether it was missing. @throws what the server, or its permissions, said. */
 export async function ensureEventStream(
   connection: NatsConnection,
   options: { readonly replicas: number; readonly msMax: number },
-): Promise<void> {
+): Promise<boolean> {
   const manager = await jetstreamManager(connection, { checkAPI: false, timeout: options.msMax });
   try {
     await manager.streams.info(EVENT_STREAM);
+    return false;
   } catch (cause) {
     if (!(cause instanceof JetStreamApiError && cause.code === JetStreamApiCodes.StreamNotFound)) throw cause;
     await manager.streams.add({
@@ -27,5 +28,6 @@ export async function ensureEventStream(
       max_age: EVENT_DAYS_MAX * NS_PER_DAY,
       num_replicas: options.replicas,
     });
+    return true;
   }
 }

@@ -271,6 +271,22 @@ authorization { users: [
     await second.node.close();
   });
 
+  it("a stream that is deleted while somebody listens to its subjects is made again, and events go on (R-SYS-3)", async () => {
+    await using nats = await TestNats.start();
+    const { node } = await openNode(dir.path, { ...natsFlags(nats), "--nats.events-ack-ms": 300 });
+    await openOnNode(node, "alice", null);
+    await allSent(node);
+    const connection = await connect({ servers: nats.url });
+    connection.subscribe("troupe.events.>", { callback: () => undefined });
+    await connection.flush();
+    await (await jetstreamManager(connection)).streams.delete("TROUPE_EVENTS");
+    expect(await deposit(node, "k1", "alice")).toMatchObject({ ok: true });
+    await allSent(node);
+    expect((await eventsIn({ servers: nats.url })).length).toBe(2);
+    await node.close();
+    await connection.close();
+  });
+
   it("what is committed just before a stop leaves with it", async () => {
     await using nats = await TestNats.start();
     const { node } = await openNode(dir.path, natsFlags(nats));
