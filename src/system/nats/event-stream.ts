@@ -5,7 +5,7 @@ import { EVENT_SUBJECTS } from "./subjects.ts";
 
 export const EVENT_STREAM = "TROUPE_EVENTS";
 /** An event that nobody fetched for so long is gone from the stream; `troupe events replay` sends it again. */
-export const EVENT_DAYS_MAX = 7;
+const EVENT_DAYS_MAX = 7;
 const NS_PER_DAY = 24 * 3_600 * 1e9;
 
 /** Makes the stream when it is missing; one that is there stays as it is. @returns whether it was missing. @throws what the server, or its permissions, said. */

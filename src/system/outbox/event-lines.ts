@@ -85,11 +85,6 @@ export class EventLines {
     for (const event of line.events) this.#bytes -= bytesOf(event);
     return line.events;
   }
-
-  /** The line of an entity that has one. */
-  of(entity: string): Line | null {
-    return this.#lines.get(entity) ?? null;
-  }
 }
 
 const TAKEN_KEPT_MAX = 1_024;

@@ -153,7 +153,7 @@ export class Outbox {
     try {
       this.#returning?.stop();
       while (this.#inFlight > 0 || this.#returning !== null) await new Promise((resolve) => setTimeout(resolve, SETTLE_LOOK_MS));
-      const to = this.#window.readTo;
+      const to = Math.max(store.progress().replayedTo, this.#window.readTo); // Another one may not be through.
       store.replay(Math.min(from, this.#window.position + 1), to);
       this.#begin();
       return { from, to };

@@ -196,6 +196,16 @@ describe("replays", () => {
   });
   const isOfA = (message: EventMessage): boolean => isOf(message, "a");
 
+  it("a replay that begins during another one tells all that it sends", async () => {
+    using dir = folder();
+    await using bench = openOutbox(dir.path);
+    for (let i = 0; i < 600; i++) bench.commit("a");
+    bench.outbox.start();
+    await until("all are kept", () => bench.outbox.figures.lagRecords === 0);
+    expect(await bench.outbox.replay(1)).toEqual({ from: 1, to: 600 });
+    expect(await bench.outbox.replay(1)).toEqual({ from: 1, to: 600 });
+  });
+
   it("a position that is not there is refused with what there is", async () => {
     using dir = folder();
     await using bench = openOutbox(dir.path);
