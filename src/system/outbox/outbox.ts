@@ -75,6 +75,8 @@ export class Outbox {
   /** What the disk refuses, each until it does it again. */
   readonly #failures = new Map<"follow" | "return" | "save", string>();
   #returning: HeldReturn | null = null;
+  /** The last step ended for want of room. */
+  #isFull = false;
   #isPaused = false;
   #isClosed = false;
   #wake: (() => void) | null = null;
@@ -195,12 +197,13 @@ export class Outbox {
   get #isMoving(): boolean {
     return this.#options.port.isUp && this.#trouble === null && this.#failures.size === 0 && this.#window.position < this.#end;
   }
-  get #hasRoom(): boolean {
-    return this.#lines.count < WINDOW_EVENTS_MAX && this.#lines.bytes < WINDOW_BYTES_MAX && this.#window.length < WINDOW_RECORDS_MAX;
+  #hasRoom(share: number): boolean {
+    const { count, bytes } = this.#lines;
+    return count < share * WINDOW_EVENTS_MAX && bytes < share * WINDOW_BYTES_MAX && this.#window.length < share * WINDOW_RECORDS_MAX;
   }
   /** An entity that goes on comes to the end of what was read: it must not grow in that moment. */
   get #mayRead(): boolean {
-    return !this.#isPaused && this.#hasRoom && this.#returning?.isAtTheEnd !== true;
+    return !this.#isPaused && this.#hasRoom(this.#isFull ? ROOM_SHARE : 1) && this.#returning?.isAtTheEnd !== true;
   }
 
   async #follow(): Promise<void> {
@@ -220,7 +223,12 @@ export class Outbox {
     try {
       const end = this.#end;
       const records = during(() => journal.readBytes(this.#window.readTo, READ_RECORDS_MAX, READ_BYTES_MAX));
-      for (const record of records) if (record.seq <= end) this.#take(record);
+      for (const record of records) {
+        if (record.seq > end) break;
+        this.#take(record);
+        this.#isFull = !this.#hasRoom(1);
+        if (this.#isFull) break; // The rest is read again when there is room for it.
+      }
       this.#failures.delete("follow");
       this.#saveLater();
       return records.length > 0;
@@ -425,7 +433,9 @@ export class Outbox {
 
 const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
-/** O5: events in memory, what their messages take, and records that are not settled. */
+/** Of a full window so much is waited for, so that a step is not read for the room of one event. */
+const ROOM_SHARE = 0.75;
+/** O5, and one record more: events in memory, what their messages take, and records that are not settled. */
 const WINDOW_EVENTS_MAX = 4_096;
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const WINDOW_RECORDS_MAX = 65_536;
