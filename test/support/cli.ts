@@ -17,10 +17,10 @@ export interface CliResult {
 }
 
 /** The settings of whoever runs the tests must not reach the programs under test. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TROUPE_")));
+const env = (): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TROUPE_")));
 
 function spawnCli(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ["src/system/cli/troupe.ts", ...args], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(process.execPath, ["src/system/cli/troupe.ts", ...args], { cwd: root, env: env(), stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** Runs a command to its end. */

@@ -35,7 +35,8 @@ export class NatsCallError extends Error {
  * @throws NatsCallError when no answer came; Fault `CONFIG_INVALID` when a file or variable of the configuration is not there.
  */
 export async function callOverNats(config: NatsConfig, call: NatsCall, answerMsMax: number): Promise<NatsCallAnswer> {
-  const options = connectionOptionsOf(config, process.env);
+  // A client's own inbox: the node's is closed to clients by their roles.
+  const options = { ...connectionOptionsOf(config, process.env), inboxPrefix: CLIENT_INBOX };
   const connection = await connect({ ...options, name: `${config.name}-call`, reconnect: false }).catch((cause: unknown) => {
     throw failed(`there is no connection to NATS (${config.servers}): ${textOf(cause)}`, cause, false);
   });
@@ -52,11 +53,28 @@ export async function callOverNats(config: NatsConfig, call: NatsCall, answerMsM
     if (cause instanceof NatsCallError) throw cause;
     if (cause instanceof errors.NoRespondersError || (cause instanceof errors.RequestError && cause.isNoResponders()))
       throw failed(`nobody takes ${subject}: is a node connected to ${config.servers}?`, cause, false);
+    const denied = denialOf(cause);
+    if (denied !== null) throw failed(denied.sentence, cause, denied.isOutcomeOpen);
     throw failed(`no answer on ${subject}: ${textOf(cause)}`, cause, true);
   } finally {
     await connection.close();
   }
 }
+
+/** What the server does not let this user do: a command that it may not publish reached nobody. */
+function denialOf(cause: unknown): { readonly sentence: string; readonly isOutcomeOpen: boolean } | null {
+  const error = cause instanceof Error && cause.cause instanceof errors.PermissionViolationError ? cause.cause : cause;
+  if (!(error instanceof errors.PermissionViolationError)) return null;
+  const { operation, subject } = error;
+  if (operation === "publish")
+    return {
+      sentence: `the user of NATS may not publish ${subject}; nothing was sent. Use one with the role of a client`,
+      isOutcomeOpen: false,
+    };
+  return { sentence: `the user of NATS may not hear answers on ${subject}`, isOutcomeOpen: true };
+}
+
+const CLIENT_INBOX = "_INBOX";
 
 function subjectOf({ type, command }: NatsCall): string {
   try {

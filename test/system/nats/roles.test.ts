@@ -5,6 +5,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { findNatsServer } from "../../../tools/nats-server.mjs";
+import { runCli, startCli, tempFolder } from "../../support/cli.ts";
 import { fieldsOf, get, post } from "../../support/http-client.ts";
 import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
@@ -13,7 +14,7 @@ import { until } from "../../support/test-node.ts";
 import { describeWithEachNats, describeWithNats } from "../../support/with-nats.ts";
 
 const FOLDER = "config/nats";
-const PASSWORDS = { TROUPE_NODE_PASSWORD: "n0de", TROUPE_CLIENT_PASSWORD: "cl1ent", TROUPE_LISTENER_PASSWORD: "l1stener" };
+const PASSWORDS = { NATS_NODE_PASSWORD: "n0de", NATS_CLIENT_PASSWORD: "cl1ent", NATS_LISTENER_PASSWORD: "l1stener" };
 
 /** The example as it stands, but for the address and the store, which are the test's own. */
 function exampleText(): string {
@@ -22,7 +23,7 @@ function exampleText(): string {
   return whole
     .replace(/^listen: .*$/m, "")
     .replace(/^jetstream \{[^}]*\}$/m, "")
-    .replace(/\$TROUPE_(\w+)_PASSWORD/g, (name) => JSON.stringify(PASSWORDS[name.slice(1) as keyof typeof PASSWORDS]));
+    .replace(/\$NATS_(\w+)_PASSWORD/g, (name) => JSON.stringify(PASSWORDS[name.slice(1) as keyof typeof PASSWORDS]));
 }
 
 describeWithNats("a node whose user may not answer", () => {
@@ -48,7 +49,7 @@ describeWithEachNats("the example configuration of NATS", (version) => {
     for (const [name, value] of Object.entries(PASSWORDS)) vi.stubEnv(name, value);
     const flags = {
       "--nats.user": "node",
-      "--nats.password-env": "TROUPE_NODE_PASSWORD",
+      "--nats.password-env": "NATS_NODE_PASSWORD",
       "--nats.durable": "true",
       "--nats.events": "true",
     };
@@ -67,7 +68,7 @@ describeWithEachNats("the example configuration of NATS", (version) => {
     connect({
       servers: server.url,
       user,
-      pass: PASSWORDS[`TROUPE_${user.toUpperCase()}_PASSWORD` as keyof typeof PASSWORDS],
+      pass: PASSWORDS[`NATS_${user.toUpperCase()}_PASSWORD` as keyof typeof PASSWORDS],
       ...(user === "node" ? { inboxPrefix: "_INBOX_troupe" } : {}),
     });
   /** What the server refuses to this connection, in its words. */
@@ -131,10 +132,33 @@ describeWithEachNats("the example configuration of NATS", (version) => {
   });
 
   it("a node whose user may not take commands says so, and serves HTTP", async () => {
-    const flags = { "--nats.user": "client", "--nats.password-env": "TROUPE_CLIENT_PASSWORD" };
+    const flags = { "--nats.user": "client", "--nats.password-env": "NATS_CLIENT_PASSWORD" };
     await using weak = await NatsNode.start({ servers: server.url, flags, env: PASSWORDS });
     const degraded = async (): Promise<string> => JSON.stringify(fieldsOf(await get(weak.url, "/readyz")).degraded ?? "");
     await until("it is named", async () => (await degraded()).includes("troupe.v1.account.open"));
     expect(await degraded()).toContain("config/nats/node-role.conf");
+  });
+});
+
+/** The names of the variables reach the program as they stand in the documentation: settings of Troupe are kept back from it by `startCli` and `runCli`. */
+describeWithNats("`troupe start` and `troupe call` with the roles of the example", () => {
+  it("work as processes with the documented environment; a user that may not send a command hears that nothing was sent", async () => {
+    expect(readFileSync("docs/nats.md", "utf8")).toContain(`export ${Object.keys(PASSWORDS).join("=... ")}=...`);
+    for (const [name, value] of Object.entries(PASSWORDS)) vi.stubEnv(name, value);
+    await using server = await TestNats.start({ config: exampleText() });
+    using dir = tempFolder();
+    const as = (user: string): string[] => ["--nats.user", user, "--nats.password-env", `NATS_${user.toUpperCase()}_PASSWORD`];
+    const flags = ["--nats.servers", server.url, ...as("node"), "--threads.heartbeat-ms", "60000", "--admin.port", "0"];
+    await using node = await startCli(dir.path, ...flags);
+    await until("nothing is degraded", async () => fieldsOf(await get(node.url, "/readyz")).degraded === undefined);
+    const call = ["call", "account", "-", "open", '{"id":"carol","currency":"CZK"}', "--nats", server.url];
+    const opened = await runCli(...call, ...as("client"));
+    expect([opened.code, opened.stdout]).toEqual([0, expect.stringContaining('"id":"carol"')]);
+    const denied = await runCli(...call, ...as("listener"));
+    expect(denied.code).not.toBe(0);
+    expect(denied.stdout + denied.stderr).toContain("SERVER_UNREACHABLE");
+    expect(denied.stdout + denied.stderr).toContain("may not publish troupe.v1.account.open; nothing was sent");
+    expect(await node.end("SIGTERM")).toBe(0);
+    vi.unstubAllEnvs();
   });
 });
