@@ -45,12 +45,17 @@ export class DeadCommands implements DeadCommandSource {
   async replay(id: string): Promise<void> {
     const manager = await this.#manager();
     const { header, data } = await this.#find(manager, id);
-    const { subject, cutBytes } = deathOf(header);
+    const { subject, cutBytes, isHeadless } = deathOf(header);
     const named = commandOfDurable(subject);
     if (named === null || cutBytes !== null)
       throw new Fault(
         "illegal_transition",
         `${id} cannot be replayed: it was ${cutBytes === null ? "no command" : "too large to be kept whole"}; drop it`,
+      );
+    if (isHeadless)
+      throw new Fault(
+        "illegal_transition",
+        `${id} cannot be replayed: its headers, and its key with them, could not be read; send it again with a key, and drop it`,
       );
     const client = jetstream(this.#there());
     await asked(client.publish(durableSubject(named.type, named.command), data, { headers: headersAgain(header) }));
@@ -91,7 +96,7 @@ function sequenceOf(id: string): number {
 }
 
 function lookOf({ seq, header, data }: StoredMsg): DeadCommandLook {
-  const { cutBytes, ...death } = deathOf(header);
+  const { cutBytes, isHeadless: _, ...death } = deathOf(header);
   const isCut = cutBytes !== null;
   return {
     id: `nats-${seq}`,

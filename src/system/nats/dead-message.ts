@@ -27,6 +27,8 @@ export interface Death {
   readonly subject: string;
   /** Bytes of its body, when they did not fit into a message together with the reason: the body is empty then. */
   readonly cutBytes: number | null;
+  /** Whether its headers could not be read and are lost: it cannot be replayed. */
+  readonly isHeadless: boolean;
 }
 
 export function deadMessageOf(
@@ -47,6 +49,8 @@ export function deadMessageOf(
   headers.set("Troupe-Dead-Attempts", String(attempts));
   headers.set("Troupe-Dead-At", new Date(at).toISOString());
   headers.set("Troupe-Dead-Subject", inHeader(subject));
+  // Without its headers it has no key: published again it would be another command, or none.
+  if (original === null) headers.set("Troupe-Dead-Headers", "unreadable");
   if (isCut) headers.set("Troupe-Dead-Cut", String(data.byteLength));
   return { subject: deadSubject(type, command), headers, body: isCut ? new Uint8Array() : data };
 }
@@ -60,6 +64,7 @@ export function deathOf(headers: MsgHdrs): Death {
     at: Date.parse(headers.get("Troupe-Dead-At")),
     subject: headers.get("Troupe-Dead-Subject"),
     cutBytes: cut === "" ? null : Number(cut),
+    isHeadless: headers.has("Troupe-Dead-Headers"),
   };
 }
 

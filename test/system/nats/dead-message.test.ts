@@ -24,6 +24,7 @@ it("keeps headers and body, and says why, when and where from", () => {
     at: facts.at,
     subject: SUBJECT,
     cutBytes: null,
+    isHeadless: false,
   });
   expect([...headersAgain(dead.headers)].toSorted()).toEqual([
     ["Idempotency-Key", ["k"]],
@@ -50,5 +51,6 @@ it("what does not fit with its reason is cut, and says how large it was; key and
 
 it("a subject that is none and headers that cannot be read have a dead letter too", () => {
   const dead = deadMessageOf({ subject: "troupe.durable.v1.a b.c\u0001", headers: null, data: Buffer.from("x") }, refusal, facts);
+  expect(deathOf(dead.headers).isHeadless).toBe(true);
   expect([dead.subject, deathOf(dead.headers).subject]).toEqual(["troupe.dead.unknown.unknown", "troupe.durable.v1.a b.c?"]);
 });
