@@ -54,6 +54,7 @@ import { firstCause, ingressSpec, ROOT_SUPERVISION, refusingStart, StartRefused,
 import type { ViewsControl } from "./views-worker.ts";
 
 export interface NodeParts {
+  readonly storeId: string;
   readonly config: Config;
   readonly log: Log;
   readonly dataDir: DataDir;
@@ -113,6 +114,11 @@ export class Node implements TroupeSystem, Inspected {
     const { shards, threadCount, config } = parts;
     this.effects = new OpenEffects({ shards, threadCount, shardCount: config.shard.count });
     this.#committed = new BigInt64Array(parts.committed);
+  }
+
+  /** Of the store that this node serves: each has another one. */
+  get storeId(): string {
+    return this.#parts.storeId;
   }
 
   /** Starts the threads; when one does not start, none is left. Called once. @throws what made that one fail. */

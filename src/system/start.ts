@@ -293,6 +293,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     views,
     feeds,
     outbox,
+    storeId: meta.storeId,
     keyRing: new KeyRing({ path: paths.keys, meta, busyTimeoutMs: journalConfig.busyTimeoutMs }),
     shards,
     effects,

@@ -35,6 +35,7 @@ const FULL_SHARE = 0.99;
 const PENDING_FACTOR = 4;
 
 export interface StreamsOptions {
+  readonly storeId: string;
   readonly replicas: number;
   readonly ackMs: number;
   /** Commands in work at once. */
@@ -66,6 +67,7 @@ export class CommandStreams {
   static async open(connection: NatsConnection, options: StreamsOptions): Promise<CommandStreams> {
     const manager = await jetstreamManager(connection);
     for (const wanted of streamsOf(options)) await ensureStream(manager, wanted);
+    await ensureOwn(manager, options.storeId);
     await ensureConsumer(manager, consumerOf(options));
     const client = jetstream(connection);
     return new CommandStreams(client, manager, await client.consumers.get(COMMANDS, CONSUMER));
@@ -88,10 +90,17 @@ export class CommandStreams {
 
 type Stream = Pick<StreamConfig, "name" | "subjects" | "retention"> & Partial<StreamConfig>;
 
-function streamsOf({ replicas }: StreamsOptions): readonly Stream[] {
+function streamsOf({ replicas, storeId }: StreamsOptions): readonly Stream[] {
   const kept = { storage: StorageType.File, discard: DiscardPolicy.New, num_replicas: replicas };
   return [
-    { ...kept, name: COMMANDS, subjects: [DURABLE_SUBJECTS], retention: RetentionPolicy.Workqueue, max_bytes: COMMANDS_BYTES_MAX },
+    {
+      ...kept,
+      description: describing(storeId),
+      name: COMMANDS,
+      subjects: [DURABLE_SUBJECTS],
+      retention: RetentionPolicy.Workqueue,
+      max_bytes: COMMANDS_BYTES_MAX,
+    },
     { ...kept, name: DEAD, subjects: [DEAD_SUBJECTS], retention: RetentionPolicy.Limits, max_bytes: DEAD_BYTES_MAX },
   ];
 }
@@ -119,6 +128,20 @@ async function ensureStream(manager: JetStreamManager, wanted: Stream): Promise<
     `the stream ${wanted.name} is there with retention ${retention} and subjects ${subjects.join(", ")}; expected ${wanted.retention} and ${wanted.subjects.join(", ")}. Change it, or remove it when it is empty`,
   );
 }
+
+/** A key is known by one store alone: of two on one stream each command would be done by whichever takes it, and a repeat by the other. */
+async function ensureOwn(manager: JetStreamManager, storeId: string): Promise<void> {
+  const { description = "" } = (await manager.streams.info(COMMANDS)).config;
+  if (description === "") return void (await manager.streams.update(COMMANDS, { description: describing(storeId) }));
+  const [, other = storeId] = OWNED.exec(description) ?? [];
+  if (other === storeId) return;
+  throw new Error(
+    `the stream ${COMMANDS} belongs to the store ${other}, this node has the store ${storeId}. Give it another NATS account or server; or, when that store is gone for good, empty the description of the stream`,
+  );
+}
+
+const describing = (storeId: string): string => `Commands of Troupe store ${storeId}`;
+const OWNED = /^Commands of Troupe store (\S+)$/;
 
 async function ensureConsumer(manager: JetStreamManager, wanted: ReturnType<typeof consumerOf>): Promise<void> {
   const found = await foundOrNull(manager.consumers.info(COMMANDS, wanted.durable_name), JetStreamApiCodes.ConsumerNotFound);

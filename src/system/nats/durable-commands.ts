@@ -23,6 +23,8 @@ import { commandOfDurable } from "./subjects.ts";
 
 export interface DurableCommandsOptions {
   readonly commands: readonly ServiceCommand[];
+  /** The stream belongs to one store: which knows the keys. */
+  readonly storeId: string;
   readonly limits: CommandLimits;
   readonly config: NatsConfig;
   readonly log: Pick<Log, "info" | "warn" | "error">;
@@ -66,8 +68,8 @@ export class DurableCommands {
 
   /** Takes commands on this connection until it is gone. Never rejects. */
   async serve(connection: NatsConnection): Promise<void> {
-    const { config } = this.#options;
-    const wanted = { replicas: config.replicas, ackMs: config.durableAckMs, worksMax: config.durableMax };
+    const { config, storeId } = this.#options;
+    const wanted = { storeId, replicas: config.replicas, ackMs: config.durableAckMs, worksMax: config.durableMax };
     while (!connection.isClosed() && !this.#isDraining) {
       try {
         const streams = await CommandStreams.open(connection, wanted);

@@ -18,7 +18,7 @@ import { DurableCommands } from "./durable-commands.ts";
 import { NatsLink } from "./nats-link.ts";
 
 export interface NatsDoorOptions {
-  readonly system: TroupeSystem;
+  readonly system: TroupeSystem & { readonly storeId: string };
   readonly config: Pick<Config, "nats" | "http" | "conversation">;
   readonly log: Pick<Log, "info" | "warn" | "error">;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -60,7 +60,14 @@ export class NatsDoor implements Component, Door {
     const isDurable = config.nats.durable;
     this.#options = options;
     this.durable = isDurable
-      ? new DurableCommands({ commands, limits: config.http, config: config.nats, log, acksEarly: options.acksEarly === true })
+      ? new DurableCommands({
+          commands,
+          storeId: system.storeId,
+          limits: config.http,
+          config: config.nats,
+          log,
+          acksEarly: options.acksEarly === true,
+        })
       : null;
     this.dead = isDurable ? new DeadCommands(() => this.#link?.connection ?? null) : null;
     this.#commands = new CommandService({
