@@ -1,5 +1,5 @@
 /** The ledger's registry, a `counter`, a `ball` and a `holder`, whose command holds its whole shard thread until a file is there. */
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { registry as ledger } from "../../src/actors/index.ts";
 import { defineEntity, reply } from "../../src/runtime/index.ts";
 import { any, ball, counter } from "../runtime/shard/domain-bench.ts";
@@ -14,6 +14,7 @@ export const holder = defineEntity({
   initial: () => null,
   decide: {
     hold(_state, { path }) {
+      writeFileSync(`${path}.held`, ""); // What is sent from now on waits in the thread's port.
       for (const end = performance.now() + HOLD_MS_MAX; !existsSync(path) && performance.now() < end; );
       return reply(null);
     },

@@ -1,6 +1,6 @@
 /** A client that goes away cancels what has not begun, over real connections (issue 3 E, DESIGN 4.2). */
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,10 +44,11 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-/** Holds the shard thread until the answer is called. */
-function hold(): () => Promise<unknown> {
+/** Holds the shard thread, from when it resolves until the answer is called: what came before would be begun in the same run, whoever has left meanwhile. */
+async function hold(): Promise<() => Promise<unknown>> {
   const path = join(dir, `release-${performance.now()}`);
   const held = node.entity(holder, "1").ask.hold({ path });
+  await until("the thread is held", () => existsSync(`${path}.held`));
   return () => {
     writeFileSync(path, "");
     return held;
@@ -63,7 +64,7 @@ async function sent(path: string, body: string, headers: string): Promise<Socket
 }
 
 /** What the server has seen is told to the thread some turns of the event loop later, and in no way that a test could see: more of them than a busy machine needs. */
-const told = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 500));
+const told = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 200));
 
 /** The server has seen that its clients are gone, and told the thread. */
 async function departed(socket: Socket, count: number): Promise<void> {
@@ -76,7 +77,7 @@ async function departed(socket: Socket, count: number): Promise<void> {
 const cancelled = async (): Promise<number> => (await node.figures()).shardThreads[0]?.commandsCancelled ?? -1;
 
 it("a deposit whose client left before it began is not made, is counted, and its key is free", async () => {
-  const release = hold();
+  const release = await hold();
   const body = JSON.stringify({ accountId: "a", amount: "1", currency: "CZK" });
   const socket = await sent("/v1/deposits", body, "content-type: application/json\r\nidempotency-key: k\r\n");
   const stays = post(http.url, "/v1/deposits", { accountId: "a", amount: "5", currency: "CZK" }, "stays");
@@ -95,7 +96,7 @@ it("a deposit whose client left before it began is not made, is counted, and its
 });
 
 it("the lines of a bulk stream whose client left are dropped too", async () => {
-  const release = hold();
+  const release = await hold();
   const lines = Array.from({ length: 20 }, (_, n) => ({ key: `line-${n}`, kind: "deposit", accountId: "a", amount: "1", currency: "CZK" }));
   const body = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
   await departed(await sent("/v1/transfers/bulk", body, "content-type: application/x-ndjson\r\n"), lines.length);
