@@ -29,7 +29,10 @@ export interface PortPolicy extends Backoff {
    * `UPSTREAM_TIMEOUT`, even if none was made. null = no limit: what merely waits is never given up.
    */
   readonly deadlineMs: number | null;
-  /** Attempts, not repeats: 1 means that there is no second one. */
+  /**
+   * Attempts, not repeats: 1 means that there is no second one. What fails while the breaker is not closed uses none up, so that an outage does not end what waits
+   * for its end; the deadline goes on, and an effect without one uses its attempts up again when it is 24 hours old.
+   */
   readonly attemptsMax: number;
   /** The bulkhead: attempts of this port under way at once, and effects that wait for their turn here. What exceeds both is offered again later. */
   readonly concurrencyMax: number;

@@ -1,8 +1,7 @@
-import { rmSync } from "node:fs";
-import { Fault } from "../../runtime/index.ts";
 import type { EventPlace, HeldEntity, OutboxProgress } from "../outbox/event-place.ts";
-import { type Connection, isCorruption, openConnection } from "./connection.ts";
-import { createFile, type FileFormat, isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import { type DerivedFile, type DerivedFileOptions, isUnreadable, makeAnew, openDerived } from "./derived-file.ts";
+import { type FileFormat, isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
 
 /** `outbox.db`. `event` is the id of the event at (seq, idx), null when it is not known. */
 const OUTBOX_FILE: FileFormat = {
@@ -17,15 +16,9 @@ const OUTBOX_FILE: FileFormat = {
   `,
 };
 /** 1,000 pages: what is written is a row four times a second. */
-const WAL_PAGES = 1_000;
+const OUTBOX: DerivedFile = { format: OUTBOX_FILE, walPages: 1_000 };
 
-export interface OutboxStoreOptions {
-  readonly path: string;
-  /** The journal's. */
-  readonly meta: StoreMeta;
-  readonly busyTimeoutMs: number;
-  readonly cacheKiB: number;
-}
+export type OutboxStoreOptions = DerivedFileOptions;
 
 interface HeldRow {
   readonly entity: string;
@@ -138,14 +131,20 @@ export function outboxPositionOf(options: OutboxStoreOptions): number | null {
 
 function openOrMake(options: OutboxStoreOptions): { readonly db: Connection; readonly remadeBecause: string | null } {
   try {
-    const db = open(options);
-    const why = whyUseless(db, options.meta);
+    const db = openDerived(OUTBOX, options);
+    let why: string | null;
+    try {
+      why = whyUseless(db, options.meta);
+    } catch (cause) {
+      db.close();
+      throw cause;
+    }
     if (why === null) return { db, remadeBecause: null };
     db.close();
-    return { db: makeAnew(options), remadeBecause: why };
+    return { db: makeAnew(OUTBOX, options), remadeBecause: why };
   } catch (cause) {
     if (!isUnreadable(cause)) throw cause;
-    return { db: makeAnew(options), remadeBecause: cause instanceof Error ? cause.message : String(cause) };
+    return { db: makeAnew(OUTBOX, options), remadeBecause: cause instanceof Error ? cause.message : String(cause) };
   }
 }
 
@@ -155,26 +154,6 @@ function whyUseless(db: Connection, { storeId }: StoreMeta): string | null {
   if (found.storeId !== storeId) return `${db.name} belongs to store ${found.storeId}, the journal to store ${storeId}`;
   const said = db.pragma("quick_check(1)", { simple: true });
   return said === "ok" ? null : `${db.name} is damaged: SQLite says "${String(said)}"`;
-}
-
-function makeAnew(options: OutboxStoreOptions): Connection {
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(options.path + suffix, { force: true });
-  return open(options);
-}
-
-function open(options: OutboxStoreOptions): Connection {
-  const db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: WAL_PAGES });
-  try {
-    if (isBlank(db)) createFile(db, OUTBOX_FILE, options.meta);
-    return db;
-  } catch (cause) {
-    db.close();
-    throw cause;
-  }
-}
-
-function isUnreadable(cause: unknown): boolean {
-  return isCorruption(cause) || (cause instanceof Fault && (cause.code === "FORMAT_UNSUPPORTED" || cause.code === "JOURNAL_CORRUPT"));
 }
 
 const heldOf = ({ entity, seq, idx: index, event: eventId, why, attempts, since, next_at: nextAt }: HeldRow): HeldEntity => ({

@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import type { AccountKind } from "../../actors/index.ts";
 import { Fault, type StoredRecord } from "../../runtime/index.ts";
 import type { ConversationMessage, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
@@ -6,11 +5,12 @@ import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
 import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
 import { type Connection, isCorruption, openConnection } from "./connection.ts";
 import { ConversationViews, FeedBatch } from "./conversation-views.ts";
+import { type DerivedFile, isUnreadable, makeAnew, openDerived } from "./derived-file.ts";
 import { OpenLegs } from "./open-legs.ts";
-import { createFile, isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
+import { isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
 import { VIEW_FILE } from "./view-file.ts";
 
-const WAL_PAGES = 10_000;
+const VIEWS: DerivedFile = { format: VIEW_FILE, walPages: 10_000 };
 /** Entries of an account between two marks: a page of a statement reads up to that many rows too many. */
 const MARK_EVERY = 64;
 /** Accounts whose balance is kept at hand; others cost a point read when they move. About 200 bytes each. */
@@ -182,7 +182,7 @@ export class SqliteViews {
     this.#damagedAt = position;
     this.#file.db.close();
     this.#books.clear();
-    this.#file = makeAnew(this.#options);
+    this.#file = fileOf(makeAnew(VIEWS, this.#options));
     this.#rebuiltBecause = `at record ${position} SQLite said "${messageOf(cause)}"`;
     return true;
   }
@@ -292,7 +292,7 @@ interface ViewFile {
 
 function openOrMake(options: SqliteViewsOptions): { readonly file: ViewFile; readonly rebuiltBecause: string | null } {
   try {
-    const db = open(options);
+    const db = openDerived(VIEWS, options);
     try {
       const found = readMeta(db, VIEW_FILE);
       if (found.storeId === options.meta.storeId) return { file: fileOf(db), rebuiltBecause: null };
@@ -301,17 +301,11 @@ function openOrMake(options: SqliteViewsOptions): { readonly file: ViewFile; rea
       throw cause;
     }
     db.close();
-    return { file: makeAnew(options), rebuiltBecause: "it belonged to another store" };
+    return { file: fileOf(makeAnew(VIEWS, options)), rebuiltBecause: "it belonged to another store" };
   } catch (cause) {
     if (!isUnreadable(cause)) throw cause;
-    return { file: makeAnew(options), rebuiltBecause: messageOf(cause) };
+    return { file: fileOf(makeAnew(VIEWS, options)), rebuiltBecause: messageOf(cause) };
   }
-}
-
-/** Nothing is lost with the file: all of it comes from the journal. */
-function makeAnew(options: SqliteViewsOptions): ViewFile {
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(options.path + suffix, { force: true });
-  return fileOf(open(options));
 }
 
 function fileOf(db: Connection): ViewFile {
@@ -328,21 +322,6 @@ function fileOf(db: Connection): ViewFile {
 }
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
-
-function open(options: SqliteViewsOptions): Connection {
-  const db = openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: WAL_PAGES });
-  try {
-    if (isBlank(db)) createFile(db, VIEW_FILE, options.meta);
-    return db;
-  } catch (cause) {
-    db.close();
-    throw cause;
-  }
-}
-
-function isUnreadable(cause: unknown): boolean {
-  return isCorruption(cause) || (cause instanceof Fault && (cause.code === "FORMAT_UNSUPPORTED" || cause.code === "JOURNAL_CORRUPT"));
-}
 
 const booksOf = (row: TotalRow): CurrencyBooks => ({
   customer: BigInt(row.customer),
