@@ -9,6 +9,7 @@ interface Room {
 }
 interface Guest {
   heard(body: { from: string; text: string }): void;
+  last(): string;
 }
 
 const room = defineBehavior<Room>()({
@@ -24,13 +25,21 @@ const room = defineBehavior<Room>()({
 });
 const guest = defineBehavior<Guest>()({
   type: "guest",
-  started: (_context, name: string) => ({ name }),
-  receive: { heard: (_context, { name }, { from, text }) => console.log(`${name} heard ${from}: ${text}`) },
+  started: (_context, name: string) => ({ name, last: "" }),
+  receive: {
+    heard: (_context, state, { from, text }) => {
+      state.last = `${state.name} heard ${from}: ${text}`;
+    },
+    last: (_context, { last }) => reply(last),
+  },
 });
 
 const ports = actorPorts({ crashed: (crash) => console.error(crash), gaveUp: (what) => console.error(what) });
 await using system = await ActorSystem.start({ ports });
 const hall = await system.spawn(room, "hall", undefined);
-for (const name of ["ann", "bob"]) hall.tell.join({ name, guest: await system.spawn(guest, name, name) });
+const [ann, bob] = [await system.spawn(guest, "ann", "ann"), await system.spawn(guest, "bob", "bob")];
+hall.tell.join({ name: "ann", guest: ann });
+hall.tell.join({ name: "bob", guest: bob });
 hall.tell.say({ from: "ann", text: "hello" });
-console.log(await hall.ask.names());
+console.log(await hall.ask.names()); // Behind `say`, so what bob is told is on its way before this is answered.
+console.log(await bob.ask.last());
