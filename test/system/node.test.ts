@@ -277,6 +277,9 @@ describe.skipIf(whyNot !== null)("a node on a disk that fails", () => {
     readonly outcomes: ReadonlyArray<readonly [key: string, body: string]>;
   }
 
+  /** Injected, one after the other: a group is refused by each at most. */
+  const FAILURES = 5;
+
   function runWith(dir: string, { calls, error, when }: Readonly<Record<"calls" | "error" | "when", string>>) {
     const path = findStrace();
     if (path === undefined) throw new Error("strace is not here");
@@ -293,8 +296,11 @@ describe.skipIf(whyNot !== null)("a node on a disk that fails", () => {
     const { refusals, reads, outcomes } = report;
     expect(Object.keys(refusals).filter((code) => code !== "JOURNAL_UNAVAILABLE" && code !== "OUTCOME_UNKNOWN")).toEqual([]);
     expect(Object.keys(refusals).length).toBeGreaterThan(0);
-    expect(reads.ok).toBeGreaterThan(0);
-    expect(Object.keys(reads).filter((code) => code !== "ok" && code !== "OUTCOME_UNKNOWN")).toEqual([]);
+    // The one that was under way when a group was refused is told so, while its shards are recovered; all others are answered.
+    const { ok = 0, OUTCOME_UNKNOWN: unknown = 0, JOURNAL_UNAVAILABLE: refused = 0, ...others } = reads;
+    expect(others).toEqual({});
+    expect(ok).toBeGreaterThan(0);
+    expect(unknown + refused).toBeLessThanOrEqual(FAILURES);
     expect(report).toMatchObject({ changed: [], isReady: true, findings: [] });
     expect(report.lines).toMatchObject([{ currency: "CZK", customer: "10000", inTransit: "0", total: "0" }]);
     expect(outcomes).toHaveLength(100);

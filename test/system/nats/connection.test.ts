@@ -91,9 +91,10 @@ describeWithNats("a node whose NATS", () => {
     await until("it is at the other one", async () => {
       const checks = fieldsOf(await get(node.url, "/readyz?verbose")).checks as readonly {
         readonly name: string;
+        readonly ok: boolean;
         readonly detail: string;
       }[];
-      return checks.some(({ name, detail }) => name === "nats" && detail.includes(String(server.port)));
+      return checks.some(({ name, ok, detail }) => name === "nats" && ok && detail.includes(String(server.port)));
     });
     await expectAnswered(server.url);
   });
