@@ -205,7 +205,7 @@ describe("the journal thread of a node ends", () => {
     expect(await answer).toMatchObject({ ok: false, code: "OUTCOME_UNKNOWN" });
     await openOnNode(node, "alice", "0");
     expect(node.threadIds.get(address)).not.toBe(busy);
-    expect([...living.keys()]).not.toContain(busy);
+    await until("its end is told", () => !living.has(busy ?? 0));
     expect(errors).not.toContain("this was at work in too many deaths of its thread; it is not done again");
   });
 });
