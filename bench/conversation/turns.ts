@@ -6,9 +6,9 @@ import { Agent, request } from "node:http";
 import type { AiSettings } from "../../test/support/fake-ai.ts";
 import { AiProcess } from "../../test/support/fake-ai-process.ts";
 import { closedLoop } from "../harness/closed-loop.ts";
+import { cpuOf, durableOf } from "../harness/server-look.ts";
 import { byMode, type Mode, type Outcome, type RunVariant } from "../harness/suite.ts";
-import { type BenchServer, startServer } from "../http/servers.ts";
-import { durableBetween } from "../ledger/bench-node.ts";
+import { startServer } from "../http/servers.ts";
 import { stagesOf } from "./stages.ts";
 import { CONVERSATIONS, type TalkOptions, Talks } from "./talks.ts";
 
@@ -106,23 +106,6 @@ async function measured(mode: Mode, flags: readonly string[], talk: TalkOptions)
   await talks.audit();
   const { sample: _, ...loop } = figures;
   return { figures: { ...loop, ...cpuOf(before, after, count) }, durable: durableOf(before, after) };
-}
-
-type Look = Awaited<ReturnType<BenchServer["look"]>>;
-
-function cpuOf(before: Look, after: Look, count: number): Record<string, number> {
-  const each = Object.entries(after.threads).map(
-    ([name, micros]) => [`cpuMicros.${name}`, (micros - (before.threads[name] ?? 0)) / count] as const,
-  );
-  return {
-    cpuMicrosServer: (after.cpuMicros - before.cpuMicros) / count,
-    ...Object.fromEntries(each.filter(([, micros]) => micros >= 0.1)),
-  };
-}
-
-function durableOf(before: Look, after: Look) {
-  if (before.durable === null || after.durable === null) throw new Error("the server said nothing of its journal");
-  return durableBetween(before.durable, after.durable);
 }
 
 /** Requests for replies straight to the model, as many at once as there are conversations. */

@@ -19,6 +19,14 @@ export interface Durable {
   readonly journalBytes: number;
 }
 
+/** What was written between two of them. */
+export const durableBetween = (before: Durable, after: Durable): Durable => ({
+  synchronous: after.synchronous,
+  commits: after.commits - before.commits,
+  fsyncs: after.fsyncs - before.fsyncs,
+  journalBytes: after.journalBytes - before.journalBytes,
+});
+
 /** Measures once. Throws when the result is not what it must be: a fast wrong answer is no figure. */
 export type RunVariant = (mode: Mode) => Promise<Outcome>;
 

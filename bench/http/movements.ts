@@ -4,8 +4,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { httpLoad, postBytes } from "../harness/http-load.ts";
+import { durableOf } from "../harness/server-look.ts";
 import { assertResult, byMode, type Mode, type Outcome, type RunVariant } from "../harness/suite.ts";
-import { accountOf, CURRENCY, durableBetween } from "../ledger/bench-node.ts";
+import { accountOf, CURRENCY } from "../ledger/bench-node.ts";
 import { type BenchServer, startServer } from "./servers.ts";
 
 const CONNECTIONS = 64;
@@ -43,9 +44,8 @@ const accountsIn = (mode: Mode): number => byMode(mode, { full: 10_000, quick: 1
 async function measure(mode: Mode, work: Work): Promise<Outcome> {
   await using server = await startServer(new URL("./troupe-server.ts", import.meta.url), [String(accountsIn(mode))]);
   const { figures, requests, before, after } = await load(server, mode, work);
-  assertResult(before.durable !== null && after.durable !== null, "the server said nothing of its journal");
   await server.audit(requests);
-  return { figures, durable: durableBetween(before.durable, after.durable) };
+  return { figures, durable: durableOf(before, after) };
 }
 
 async function load(server: BenchServer, mode: Mode, { connections, request }: Work) {

@@ -2,6 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { ServerLook } from "../harness/server-look.ts";
 
 export interface BenchServer extends AsyncDisposable {
   readonly host: string;
@@ -10,17 +11,6 @@ export interface BenchServer extends AsyncDisposable {
   look(): Promise<ServerLook>;
   /** Checks the books. @throws when they are wrong. */
   audit(transfers: number): Promise<void>;
-}
-export interface ServerLook {
-  readonly cpuMicros: number;
-  /** By thread, microseconds. */
-  readonly threads: Readonly<Record<string, number>>;
-  readonly durable: {
-    readonly synchronous: string;
-    readonly commits: number;
-    readonly fsyncs: number;
-    readonly journalBytes: number;
-  } | null;
 }
 export type ServerQuestion = { readonly kind: "look" } | { readonly kind: "audit"; readonly transfers: number } | { readonly kind: "stop" };
 export type ServerAnswer =

@@ -54,10 +54,3 @@ export async function journalOf(node: Node): Promise<Durable> {
   const { journal } = await node.figures();
   return { synchronous: journal.synchronous, commits: journal.commits, fsyncs: journal.fsyncs, journalBytes: journal.bytes };
 }
-
-export const durableBetween = (before: Durable, after: Durable): Durable => ({
-  synchronous: after.synchronous,
-  commits: after.commits - before.commits,
-  fsyncs: after.fsyncs - before.fsyncs,
-  journalBytes: after.journalBytes - before.journalBytes,
-});

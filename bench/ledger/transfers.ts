@@ -9,8 +9,8 @@ import type { Node } from "../../src/system/node.ts";
 import { closedLoop, type LoopFigures } from "../harness/closed-loop.ts";
 import { benchFolder } from "../harness/folder.ts";
 import { cpuByThread, cpuFigures } from "../harness/machine.ts";
-import { assertResult, byMode, type Mode, type Outcome, type RunVariant } from "../harness/suite.ts";
-import { accountOf, audit, benchNode, CURRENCY, durableBetween, journalOf } from "./bench-node.ts";
+import { assertResult, byMode, durableBetween, type Mode, type Outcome, type RunVariant } from "../harness/suite.ts";
+import { accountOf, audit, benchNode, CURRENCY, journalOf } from "./bench-node.ts";
 
 /** Which accounts the i-th transfer moves money between; `random` is a number below 1. */
 type Route = (i: number, random: () => number) => readonly [from: number, to: number];

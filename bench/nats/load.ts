@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import { connect, headers, type MsgHdrs, type NatsConnection } from "nats";
 import { TestNats } from "../../test/support/nats-server.ts";
 import { closedLoop } from "../harness/closed-loop.ts";
+import { cpuOf, durableOf } from "../harness/server-look.ts";
 import { byMode, type Mode, type Outcome } from "../harness/suite.ts";
-import { type BenchServer, startServer } from "../http/servers.ts";
-import { accountOf, CURRENCY, durableBetween } from "../ledger/bench-node.ts";
+import { startServer } from "../http/servers.ts";
+import { accountOf, CURRENCY } from "../ledger/bench-node.ts";
 
 const AT_ONCE = 64;
 export const ANSWER_MS_MAX = 30_000;
@@ -79,23 +80,6 @@ export async function measuredServer(
   const after = await server.look();
   await server.audit(commands);
   return { figures: { ...figures, ...cpuOf(before, after, counted) }, durable: durableOf(before, after) };
-}
-
-type Look = Awaited<ReturnType<BenchServer["look"]>>;
-
-function cpuOf(before: Look, after: Look, count: number): Record<string, number> {
-  const each = Object.entries(after.threads).map(
-    ([name, micros]) => [`cpuMicros.${name}`, (micros - (before.threads[name] ?? 0)) / count] as const,
-  );
-  return {
-    cpuMicrosServer: (after.cpuMicros - before.cpuMicros) / count,
-    ...Object.fromEntries(each.filter(([, micros]) => micros >= 0.1)),
-  };
-}
-
-function durableOf(before: Look, after: Look) {
-  if (before.durable === null || after.durable === null) throw new Error("the server said nothing of its journal");
-  return durableBetween(before.durable, after.durable);
 }
 
 const run = (inFlight: number, made: readonly Command[], one: Work["one"]) =>
