@@ -1,8 +1,9 @@
 /** Composition root of the outbox thread: events leave over NATS. The only one that writes `outbox.db`. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
 import { Fault } from "../runtime/index.ts";
-import { connectionOptionsOf, type NatsConfig } from "./nats/connection-options.ts";
+import { connectionOptionsOf } from "./nats/connection-options.ts";
 import { EventPublisher } from "./nats/event-publisher.ts";
+import type { NatsConfig } from "./nats/nats-secrets.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
 import { measure, type TakenMeasures } from "./observe/measure.ts";
 import type { HeldEntity } from "./outbox/event-place.ts";

@@ -47,6 +47,7 @@ export interface StartOptions {
 export async function startSystem(config: Config, options: StartOptions = {}): Promise<Node> {
   const log = options.log ?? openLog(config.log.level);
   endpointOf(config.ai, process.env); // First: a start that is refused leaves nothing behind.
+  if (config.nats.servers !== null) (await import("./nats/nats-secrets.ts")).natsSecretsOf(config.nats, process.env);
   const dataDir = new DataDir(config.data.dir);
   let node: Node | null = null;
   try {

@@ -16,7 +16,7 @@ const HEARTBEAT_MS = 60_000;
 export interface NatsNodeOptions {
   readonly servers: string;
   readonly flags?: Readonly<Record<string, string | number>>;
-  /** Variables that hold secrets. */
+  /** Variables that hold secrets: part of the process's environment while the node runs, because its threads read them for themselves. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -29,6 +29,7 @@ export class NatsNode implements AsyncDisposable {
   readonly warnings: readonly string[];
   readonly #http: HttpListener;
   readonly #dir: string;
+  readonly #forget: () => void;
 
   private constructor(parts: {
     readonly node: Node;
@@ -37,6 +38,7 @@ export class NatsNode implements AsyncDisposable {
     readonly dir: string;
     readonly defects: unknown[];
     readonly warnings: string[];
+    readonly forget: () => void;
   }) {
     this.node = parts.node;
     this.nats = parts.nats;
@@ -44,6 +46,7 @@ export class NatsNode implements AsyncDisposable {
     this.warnings = parts.warnings;
     this.#http = parts.http;
     this.#dir = parts.dir;
+    this.#forget = parts.forget;
   }
 
   /** Resolves when the doors are open; the one to NATS may not have a connection yet. */
@@ -73,17 +76,20 @@ export class NatsNode implements AsyncDisposable {
       warn: (_fields: object, text: string) => void warnings.push(text),
       error: (fields: object, text: string) => void defects.push({ text, fields }),
     };
-    const node = await startSystem(config, { log });
+    const forget = setEnvironment(env);
+    let node: Node | null = null;
     try {
+      node = await startSystem(config, { log });
       const metrics = new Metrics(node);
       const http = new HttpListener({ system: node, config, log, metrics });
-      const nats = new NatsDoor({ system: node, config, log, env, version: "0.0.0" });
+      const nats = new NatsDoor({ system: node, config, log, env: process.env, version: "0.0.0" });
       node.alsoCheck(() => nats.check);
       metrics.alsoMeasure(() => nats.measures());
       await node.open(http, nats);
-      return new NatsNode({ node, nats, http, dir, defects, warnings });
+      return new NatsNode({ node, nats, http, dir, defects, warnings, forget });
     } catch (cause) {
-      await node.close();
+      await node?.close();
+      forget();
       rmSync(dir, { recursive: true, force: true });
       throw cause;
     }
@@ -108,6 +114,19 @@ export class NatsNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.node.close();
+    this.#forget();
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** @returns what puts back what was there. */
+function setEnvironment(env: Readonly<Record<string, string>>): () => void {
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
 }

@@ -28,6 +28,7 @@ export class TestNats implements AsyncDisposable {
   #config: string;
   #child: ChildProcess | null = null;
   #port = 0;
+  #scheme = "nats";
   #said = "";
 
   private constructor(program: string, { jetstream = true, config = "" }: TestNatsOptions) {
@@ -52,9 +53,9 @@ export class TestNats implements AsyncDisposable {
     return server;
   }
 
-  /** `nats://127.0.0.1:<port>`; the same after a restart. */
+  /** `nats://127.0.0.1:<port>`, `tls://` when it speaks TLS; the same after a restart. */
   get url(): string {
-    return `nats://127.0.0.1:${this.#port}`;
+    return `${this.#scheme}://127.0.0.1:${this.#port}`;
   }
   get port(): number {
     return this.#port;
@@ -111,9 +112,11 @@ export class TestNats implements AsyncDisposable {
     const until = performance.now() + READY_MS_MAX;
     const file = join(this.dir, "ports", `nats-server_${child.pid}.ports`);
     while (performance.now() < until && child.exitCode === null) {
-      const port = existsSync(file) ? /nats:\/\/[^:"]+:(\d+)/.exec(readFileSync(file, "utf8"))?.[1] : undefined;
-      if (port !== undefined && /Server is ready/.test(this.#said.slice(this.#said.lastIndexOf("Starting nats-server"))))
+      const [, scheme, port] = (existsSync(file) && /(nats|tls):\/\/[^:"]+:(\d+)/.exec(readFileSync(file, "utf8"))) || [];
+      if (scheme !== undefined && /Server is ready/.test(this.#said.slice(this.#said.lastIndexOf("Starting nats-server")))) {
+        this.#scheme = scheme;
         return Number(port);
+      }
       await delay(5);
     }
     throw new Error(`nats-server did not become ready:\n${this.#said}`);

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, it, test } from "vitest";
 import { ConfigError, type ConfigProblem, describeConfig, loadConfig, shardThreadsOf, splitArgv } from "../../src/system/config/config.ts";
 import { configDocs, defaultFile } from "../../tools/config-docs.ts";
 
@@ -168,4 +168,71 @@ test("R-CON-6: an endpoint whose host is not allowed, or whose URL is none, is r
     { key: "ai.url", source: "TROUPE_AI_URL", got: '"http://api.example.com:99999"', expected: "an http or https URL" },
   ]);
   expect(load(["--config", site, "--ai.url", "http://B.example/v1"]).ai.url).toBe("http://B.example/v1");
+});
+
+describe("TRAPS 46: what NATS cannot be used with is refused by name, and no secret is repeated", () => {
+  const servers = "nats://127.0.0.1:4222";
+  /** Of NATS beside servers that are right. */
+  const natsProblemsOf = (...flags: string[]) => problemsOf(["--nats.servers", servers, ...flags]);
+
+  it.each([
+    ["nats://127.0.0.1:70000", "a port from 1 to 65535"],
+    ["nats://127.0.0.1:0", "a port from 1 to 65535"],
+    ["nats://127.0.0.1:", "a port from 1 to 65535"],
+    ["nats://a:4222,tls://b:65536", "a port from 1 to 65535"],
+    ["nats://:4222", "a host in each server"],
+    ["nats://", "a host in each server"],
+    ["nats://[::1]:99999", "a port from 1 to 65535"],
+  ])("a server %s", (text, expected) => {
+    const found = problemsOf(["--nats.servers", text]);
+    const wanted = { key: "nats.servers", source: "--nats.servers", got: JSON.stringify(text) };
+    expect(found).toEqual([{ ...wanted, expected: expect.stringContaining(expected) }]);
+  });
+
+  it.each(["localhost:4222", "http://a:1", "nats://a/b", "nats://a b:1", "nats://::1:4222", "nats://a:1,,nats://b:1", "nats://a:b:c"])(
+    "a server that is none: %s",
+    (text) => {
+      expect(problemsOf([], { TROUPE_NATS_SERVERS: text })).toMatchObject([
+        { key: "nats.servers", source: "TROUPE_NATS_SERVERS", expected: expect.stringContaining("nats://host:port") },
+      ]);
+    },
+  );
+
+  it.each(["nats://user:s3cr3t@host:4222", "nats://s3cr3t@host", "tls://a:1, nats://u:s3,cr3t@b:1", "nats://user:s3cr3t"])(
+    "a secret in a server, which is not repeated: %s",
+    (text) => {
+      const found = problemsOf(["--nats.servers", text]);
+      expect(found).toMatchObject([{ key: "nats.servers", source: "--nats.servers" }]);
+      expect(new ConfigError(found).message).not.toMatch(/s3|cr3t/);
+      if (text.includes("@")) expect(found[0]?.expected).toMatch(/nats\.user.*nats\.passwordEnv/);
+    },
+  );
+
+  it.each([servers, "tls://nats.example.com", "nats://[::1]:4222", "nats://a_b-c:1, tls://10.0.0.1:65535"])("not a server %s", (text) => {
+    expect(load(["--nats.servers", text]).nats.servers).toBe(text);
+  });
+
+  it.each([
+    [["--nats.user", "node"], "nats.user", "nats.passwordEnv beside it"],
+    [["--nats.password-env", "NATS_PASSWORD"], "nats.passwordEnv", "nats.user beside it"],
+    [["--nats.user", "node", "--nats.password-env", "P", "--nats.token-env", "T"], "nats.tokenEnv", "null beside nats.user"],
+    [
+      ["--nats.user", "node", "--nats.password-env", "P", "--nats.credentials-file", "./c"],
+      "nats.credentialsFile",
+      "null beside nats.user",
+    ],
+    [["--nats.token-env", "T", "--nats.credentials-file", "./c"], "nats.credentialsFile", "null beside nats.tokenEnv"],
+    [["--nats.tls-cert-file", "./cert.pem"], "nats.tlsCertFile", "nats.tlsKeyFile beside it"],
+    [["--nats.tls-key-file", "./key.pem"], "nats.tlsKeyFile", "nats.tlsCertFile beside it"],
+    [["--nats.reconnect-ms-min", "9000"], "nats.reconnectMsMin", "at most nats.reconnectMsMax, which is 5000"],
+    [["--nats.durable-backoff-ms-min", "31000"], "nats.durableBackoffMsMin", "at most nats.durableBackoffMsMax, which is 30000"],
+  ])("%j", (flags, key, expected) => {
+    expect(natsProblemsOf(...flags)).toMatchObject([
+      { key, source: expect.stringContaining("--nats."), expected: expect.stringContaining(expected) },
+    ]);
+  });
+
+  it("but not while NATS is not used", () => {
+    expect(load(["--nats.user", "node"]).nats).toMatchObject({ servers: null, user: "node" });
+  });
 });

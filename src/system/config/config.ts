@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { hostProblem } from "../ai/allowed-hosts.ts";
+import { type NatsProblem, natsProblems } from "./nats-problems.ts";
 import { type Config, configSchema, type SettingMeta } from "./schema.ts";
 
 export type { Config } from "./schema.ts";
@@ -96,6 +97,7 @@ export function loadConfig({ argv, env, cwd }: Sources): Config {
   if (config.shutdown.lameDuckMs >= config.shutdown.deadlineMs) found.problems.push(lameDuckProblem(config, found.values));
   const host = config.ai.url === null ? null : hostProblem(config.ai.url, config.ai.hostsAllowed);
   if (host !== null) found.problems.push({ ...host, source: sourceOf(host.key, found.values) });
+  found.problems.push(...natsProblems(config.nats).map((problem) => toldOf(problem, found.values)));
   if (found.problems.length > 0) throw new ConfigError(found.problems);
   return config;
 }
@@ -245,6 +247,10 @@ function lameDuckProblem(config: Config, values: ReadonlyMap<string, Given>): Co
   const key = "shutdown.lameDuckMs";
   const expected = `less than shutdown.deadlineMs (${config.shutdown.deadlineMs}), of which it is a part: the rest is for the work that was accepted`;
   return { key, source: sourceOf(key, values), got: shown(config.shutdown.lameDuckMs), expected };
+}
+
+function toldOf({ key, got, expected }: NatsProblem, values: ReadonlyMap<string, Given>): ConfigProblem {
+  return { key, source: sourceOf(key, values), got: got === null ? HIDDEN : shown(got), expected };
 }
 
 const sourceOf = (key: string, values: ReadonlyMap<string, Given>): string => values.get(key)?.source ?? "the defaults";

@@ -298,8 +298,8 @@ export const configSchema = z.strictObject({
   }),
   nats: z.strictObject({
     servers: optional(
-      "NATS servers, tried in turn; null = NATS is not used, and nothing of it is loaded. Names and passwords stand in nats.user, nats.passwordEnv and nats.credentialsFile.",
-      /^(nats|tls):\/\/[^\s,/@]+(\s*,\s*(nats|tls):\/\/[^\s,/@]+)*$/,
+      "NATS servers, tried in turn; null = NATS is not used, and nothing of it is loaded. With one that begins with tls:// all must speak TLS. Names and passwords stand in nats.user, nats.passwordEnv and nats.credentialsFile.",
+      /\S/, // See `natsProblems`, which says what is wrong with one.
       "nats://host:port or tls://host:port, several separated by commas",
     ),
     name: words("Name of the connection in the servers' monitoring.", "troupe"),
@@ -312,15 +312,19 @@ export const configSchema = z.strictObject({
       "_INBOX and up to 40 letters, digits, - and _",
     ),
     credentialsFile: optional("File with a user's JWT and seed, as nsc makes it.", /[/\\]/, "a path with a / in it"),
-    user: optional("User name.", /^\S+$/, "a name without blanks"),
+    user: optional("User name; its password stands in the variable that nats.passwordEnv names.", /^\S+$/, "a name without blanks"),
     passwordEnv: optional(
-      "Environment variable that holds the user's password.",
+      "Environment variable that holds the password of nats.user.",
       /^[A-Z_][A-Z0-9_]*$/,
       "the name of a variable in capitals",
     ),
     tokenEnv: optional("Environment variable that holds a token.", /^[A-Z_][A-Z0-9_]*$/, "the name of a variable in capitals"),
     tlsCaFile: optional("File with the certificates that servers are checked against.", /[/\\]/, "a path with a / in it"),
-    tlsCertFile: optional("File with this node's certificate.", /[/\\]/, "a path with a / in it"),
+    tlsCertFile: optional(
+      "File with this node's certificate, where servers want to see one; nats.tlsKeyFile belongs to it.",
+      /[/\\]/,
+      "a path with a / in it",
+    ),
     tlsKeyFile: optional("File with the key of this node's certificate.", /[/\\]/, "a path with a / in it"),
     connectMs: milliseconds("Longest time for making a connection.", 5_000, 600_000),
     reconnectMsMin: milliseconds("Rest before a connection is tried again; doubles with each failure, half of it is random.", 250, 600_000),

@@ -1,34 +1,27 @@
-/** What the configuration says of NATS, as the client library wants it. Reads the secrets: they stand in files or variables, never in the configuration. */
-import { readFileSync } from "node:fs";
+/** What the configuration says of NATS, as the client library wants it. */
 import { type ConnectionOptions, credsAuthenticator } from "nats";
-import { Fault } from "../../runtime/index.ts";
-import type { Config } from "../config/config.ts";
+import { serversOf } from "../config/nats-problems.ts";
+import { type NatsConfig, type NatsSecrets, natsSecretsOf } from "./nats-secrets.ts";
+import { serverIdentityOf } from "./server-identity.ts";
 
-export type NatsConfig = Config["nats"];
-
-/** @throws Fault `CONFIG_INVALID` when a file or variable that is named is not there. */
+/** @throws Fault `CONFIG_INVALID` when a file or variable that is named is not there, or holds something else. */
 export function connectionOptionsOf(config: NatsConfig, env: Readonly<Record<string, string | undefined>>): ConnectionOptions {
-  const { servers, name, inboxPrefix, connectMs, credentialsFile, user, passwordEnv, tokenEnv } = config;
-  if (servers === null) throw new TypeError("nats.servers is not set");
-  const secret = (key: string, variable: string | null): string | null => {
-    if (variable === null) return null;
-    const value = env[variable];
-    if (value === undefined || value === "") throw invalid(`${key} names the variable ${variable}, which is not set`);
-    return value;
-  };
-  const password = secret("nats.passwordEnv", passwordEnv);
-  const token = secret("nats.tokenEnv", tokenEnv);
+  const { name, inboxPrefix, connectMs, user } = config;
+  if (config.servers === null) throw new TypeError("nats.servers is not set");
+  const servers = serversOf(config.servers);
+  const secrets = natsSecretsOf(config, env);
+  const { password, token, credentials } = secrets;
   return {
-    servers: servers.split(",").map((server) => server.trim()),
+    servers: [...servers],
     name,
     inboxPrefix,
     timeout: connectMs,
     pingInterval: PING_MS,
     maxPingOut: PINGS_OUT_MAX,
-    ...(credentialsFile === null ? {} : { authenticator: credsAuthenticator(contentOf("nats.credentialsFile", credentialsFile)) }),
+    ...(credentials === null ? {} : { authenticator: credsAuthenticator(credentials) }),
     ...(user === null ? {} : { user, pass: password ?? "" }),
     ...(token === null ? {} : { token }),
-    ...tlsOf(config),
+    ...tlsOf(servers, secrets),
   };
 }
 
@@ -36,25 +29,11 @@ export function connectionOptionsOf(config: NatsConfig, env: Readonly<Record<str
 const PING_MS = 5_000;
 const PINGS_OUT_MAX = 2;
 
-function tlsOf({ tlsCaFile, tlsCertFile, tlsKeyFile }: NatsConfig): Pick<ConnectionOptions, "tls"> {
-  const files = {
-    ca: ["nats.tlsCaFile", tlsCaFile],
-    cert: ["nats.tlsCertFile", tlsCertFile],
-    key: ["nats.tlsKeyFile", tlsKeyFile],
-  } as const;
-  const given = Object.entries(files).flatMap(([name, [key, path]]) =>
-    path === null ? [] : [[name, contentOf(key, path).toString()] as const],
-  );
-  return given.length === 0 ? {} : { tls: Object.fromEntries(given) };
+/** The library passes over the scheme: without `tls` it would send the password in plain to a `tls://` server that offers no TLS. */
+function tlsOf(servers: readonly string[], { ca, cert, key }: NatsSecrets): Pick<ConnectionOptions, "tls"> {
+  const files = Object.entries({ ca, cert, key }).filter(([, pem]) => pem !== null);
+  if (files.length === 0 && !servers.some((server) => server.startsWith("tls://"))) return {};
+  // The library hands it on to Node.js; its type names files and texts only.
+  const checked: object = { ...Object.fromEntries(files), checkServerIdentity: serverIdentityOf(servers) };
+  return { tls: checked };
 }
-
-function contentOf(key: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw invalid(`${key} names ${path}, which cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
-  }
-}
-
-const invalid = (why: string, cause?: unknown): Fault =>
-  new Fault("CONFIG_INVALID", `the configuration of NATS is refused: ${why}`, { cause });

@@ -16,8 +16,8 @@ import { type Measure, measure } from "../observe/measure.ts";
 import type { Check } from "../system.ts";
 import type { CommandLimits } from "./command-message.ts";
 import { COMMANDS, CommandStreams, DEAD, type StreamFigures } from "./command-streams.ts";
-import type { NatsConfig } from "./connection-options.ts";
 import { type DurableOutcome, type DurableSurroundings, DurableWork } from "./durable-work.ts";
+import type { NatsConfig } from "./nats-secrets.ts";
 import { PullGate } from "./pull-gate.ts";
 import { commandOfDurable } from "./subjects.ts";
 

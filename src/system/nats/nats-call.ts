@@ -1,7 +1,9 @@
 import { connect, errors, headers as newHeaders } from "nats";
 import { Fault } from "../../runtime/index.ts";
 import { HEADERS } from "./command-message.ts";
-import { connectionOptionsOf, type NatsConfig } from "./connection-options.ts";
+import { connectionOptionsOf } from "./connection-options.ts";
+import { connectionTroubleOf } from "./connection-trouble.ts";
+import type { NatsConfig } from "./nats-secrets.ts";
 import { commandSubject } from "./subjects.ts";
 
 export interface NatsCall {
@@ -38,7 +40,7 @@ export async function callOverNats(config: NatsConfig, call: NatsCall, answerMsM
   // A client's own inbox: the node's is closed to clients by their roles.
   const options = { ...connectionOptionsOf(config, process.env), inboxPrefix: CLIENT_INBOX };
   const connection = await connect({ ...options, name: `${config.name}-call`, reconnect: false }).catch((cause: unknown) => {
-    throw failed(`there is no connection to NATS (${config.servers}): ${textOf(cause)}`, cause, false);
+    throw failed(`there is no connection to NATS (${config.servers}): ${connectionTroubleOf(cause)}`, cause, false);
   });
   const headers = newHeaders();
   if (call.id !== null) headers.set(HEADERS.id, encodeURIComponent(call.id));

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+import { connectionTroubleOf } from "./connection-trouble.ts";
 
 export interface NatsLinkOptions {
   readonly connection: ConnectionOptions;
@@ -56,9 +57,9 @@ export class NatsLink {
         await connection.flush().catch(() => undefined); // Not up before the server knows what we subscribe to; an end is told by `closed`.
         if (!connection.isClosed()) this.#isUp(connection);
         const cause = await connection.closed();
-        this.#isDown(cause instanceof Error ? cause.message : "the server closed the connection");
+        this.#isDown(cause instanceof Error ? connectionTroubleOf(cause) : "the server closed the connection");
       } catch (cause) {
-        this.#isDown(cause instanceof Error ? cause.message : String(cause));
+        this.#isDown(connectionTroubleOf(cause));
       }
       await delay(this.#rest(), undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
     }

@@ -4,7 +4,7 @@
  */
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "nats";
-import { afterEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { fieldsOf, get, post } from "../../support/http-client.ts";
 import { KeepAliveClient } from "../../support/keep-alive-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
@@ -125,7 +125,6 @@ function expectAll({ completed, sequences }: Heard, ids: readonly string[]): voi
 }
 
 vi.setConfig({ testTimeout: 180_000 }); // Silence is noticed after two pings without an answer, and a busy machine does all of it slowly.
-afterEach(() => void vi.unstubAllEnvs());
 
 describeWithNats("faults of NATS", (version) => {
   it("R-SYS-3: down: HTTP goes on, events wait in the journal, and are delivered when it is back", async () => {
@@ -195,7 +194,6 @@ describeWithNats("faults of NATS", (version) => {
   });
 
   it("refusing credentials: HTTP goes on, readiness says why, and all is delivered when they are accepted", async () => {
-    vi.stubEnv("NATS_PASSWORD", "right"); // The thread of the events reads it for itself.
     const users = (pass: string): string => `authorization { user: troupe, password: "${pass}" }`;
     await using nats = await TestNats.start({ version, config: users("another") });
     await using node = await start(
