@@ -42,7 +42,7 @@ interface Sent {
 
 /**
  * Prints the answer's body. A command that changes something has a key, so that it can be sent again: `--key`, or one that is made here and told.
- * @throws CliError `USAGE`, `SERVER_NOT_RUNNING`, `SERVER_UNREACHABLE`, `OUTCOME_UNKNOWN`.
+ * @throws CliError `USAGE`, `SERVER_NOT_RUNNING`, `SERVER_UNREACHABLE`, `OUTCOME_UNKNOWN`, `forbidden` (NATS does not let this user).
  */
 export async function runCall(run: Run, options: CallOptions): Promise<Result> {
   if (options.url !== undefined && options.nats !== undefined)
@@ -101,6 +101,7 @@ async function overNats(run: Run, { spec, id, key, fields }: Sent, servers: stri
     return { ...answer, from: servers };
   } catch (cause) {
     if (!(cause instanceof NatsCallError)) throw cause;
+    if (cause.isDenied) throw new CliError("forbidden", cause.message, { cause });
     if (!cause.isOutcomeOpen) throw new CliError("SERVER_UNREACHABLE", cause.message, { cause, isRetryable: true });
     throw new CliError("OUTCOME_UNKNOWN", `${cause.message}. It may have been done.${again(key)}`, { cause, isRetryable: true });
   }

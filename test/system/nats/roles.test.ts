@@ -5,7 +5,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { findNatsServer } from "../../../tools/nats-server.mjs";
-import { runCli, startCli, tempFolder } from "../../support/cli.ts";
+import { figuresOf, runCli, startCli, tempFolder } from "../../support/cli.ts";
 import { fieldsOf, get, post } from "../../support/http-client.ts";
 import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
@@ -158,9 +158,41 @@ describeWithNats("`troupe start` and `troupe call` with the roles of the example
     expect([opened.code, opened.stdout]).toEqual([0, expect.stringContaining('"id":"carol"')]);
     const denied = await runCli(...call, ...as("listener"));
     expect(denied.code).not.toBe(0);
-    expect(denied.stdout + denied.stderr).toContain("SERVER_UNREACHABLE");
+    expect(denied.stdout + denied.stderr).toContain("forbidden");
     expect(denied.stdout + denied.stderr).toContain("may not publish troupe.v1.account.open; nothing was sent");
     expect(await node.end("SIGTERM")).toBe(0);
     vi.unstubAllEnvs();
+  });
+});
+
+describeWithNats("`troupe call` with a user that may not hear answers", () => {
+  it("says so before anything is sent, not that the outcome is unknown", async () => {
+    const permissions = '{ publish: ">", subscribe: "troupe.>" }';
+    await using server = await TestNats.start({
+      config: `authorization { users = [{ user: deaf, password: d, permissions: ${permissions} }, { user: node, password: n }] }`,
+    });
+    vi.stubEnv("DEAF", "d");
+    const login = ["--nats.user", "deaf", "--nats.password-env", "DEAF"];
+    const sent: string[] = [];
+    const listener = await connect({ servers: server.url, user: "node", pass: "n" });
+    listener.subscribe("troupe.>", { callback: (_error, { subject }) => void sent.push(subject) });
+    await listener.flush();
+    const denied = await runCli(
+      "call",
+      "account",
+      "-",
+      "open",
+      '{"id":"carol","currency":"CZK"}',
+      "--nats",
+      server.url,
+      "--json",
+      ...login,
+    );
+    vi.unstubAllEnvs();
+    expect(figuresOf(denied)).toMatchObject({ ok: false, code: "forbidden" });
+    expect(denied.stdout + denied.stderr).toMatch(/may not subscribe to _INBOX\.>.*Nothing was sent.*client-role\.conf/s);
+    await listener.flush();
+    expect(sent).toEqual([]);
+    await listener.close();
   });
 });
