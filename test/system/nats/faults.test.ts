@@ -19,6 +19,11 @@ const FLAGS = { "--nats.events": "true", "--nats.events-ack-ms": 1_000 };
 const DEPOSITS = 4_000;
 const EVENTS_IN_MEMORY_MAX = 6_000;
 const RECOVERED_MS_MAX = 40_000;
+/** Each way: an event takes twice as long, and so many, one after the other, longer than the 10 s that readiness lets pass. */
+const SLOW_MS = 150;
+const SLOW_EVENTS = 60;
+/** Each way: later than `nats.eventsAckMs`. */
+const TOO_SLOW_MS = 700;
 
 const start = (servers: string, flags: Readonly<Record<string, string | number>> = {}, env = {}): Promise<NatsNode> =>
   NatsNode.start({ servers, flags: { ...FLAGS, ...flags }, env });
@@ -162,7 +167,7 @@ describeWithNats("faults of NATS", (version) => {
     await isWhole(node);
   });
 
-  it("slow: HTTP does not wait for it, and events arrive in order, each acknowledged late", async () => {
+  it("slow: HTTP does not wait for it, readiness says that events leave more slowly than they come, and all arrive in order", async () => {
     await using nats = await TestNats.start({ version });
     await using proxy = await SlowProxy.start(nats.port);
     await using node = await start(proxy.url);
@@ -171,9 +176,34 @@ describeWithNats("faults of NATS", (version) => {
     const before = await deposits(node, "before", ["alice", "bob"], 3);
     expectAll(await heard(nats.url, before.length), before);
 
-    proxy.delayMs = 150;
+    // Each event of alice waits for the acknowledgement of the one before it: the last ones for longer than readiness lets pass.
+    proxy.delayMs = SLOW_MS;
+    const during = await manyDeposits(node, "during", ["alice"], SLOW_EVENTS);
+    await isNamed(node, /^Events leave more slowly than they come/);
+    const late = await deposits(node, "late", ["bob"], 3);
+    proxy.delayMs = 0;
+    expectAll(await heard(nats.url, before.length + during.length + late.length), [...before, ...during, ...late]);
+    await isWhole(node);
+    expect(node.defects).toEqual([]);
+  });
+
+  it("slower than it may be: acknowledgements that come too late are named, what is sent again is no second event, and all is delivered", async () => {
+    await using nats = await TestNats.start({ version });
+    await using proxy = await SlowProxy.start(nats.port);
+    await using node = await start(proxy.url);
+    await open(node, "alice");
+    await open(node, "bob");
+    const before = await deposits(node, "before", ["alice", "bob"], 3);
+    expectAll(await heard(nats.url, before.length), before);
+
+    proxy.delayMs = TOO_SLOW_MS;
     const during = await deposits(node, "during", ["alice", "bob"], 12);
+    await isNamed(node, /^Events wait in the journal/);
+    const { counts } = await outboxOf(node).figures();
+    expect(counts.failed).toBeGreaterThan(0);
+    proxy.delayMs = 0;
     expectAll(await heard(nats.url, before.length + during.length), [...before, ...during]);
+    await isWhole(node);
     expect(node.defects).toEqual([]);
   });
 
