@@ -124,7 +124,7 @@ describeWithNats("check:nats", () => {
         doubled: 0,
         differing: 0,
       });
-      expect(figures).toMatchObject({ eventsMissing: 0, eventsOutOfOrder: 0, defects: [] });
+      expect(figures).toMatchObject({ eventsMissing: 0, eventsOutOfOrder: 0, repeatsChanged: 0, subscribedOutOfOrder: 0, defects: [] });
       expect(code).toBe(0);
     },
     TEST_MS_MAX,

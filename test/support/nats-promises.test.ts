@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, expect, it } from "vitest";
+import type { HeardEvent } from "./heard-event.ts";
 import { idOfKey } from "./ledger-load.ts";
 import { natsOrder } from "./nats-orders.ts";
 import { natsPromises } from "./nats-promises.ts";
 import { type NatsFigures, NatsTold } from "./nats-run.ts";
-import type { HeardEvent } from "./plain-nats-listener.ts";
 
 /** Number 1 is a transfer that is done. */
 const order = natsOrder("stream", 1);
@@ -30,7 +30,6 @@ db.prepare("INSERT INTO records VALUES (1, ?, ?)").run(entries.length, JSON.stri
 db.close();
 
 const event = (place: string, type: string, name: string, about: string, data: object): HeardEvent => ({
-  seq: 0,
   subject: `troupe.events.${type}.${name}`,
   attributes: { id: `store.0.${place}`, subject: about },
   body: JSON.stringify(data),

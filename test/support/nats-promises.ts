@@ -1,11 +1,12 @@
 /** Compares what plain clients and listeners of NATS were told with what the journal holds. */
+import { entityOf, faceOf, type HeardEvent, isAfter, type Position, positionOf } from "./heard-event.ts";
 import { doubledOf, type JournalBooks, readJournal } from "./journal-reader.ts";
 import { idOfKey } from "./ledger-load.ts";
 import { CODE_OF_WISH, type NatsOrder, STATUS_OF_WISH } from "./nats-orders.ts";
 import { isEnd, type NatsFigures } from "./nats-run.ts";
-import type { HeardEvent } from "./plain-nats-listener.ts";
+import { type SubscribedView, subscribedView } from "./subscribed-events.ts";
 
-export interface NatsPromises {
+export interface NatsPromises extends SubscribedView {
   readonly acknowledged: number;
   /** Commands that were acknowledged, or stored by the stream, and that the journal does not hold as they were acknowledged. */
   readonly lost: number;
@@ -13,7 +14,7 @@ export interface NatsPromises {
   readonly doubled: number;
   readonly eventsMissing: number;
   readonly eventsOutOfOrder: number;
-  /** Events that came again with the same id. */
+  /** Events that stand in the stream again with the same id. */
   readonly eventsRepeated: number;
   readonly books: JournalBooks;
   /** One sentence each; empty when every promise was kept. */
@@ -26,13 +27,15 @@ export function natsPromises(journalPath: string, figures: NatsFigures, orders: 
   const defects = [...figures.told.defects, ...books.findings];
   const lost = lostOf(figures, orders, books, defects);
   const known = new Set([...orders.keys(), ...figures.httpKeys].map(idOfKey));
+  const inStream = eventsOf(figures.told.events, books, defects);
   const strangers = [...books.transfers.keys()].filter((id) => !known.has(id));
   if (strangers.length > 0) defects.push(`the journal holds ${strangers.length} transfers that nobody ordered: ${strangers[0]}`);
   return {
     acknowledged: figures.told.answered.size,
     lost,
     doubled: doubledOf(books) + strangers.length,
-    ...eventsOf(figures.told.events, books, defects),
+    ...inStream.figures,
+    ...subscribedView(figures.told.subscribed, inStream.byId, defects),
     books,
     defects,
   };
@@ -76,8 +79,8 @@ function eventsOf(events: readonly HeardEvent[], books: JournalBooks, defects: s
       continue;
     }
     first.set(id, event);
-    const entity = `${event.subject.split(".")[2]}/${decodeURIComponent(about)}`;
-    const position = positionOf(id);
+    const entity = entityOf(event);
+    const position = positionOf(event);
     const previous = last.get(entity);
     if (previous !== undefined && !isAfter(position, previous)) {
       eventsOutOfOrder++;
@@ -107,7 +110,7 @@ function eventsOf(events: readonly HeardEvent[], books: JournalBooks, defects: s
     eventsMissing++;
     defects.push(`transfer ${id} ended with ${wanted}, the events say ${heard === "" ? "nothing" : heard}`);
   }
-  return { eventsMissing, eventsOutOfOrder, eventsRepeated: events.length - first.size };
+  return { figures: { eventsMissing, eventsOutOfOrder, eventsRepeated: events.length - first.size }, byId: first };
 }
 
 /** Of accounts of customers: those of the service itself have no events. */
@@ -119,13 +122,3 @@ function entriesByAccount(books: JournalBooks): ReadonlyMap<string, number> {
 }
 
 const WORLD = "world-";
-
-const faceOf = ({ subject, attributes, body }: HeardEvent): string => JSON.stringify([subject, Object.entries(attributes).sort(), body]);
-
-/** Sequence of the record and index in it, the last two numbers of an id. */
-type Position = readonly [seq: bigint, index: bigint];
-function positionOf(id: string): Position {
-  const [, seq = "0", index = "0"] = /(\d+)\D(\d+)$/.exec(id) ?? [];
-  return [BigInt(seq), BigInt(index)];
-}
-const isAfter = ([seq, index]: Position, [previous, at]: Position): boolean => seq > previous || (seq === previous && index > at);

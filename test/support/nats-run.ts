@@ -2,14 +2,16 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { tell } from "./check-run.ts";
+import type { HeardEvent } from "./heard-event.ts";
 import { JournalHolder } from "./journal-holder.ts";
 import { KeepAliveClient } from "./keep-alive-client.ts";
 import { KillableServer } from "./killable-server.ts";
 import { CODE_OF_WISH, type NatsOrder } from "./nats-orders.ts";
 import type { TestNats } from "./nats-server.ts";
 import type { PlainAnswer, PlainClientOptions, PlainSaid } from "./plain-nats-client.ts";
-import type { HeardEvent } from "./plain-nats-listener.ts";
+import type { SubscribedEvent } from "./plain-nats-subscriber.ts";
 import { PlainProgram } from "./plain-program.ts";
+import type { SlowProxy } from "./slow-proxy.ts";
 import { defectsOfTrial } from "./trial-balance.ts";
 
 export interface NatsRun {
@@ -22,6 +24,8 @@ export interface NatsRun {
   readonly weaken: string;
   readonly dataDir: string;
   readonly nats: TestNats;
+  /** Between the service, and no one else, and `nats`. */
+  readonly proxy: SlowProxy;
   readonly random: () => number;
 }
 
@@ -32,7 +36,10 @@ export class NatsTold {
   readonly stored = new Set<string>();
   /** Keys that were answered 202. */
   readonly accepted = new Set<string>();
+  /** As the stream has them. */
   readonly events: HeardEvent[] = [];
+  /** As a plain subscriber heard them. */
+  readonly subscribed: SubscribedEvent[] = [];
   /** One sentence each. */
   readonly defects: string[] = [];
   compared = 0;
@@ -92,13 +99,20 @@ export class NatsTold {
 }
 const shown = ({ status, body }: PlainAnswer): string => `${status} ${body.slice(0, 200)}`;
 
-/** How a life of the service ends: while its journal cannot commit, with an answer just received, or some time after one. */
-const STYLES = ["held", "answered", "any"] as const;
+/**
+ * How a life of the service ends: while its journal cannot commit, while it hears nothing of the server (what it publishes is heard, and will come again), with
+ * an answer just received, or some time after one.
+ */
+const STYLES = ["held", "unacknowledged", "answered", "any"] as const;
+type Style = (typeof STYLES)[number];
 const MORE_MS_MAX = 100;
 /** How long the journal is held before the kill: answers that nothing made durable get out meanwhile, if there are any. */
 const HELD_MS = 400;
 /** Of a service that breaks its word: time to do it on a busy machine too. */
 const HELD_WEAK_MS = 3_000;
+/** What was acknowledged before is heard by then, mostly. */
+const ON_THE_WAY_MS = 20;
+const UNHEARD_MS_MAX = 1_000;
 const STOLEN_MAX = 50;
 /** From the moment in which it is ready to take some: longer than until the stream gives again what the dead service had. */
 const THEFT_MS_MAX = 4_000;
@@ -128,6 +142,14 @@ export async function runOverNats(run: NatsRun, orders: ReadonlyMap<string, Nats
   const { nats, kills, restarts } = run;
   const told = new NatsTold();
   const readyMs: number[] = [];
+  const { promise: listens, resolve: isListening } = Promise.withResolvers<void>();
+  const subscriber = new PlainProgram(new URL("./plain-nats-subscriber.ts", import.meta.url), [nats.url], (heard) => {
+    if (heard === "listens") isListening();
+    else for (const event of heard as readonly SubscribedEvent[]) told.subscribed.push(event);
+    told.looked();
+  });
+  // Before there is anything to hear.
+  await Promise.race([listens, subscriber.ended()]);
   let server = await start(run);
   const clientOptions: PlainClientOptions = {
     url: nats.url,
@@ -143,7 +165,7 @@ export async function runOverNats(run: NatsRun, orders: ReadonlyMap<string, Nats
     for (const event of heard as readonly HeardEvent[]) told.events.push(event);
     told.looked();
   });
-  const broken = Promise.race([client.ended(), listener.ended()]);
+  const broken = Promise.race([client.ended(), listener.ended(), subscriber.ended()]);
   broken.catch(() => undefined);
   let held = 0;
   try {
@@ -158,7 +180,7 @@ export async function runOverNats(run: NatsRun, orders: ReadonlyMap<string, Nats
       else {
         const style = STYLES[fault.number % STYLES.length] ?? "any";
         if (style === "held") held++;
-        await kill(run, server, style);
+        await kill(run, { server, style, told });
         told.stolen += await theft(run);
         server = await start(run);
         readyMs.push(server.readyMs);
@@ -172,7 +194,7 @@ export async function runOverNats(run: NatsRun, orders: ReadonlyMap<string, Nats
     await eventsArrived(told, orders, run.weaken === "" ? EVENTS_MS_MAX : WEAKENED_EVENTS_MS_MAX);
     return { told, kills, killsWhileJournalHeld: held, restarts, readyMs, ...compared };
   } finally {
-    await Promise.all([client.kill(), listener.kill()]);
+    await Promise.all([client.kill(), listener.kill(), subscriber.kill()]);
     const code = await server.stop();
     if (code !== 0) told.defects.push(`the last server ended with ${code}`);
   }
@@ -207,12 +229,12 @@ async function forward(told: NatsTold, broken: Promise<never>, is: () => boolean
   }
 }
 
-function start({ dataDir, nats, weaken }: NatsRun): Promise<KillableServer> {
+function start({ dataDir, proxy, weaken }: NatsRun): Promise<KillableServer> {
   return KillableServer.start({
     dataDir,
     args: PLANTED.has(weaken) ? ["--planted-bug", weaken] : [],
     env: {
-      TROUPE_NATS_SERVERS: nats.url,
+      TROUPE_NATS_SERVERS: proxy.url,
       TROUPE_NATS_RECONNECT_MS_MIN: "50",
       TROUPE_NATS_RECONNECT_MS_MAX: "500",
       // As short as may be: what a dead consumer took comes back soon.
@@ -229,16 +251,32 @@ function start({ dataDir, nats, weaken }: NatsRun): Promise<KillableServer> {
 }
 const PLANTED: ReadonlySet<string> = new Set(["reply-before-commit", "ack-before-commit"]);
 
-async function kill(run: NatsRun, server: KillableServer, style: (typeof STYLES)[number]): Promise<void> {
+interface Killing {
+  readonly server: KillableServer;
+  readonly style: Style;
+  readonly told: NatsTold;
+}
+
+async function kill(run: NatsRun, { server, style, told }: Killing): Promise<void> {
   const holder = style === "held" ? new JournalHolder(join(run.dataDir, "journal.db")) : null;
   if (holder !== null) {
     await holder.hold();
     await delay(run.weaken === "" ? HELD_MS : HELD_WEAK_MS);
   }
-  if (style !== "answered") await delay(run.random() * MORE_MS_MAX);
+  if (style === "unacknowledged") await keepAcknowledgements(run.proxy, told);
+  else if (style !== "answered") await delay(run.random() * MORE_MS_MAX);
   server.kill();
   await server.gone();
   await holder?.kill();
+  run.proxy.backDelayMs = 0;
+}
+
+/** From now on the service hears nothing of NATS. Resolves when somebody heard an event since, or at the limit. */
+async function keepAcknowledgements(proxy: SlowProxy, told: NatsTold): Promise<void> {
+  proxy.backDelayMs = Number.POSITIVE_INFINITY;
+  await delay(ON_THE_WAY_MS);
+  const heard = told.subscribed.length;
+  await Promise.race([told.until(() => told.subscribed.length > heard), delay(UNHEARD_MS_MAX)]);
 }
 
 /** Another consumer takes commands while the service is away, acknowledges none and is killed. @returns how many it took. */

@@ -5,31 +5,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type ConsumerMessages, jetstream } from "@nats-io/jetstream";
 import { connect } from "nats";
-
-export interface HeardEvent {
-  /** Of the stream. */
-  readonly seq: number;
-  readonly subject: string;
-  /** CloudEvents attributes by their names without `ce-`. */
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly body: string;
-}
+import { type HeardEvent, heardEventOf, Teller } from "./heard-event.ts";
 
 const [url = ""] = process.argv.slice(2);
 process.once("disconnect", () => process.exit(1));
 const AGAIN_MS = 100;
-const TOLD_AT_ONCE_MS = 5;
 
-let untold: HeardEvent[] = [];
-function say(event: HeardEvent): void {
-  untold.push(event);
-  if (untold.length > 1) return;
-  setTimeout(() => {
-    process.send?.(untold);
-    untold = [];
-  }, TOLD_AT_ONCE_MS);
-}
-
+const teller = new Teller<HeardEvent>();
 const connection = await connect({ servers: url, waitOnFirstConnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
 const stream = jetstream(connection);
 let hearing: ConsumerMessages | null = null;
@@ -43,11 +25,9 @@ for (let heard = 0; ; await delay(AGAIN_MS)) {
     const from = heard === 0 ? {} : ({ deliver_policy: "by_start_sequence", opt_start_seq: heard + 1 } as const);
     const consumer = await stream.consumers.get("TROUPE_EVENTS", from);
     hearing = await consumer.consume();
-    for await (const { seq, subject, headers, data } of hearing) {
-      heard = seq;
-      const names = (headers?.keys() ?? []).filter((name) => name.startsWith("ce-"));
-      const attributes = Object.fromEntries(names.map((name) => [name.slice("ce-".length), headers?.get(name) ?? ""]));
-      say({ seq, subject, attributes, body: Buffer.from(data).toString("utf8") });
+    for await (const message of hearing) {
+      heard = message.seq;
+      teller.tell(heardEventOf(message));
     }
   } catch {
     // The stream is not there yet, or its server is not; it is asked again.

@@ -7,14 +7,16 @@ const LOOK_MS = 2;
 export class SlowProxy implements AsyncDisposable {
   /** How long each byte is kept, in milliseconds; Infinity lets none through. Counts for what comes from now on. */
   delayMs = 0;
+  /** How much longer what the server says is kept, the same. */
+  backDelayMs = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
   private constructor(port: number) {
     this.#server = createServer((client) => {
       const server = connect(port, "127.0.0.1");
-      this.#carry(client, server);
-      this.#carry(server, client);
+      this.#carry(client, server, () => this.delayMs);
+      this.#carry(server, client, () => this.delayMs + this.backDelayMs);
     });
   }
 
@@ -35,7 +37,7 @@ export class SlowProxy implements AsyncDisposable {
     await new Promise((closed) => this.#server.close(closed));
   }
 
-  #carry(from: Socket, to: Socket): void {
+  #carry(from: Socket, to: Socket, delayMs: () => number): void {
     const kept: Array<{ readonly at: number; readonly chunk: Buffer }> = [];
     const timer = setInterval(() => {
       while (kept[0] !== undefined && kept[0].at <= performance.now()) to.write(kept.shift()?.chunk ?? "");
@@ -44,7 +46,8 @@ export class SlowProxy implements AsyncDisposable {
     from.setNoDelay(true);
     from.on("data", (chunk) => {
       // Never before what came earlier, also when the delay has become shorter.
-      kept.push({ at: Math.max(performance.now() + this.delayMs, kept.at(-1)?.at ?? 0), chunk });
+      if (delayMs() === 0 && kept.length === 0) to.write(chunk);
+      else kept.push({ at: Math.max(performance.now() + delayMs(), kept.at(-1)?.at ?? 0), chunk });
     });
     from.on("error", () => undefined); // One end went away; the other is told by `close`.
     from.on("close", () => {
