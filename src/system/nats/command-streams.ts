@@ -80,7 +80,7 @@ export class CommandStreams {
       this.manager.streams.info(DEAD),
     ]);
     return {
-      waiting: consumer.num_pending,
+      waiting: Math.max(commands.state.messages - consumer.num_ack_pending, 0),
       unacknowledged: consumer.num_ack_pending,
       dead: dead.state.messages,
       full: [commands, dead].filter(isFull).map(({ config }) => config.name),
@@ -122,6 +122,7 @@ function consumerOf({ ackMs, worksMax }: StreamsOptions): ConsumerConfig & { rea
 async function ensureStream(manager: JetStreamManager, wanted: Stream): Promise<void> {
   const found = await foundOrNull(manager.streams.info(wanted.name), JetStreamApiCodes.StreamNotFound);
   if (found === null) return void (await manager.streams.add(wanted));
+  if (wanted.name === COMMANDS) refuseLossy(found.config);
   const { retention, subjects } = found.config;
   if (retention === wanted.retention && wanted.subjects.every((subject) => subjects.includes(subject))) return;
   throw new Error(
@@ -143,9 +144,29 @@ async function ensureOwn(manager: JetStreamManager, storeId: string): Promise<vo
 const describing = (storeId: string): string => `Commands of Troupe store ${storeId}`;
 const OWNED = /^Commands of Troupe store (\S+)$/;
 
+/** Settings with which a command that was taken could be lost, or lie there without anybody being told. */
+function refuseLossy({ name, discard, no_ack, max_age, max_msgs_per_subject }: StreamConfig): void {
+  const wrong = [
+    discard !== DiscardPolicy.New && `discard ${discard} (expected ${DiscardPolicy.New})`,
+    no_ack === true && "no_ack true (expected false)",
+    max_age > 0 && `max_age ${max_age} ns (expected 0)`,
+    max_msgs_per_subject > 0 && `max_msgs_per_subject ${max_msgs_per_subject} (expected none)`,
+  ].filter((each) => each !== false);
+  if (wrong.length > 0) throw new Error(`the stream ${name} is there with ${wrong.join(", ")}: it could lose commands. Change it`);
+}
+
+function refuseFilter({ name, filter_subject, filter_subjects }: ConsumerConfig): void {
+  const filters = [...(filter_subject === undefined || filter_subject === "" ? [] : [filter_subject]), ...(filter_subjects ?? [])];
+  if (filters.length === 0 || filters.every((each) => each === DURABLE_SUBJECTS || each === ">")) return;
+  throw new Error(
+    `the consumer ${name ?? CONSUMER} of ${COMMANDS} is there with the filter ${filters.join(", ")}: it passes over other commands. Remove it, it is made anew`,
+  );
+}
+
 async function ensureConsumer(manager: JetStreamManager, wanted: ReturnType<typeof consumerOf>): Promise<void> {
   const found = await foundOrNull(manager.consumers.info(COMMANDS, wanted.durable_name), JetStreamApiCodes.ConsumerNotFound);
   if (found === null) return void (await manager.consumers.add(COMMANDS, wanted));
+  refuseFilter(found.config);
   const { ack_wait, max_ack_pending, max_deliver } = found.config;
   if (ack_wait === wanted.ack_wait && max_ack_pending === wanted.max_ack_pending && max_deliver === wanted.max_deliver) return;
   await manager.consumers.update(COMMANDS, wanted.durable_name, wanted);
@@ -161,6 +182,7 @@ async function foundOrNull<Found>(asked: Promise<Found>, notFound: JetStreamApiC
 }
 
 function isFull({ config, state }: StreamInfo): boolean {
+  if (config.discard !== DiscardPolicy.New) return false; // It pushes out what is old instead.
   const isOver = (used: number, max: number): boolean => max > 0 && used >= max * FULL_SHARE;
   return isOver(state.bytes, config.max_bytes) || isOver(state.messages, config.max_msgs);
 }
