@@ -43,7 +43,7 @@ export interface StreamsOptions {
 }
 /** What was seen of the streams. */
 export interface StreamFigures {
-  /** Commands that were not given to anybody yet. */
+  /** Commands in the stream that nobody has now. A count of the consumer's would leave out what it passes over. */
   readonly waiting: number;
   /** Given, and not acknowledged. */
   readonly unacknowledged: number;
@@ -145,17 +145,26 @@ const describing = (storeId: string): string => `Commands of Troupe store ${stor
 const OWNED = /^Commands of Troupe store (\S+)$/;
 
 /** Settings with which a command that was taken could be lost, or lie there without anybody being told. */
-function refuseLossy({ name, discard, no_ack, max_age, max_msgs_per_subject }: StreamConfig): void {
+function refuseLossy({ name, storage, discard, no_ack, max_age, max_msgs_per_subject }: StreamConfig): void {
   const wrong = [
+    storage !== StorageType.File && `storage ${storage} (expected ${StorageType.File})`,
     discard !== DiscardPolicy.New && `discard ${discard} (expected ${DiscardPolicy.New})`,
     no_ack === true && "no_ack true (expected false)",
     max_age > 0 && `max_age ${max_age} ns (expected 0)`,
     max_msgs_per_subject > 0 && `max_msgs_per_subject ${max_msgs_per_subject} (expected none)`,
   ].filter((each) => each !== false);
-  if (wrong.length > 0) throw new Error(`the stream ${name} is there with ${wrong.join(", ")}: it could lose commands. Change it`);
+  if (wrong.length > 0)
+    throw new Error(
+      `the stream ${name} is there with ${wrong.join(", ")}: it could lose commands. Change it, or remove it when it is empty`,
+    );
 }
 
-function refuseFilter({ name, filter_subject, filter_subjects }: ConsumerConfig): void {
+/** A consumer that gives some commands only, or parts of them. */
+function refusePartial({ name, filter_subject, filter_subjects, headers_only }: ConsumerConfig): void {
+  if (headers_only === true)
+    throw new Error(
+      `the consumer ${name ?? CONSUMER} of ${COMMANDS} is there with headers_only: it gives commands without their bodies. Remove it, it is made anew`,
+    );
   const filters = [...(filter_subject === undefined || filter_subject === "" ? [] : [filter_subject]), ...(filter_subjects ?? [])];
   if (filters.length === 0 || filters.every((each) => each === DURABLE_SUBJECTS || each === ">")) return;
   throw new Error(
@@ -166,7 +175,7 @@ function refuseFilter({ name, filter_subject, filter_subjects }: ConsumerConfig)
 async function ensureConsumer(manager: JetStreamManager, wanted: ReturnType<typeof consumerOf>): Promise<void> {
   const found = await foundOrNull(manager.consumers.info(COMMANDS, wanted.durable_name), JetStreamApiCodes.ConsumerNotFound);
   if (found === null) return void (await manager.consumers.add(COMMANDS, wanted));
-  refuseFilter(found.config);
+  refusePartial(found.config);
   const { ack_wait, max_ack_pending, max_deliver } = found.config;
   if (ack_wait === wanted.ack_wait && max_ack_pending === wanted.max_ack_pending && max_deliver === wanted.max_deliver) return;
   await manager.consumers.update(COMMANDS, wanted.durable_name, wanted);
@@ -181,8 +190,9 @@ async function foundOrNull<Found>(asked: Promise<Found>, notFound: JetStreamApiC
   }
 }
 
+/** Whether publishers are refused: a stream that discards the oldest takes everything. */
 function isFull({ config, state }: StreamInfo): boolean {
-  if (config.discard !== DiscardPolicy.New) return false; // It pushes out what is old instead.
+  if (config.discard !== DiscardPolicy.New) return false;
   const isOver = (used: number, max: number): boolean => max > 0 && used >= max * FULL_SHARE;
   return isOver(state.bytes, config.max_bytes) || isOver(state.messages, config.max_msgs);
 }
