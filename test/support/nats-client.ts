@@ -40,11 +40,17 @@ function bytesOf(body: unknown): string | Uint8Array {
   return typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
 }
 
-/** Hears every message on every subject from the moment in which this resolves, but for what the server itself says. */
+/** Hears every message on every subject from the moment in which this resolves, but for what the server itself says and the roll calls of nodes. */
 export async function listenToAll(url: string): Promise<{ readonly subjects: string[]; settle(): Promise<void>; close(): Promise<void> }> {
   const connection = await connect({ servers: url });
   const subjects: string[] = [];
-  connection.subscribe(">", { callback: (_error, message) => void subjects.push(message.subject) });
+  const rollCalls = new Set<string>();
+  connection.subscribe(">", {
+    callback: (_error, { subject, reply = "" }) => {
+      if (subject === "$SRV.PING.troupe" && /^_INBOX_troupe\.[A-Za-z0-9]{22}$/.test(reply)) rollCalls.add(reply);
+      else if (!rollCalls.has(subject)) subjects.push(subject);
+    },
+  });
   await connection.flush();
   return { subjects, settle: () => connection.flush(), close: () => connection.close() };
 }

@@ -1,5 +1,5 @@
 /** A node with its doors in this process, HTTP and NATS, composed as `troupe start` does it, on a folder of the test's. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../../src/system/config/config.ts";
@@ -18,6 +18,8 @@ export interface NatsNodeOptions {
   readonly flags?: Readonly<Record<string, string | number>>;
   /** Variables that hold secrets: part of the process's environment while the node runs, because its threads read them for themselves. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A data folder that nobody has open: the node has a copy of it, and with it its store. */
+  readonly copyOf?: string;
 }
 
 export class NatsNode implements AsyncDisposable {
@@ -50,8 +52,9 @@ export class NatsNode implements AsyncDisposable {
   }
 
   /** Resolves when the doors are open; the one to NATS may not have a connection yet. */
-  static async start({ servers, flags = {}, env = {} }: NatsNodeOptions): Promise<NatsNode> {
+  static async start({ servers, flags = {}, env = {}, copyOf }: NatsNodeOptions): Promise<NatsNode> {
     const dir = mkdtempSync(join(tmpdir(), "troupe-nats-node-"));
+    if (copyOf !== undefined) cpSync(copyOf, dir, { recursive: true });
     const given = {
       "--data.dir": dir,
       "--shard.count": 8,

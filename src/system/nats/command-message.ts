@@ -55,10 +55,10 @@ export function readCommand(message: Received, limits: CommandLimits, path = "")
   return { request: { id, key, body, options: { timeoutMs, ...traced } } };
 }
 
-/** Where the answer of a command in the stream goes; null when its headers name nothing, or something else than an inbox. */
-export function replyToOf(headers: MsgHdrs): string | null {
+/** Where the answer of a command in the stream goes; null when its headers name nothing, or something else than an inbox of a client. */
+export function replyToOf(headers: MsgHdrs, ownInboxPrefix: string): string | null {
   for (const [name, [subject]] of headers)
-    if (name.toLowerCase() === "troupe-reply-to") return subject !== undefined && isReplySubject(subject) ? subject : null;
+    if (name.toLowerCase() === "troupe-reply-to") return subject !== undefined && isReplySubject(subject, ownInboxPrefix) ? subject : null;
   return null;
 }
 

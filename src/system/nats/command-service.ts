@@ -12,6 +12,8 @@ export interface CommandServiceOptions {
   readonly limits: CommandLimits;
   /** Nodes of one group share the commands. */
   readonly queue: string;
+  /** Of this node, to which no answer goes. */
+  readonly inboxPrefix: string;
   /** Commands that were taken and are not answered; beyond, they are refused at once. */
   readonly commandsMax: number;
   readonly onDefect: (cause: unknown, command: string) => void;
@@ -59,10 +61,10 @@ export class CommandService {
     return this.#inFlight;
   }
 
-  /** Takes commands on this connection. */
-  serve(connection: NatsConnection): void {
+  /** Takes commands on this connection until they are left to another store; what the server sent before is answered. */
+  serve(connection: NatsConnection, left: AbortSignal): void {
     for (const endpoint of this.endpoints) {
-      connection.subscribe(endpoint.subject, {
+      const subscription = connection.subscribe(endpoint.subject, {
         queue: endpoint.queue,
         callback: (error, message) => {
           if (error !== null) return this.#options.onRefused(endpoint.subject, error);
@@ -74,6 +76,7 @@ export class CommandService {
           }
         },
       });
+      left.addEventListener("abort", () => void subscription.drain().catch(() => undefined), { once: true });
     }
   }
 
@@ -117,7 +120,7 @@ export class CommandService {
     endpoint.stats.count(performance.now() - begunMs, answer);
     const { reply } = message;
     if (reply === undefined || reply === "") return; // Nobody waits: the command was published, and its key tells later what came of it.
-    if (!isReplySubject(reply)) return endpoint.stats.refusedReply();
+    if (!isReplySubject(reply, this.#options.inboxPrefix)) return endpoint.stats.refusedReply();
     if (!respond(message, answer)) respond(message, this.#refused(taken, TOO_LARGE));
   }
 

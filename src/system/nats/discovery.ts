@@ -4,7 +4,7 @@
  */
 import type { NatsConnection } from "nats";
 import type { Endpoint } from "./command-service.ts";
-import { isReplySubject, serviceSubjects } from "./subjects.ts";
+import { isInbox, isReplySubject, serviceSubjects } from "./subjects.ts";
 
 export interface Discovered {
   /** Of the service; the same at every node. */
@@ -17,6 +17,11 @@ export interface Discovered {
   /** ISO 8601. */
   readonly started: string;
   readonly endpoints: () => readonly Endpoint[];
+  readonly metadata: () => Readonly<Record<string, string>>;
+  /** Of our own answers: only another node asks with it, and only who is there. */
+  readonly inboxPrefix: string;
+  /** The server does not let us answer it. */
+  readonly onRefused: (subject: string, cause: Error) => void;
 }
 
 /** Answers on this connection. */
@@ -25,7 +30,9 @@ export function beDiscovered(connection: NatsConnection, service: Discovered): v
     for (const subject of serviceSubjects(verb as keyof typeof SHOWN, service.name, service.id)) {
       connection.subscribe(subject, {
         callback: (error, message) => {
-          if (error !== null || message.reply === undefined || !isReplySubject(message.reply)) return;
+          if (error !== null) return service.onRefused(subject, error);
+          const { reply = "" } = message;
+          if (!(verb === "PING" ? isInbox(reply) : isReplySubject(reply, service.inboxPrefix))) return;
           try {
             message.respond(JSON.stringify(show(service)));
           } catch {
@@ -37,7 +44,7 @@ export function beDiscovered(connection: NatsConnection, service: Discovered): v
   }
 }
 
-const identity = ({ name, id, version }: Discovered): object => ({ name, id, version, metadata: {} });
+const identity = ({ name, id, version, metadata }: Discovered): object => ({ name, id, version, metadata: metadata() });
 
 const SHOWN = {
   PING: (service: Discovered): object => ({ type: "io.nats.micro.v1.ping_response", ...identity(service) }),

@@ -66,23 +66,24 @@ export class DurableCommands {
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** Takes commands on this connection until it is gone. Never rejects. */
-  async serve(connection: NatsConnection): Promise<void> {
+  /** Takes commands on this connection until it is gone or they are left to another store. Never rejects. */
+  async serve(connection: NatsConnection, left: AbortSignal): Promise<void> {
     const { config, storeId } = this.#options;
     const wanted = { storeId, replicas: config.replicas, ackMs: config.durableAckMs, worksMax: config.durableMax };
-    while (!connection.isClosed() && !this.#isDraining) {
+    left.addEventListener("abort", () => void this.#leave(), { once: true });
+    while (!this.#isOver(connection, left)) {
       try {
         const streams = await CommandStreams.open(connection, wanted);
         this.#areThere(streams);
-        await this.#pullAll(this.#surroundingsOf(connection, streams));
+        await this.#pullAll(this.#surroundingsOf(connection, streams), left);
       } catch (cause) {
-        if (!connection.isClosed()) this.#areNotThere(cause);
+        if (!this.#isOver(connection, left)) this.#areNotThere(cause);
       }
       await rest(RETRY_MS);
     }
   }
 
-  /** Whether commands are taken. Without a connection that is not told here. */
+  /** Whether commands are taken. Without a connection, and where they are left to another store, that is told by `NatsDoor.check`. */
   get check(): Check {
     const why = this.#whyDegraded;
     if (why !== null) return { name: "nats-durable", isOk: false, detail: why };
@@ -113,13 +114,25 @@ export class DurableCommands {
     return this.#inWork.size;
   }
 
-  async #pullAll(surroundings: DurableSurroundings): Promise<void> {
+  #isOver(connection: NatsConnection, left: AbortSignal): boolean {
+    return connection.isClosed() || left.aborted || this.#isDraining;
+  }
+
+  /** What is in work comes to its end. */
+  async #leave(): Promise<void> {
+    this.#streams = null;
+    this.#figures = null;
+    this.#whyNot = null;
+    await this.#stopPull().catch(() => undefined);
+  }
+
+  async #pullAll(surroundings: DurableSurroundings, left: AbortSignal): Promise<void> {
     const { connection, streams } = surroundings;
-    while (!connection.isClosed() && !this.#isDraining) {
+    while (!this.#isOver(connection, left)) {
       await this.#gate.opened();
       const free = this.#options.config.durableMax - this.#inWork.size;
       if (free <= 0) await this.#oneEnded();
-      if (free <= 0 || this.#gate.isClosed || this.#isDraining) continue;
+      if (free <= 0 || this.#gate.isClosed || this.#isOver(connection, left)) continue;
       const fetched = streams.commands.fetch({ max_messages: Math.min(free, PULL_MAX), expires: PULL_MS });
       const over = fetched.then((pulling) => this.#take(pulling, surroundings));
       this.#stopPull = async () => {
@@ -162,6 +175,7 @@ export class DurableCommands {
         return named === null ? null : (this.#commands.get(`${named.type}.${named.command}`) ?? null);
       },
       limits,
+      inboxPrefix: config.inboxPrefix,
       attemptsMax: config.durableAttemptsMax,
       backoff: this.#backoff,
       gate: this.#gate,

@@ -17,6 +17,8 @@ export interface DurableSurroundings {
   /** By the subject to which it was published; null when there is none of it. */
   readonly commandOf: (subject: string) => ServiceCommand | null;
   readonly limits: CommandLimits;
+  /** Of this node, to which no answer goes. */
+  readonly inboxPrefix: string;
   readonly attemptsMax: number;
   readonly backoff: Backoff;
   readonly gate: PullGate;
@@ -139,7 +141,7 @@ export class DurableWork {
 
   /** To whoever waits for it; nobody need. */
   #reply(answer: ServiceAnswer): void {
-    const replyTo = isRefusal(this.#headers) ? null : replyToOf(this.#headers);
+    const replyTo = isRefusal(this.#headers) ? null : replyToOf(this.#headers, this.#with.inboxPrefix);
     if (replyTo === null) return;
     const { headers, body } = answerMessage(answer);
     this.#tell(() => this.#with.connection.publish(replyTo, body, { headers }));

@@ -10,6 +10,7 @@ import type { Log } from "../observe/log.ts";
 import { type Measure, measure } from "../observe/measure.ts";
 import type { Door } from "../ordered-stop.ts";
 import type { Check, TroupeSystem } from "../system.ts";
+import { CommandClaim } from "./command-claim.ts";
 import { CommandService } from "./command-service.ts";
 import { connectionOptionsOf } from "./connection-options.ts";
 import { DeadCommands } from "./dead-commands.ts";
@@ -36,6 +37,7 @@ export class NatsDoor implements Component, Door {
   readonly #options: NatsDoorOptions;
   readonly #commands: CommandService;
   readonly #service: Discovered;
+  readonly #claim: CommandClaim;
   /** Null when `nats.durable` is false. */
   readonly durable: DurableCommands | null;
   /** Dead letters of durable commands; the same. */
@@ -74,24 +76,38 @@ export class NatsDoor implements Component, Door {
       commands: [...commands, commandStatus(behind)],
       limits: config.http,
       queue: QUEUE,
+      inboxPrefix: config.nats.inboxPrefix,
       commandsMax: config.nats.commandsMax,
       onDefect: (cause, command) => log.error({ err: cause, command }, "a command met a defect"),
-      onRefused: (subject, cause) => {
-        this.#refused.add(subject);
-        log.warn({ subject, why: cause.message }, "the user of NATS may not take these commands");
+      onRefused: (subject, cause) => this.#isRefused(subject, cause),
+    });
+    const instance = randomUUID();
+    const { inboxPrefix } = config.nats;
+    this.#claim = new CommandClaim({
+      name: SERVICE,
+      instance,
+      storeId: system.storeId,
+      inboxPrefix,
+      log,
+      onTake: (connection, left) => {
+        this.#commands.serve(connection, left);
+        void this.durable?.serve(connection, left);
       },
     });
     this.#service = {
       name: SERVICE,
-      id: randomUUID(),
+      id: instance,
       version,
       description: "Troupe: accounts, transfers and conversations",
       started: new Date().toISOString(),
       endpoints: () => this.#commands.endpoints,
+      metadata: () => ({ ...this.#claim.presence }),
+      inboxPrefix,
+      onRefused: (subject, cause) => this.#isRefused(subject, cause),
     };
   }
 
-  /** Whether there is a server, as readiness shows it: without one the node serves HTTP, so it stays ready. */
+  /** Whether commands are taken, as readiness shows it: without NATS the node serves HTTP, so it stays ready. */
   get check(): Check {
     const why = this.#link?.whyDown ?? null;
     const { servers } = this.#options.config.nats;
@@ -101,6 +117,8 @@ export class NatsDoor implements Component, Door {
         isOk: false,
         detail: `NATS (${servers}) does not let this user subscribe to ${[...this.#refused].join(", ")}; give it the permissions of config/nats/node-role.conf.`,
       };
+    const whyNot = this.#claim.whyNot;
+    if (why === null && whyNot !== null) return { name: "nats", isOk: false, detail: whyNot };
     if (why === null) return { name: "nats", isOk: true, detail: `connected to ${this.#link?.connection?.getServer() ?? servers}` };
     const forS = ((Date.now() - this.#downSinceMs) / 1000).toFixed(1);
     return {
@@ -155,10 +173,14 @@ export class NatsDoor implements Component, Door {
   #isUp(connection: NatsConnection): void {
     this.#options.log.info({ server: connection.getServer(), version: connection.info?.version }, "connected to NATS");
     this.#refused.clear();
-    this.#commands.serve(connection);
-    void this.durable?.serve(connection);
     beDiscovered(connection, this.#service);
+    void this.#claim.keep(connection);
     void this.#hearDenials(connection);
+  }
+
+  #isRefused(subject: string, cause: Error): void {
+    this.#refused.add(subject);
+    this.#options.log.warn({ subject, why: cause.message }, "the user of NATS may not take what comes there");
   }
 
   /** An answer that may not be sent is nobody's error: its client waits in vain, and only the server says why. Told once for each kind of subject and connection. */

@@ -32,17 +32,26 @@ export const DEAD_SUBJECTS = "troupe.dead.*.*";
 export const eventSubject = (type: string, event: string): string => `troupe.events.${token(type)}.${token(event)}`;
 export const EVENT_SUBJECTS = "troupe.events.*.*";
 
-/** Of discovery (ADR-32): all services, those of a name, one instance. */
+/** Of discovery (ADR-32): asks all nodes of the service. */
+export const pingSubject = (name: string): string => `$SRV.PING.${token(name)}`;
+
+/** Of discovery: all services, those of a name, one instance. */
 export const serviceSubjects = (verb: "PING" | "INFO" | "STATS", name: string, id: string): readonly string[] => [
   `$SRV.${verb}`,
   `$SRV.${verb}.${token(name)}`,
   `$SRV.${verb}.${token(name)}.${token(id)}`,
 ];
 
-const REPLY = /^_INBOX[A-Za-z0-9_-]{0,64}(\.[A-Za-z0-9_-]{1,64}){1,8}$/;
+const INBOX = /^_INBOX[A-Za-z0-9_-]{0,64}(\.[A-Za-z0-9_-]{1,64}){1,8}$/;
+
+/** Whether it is an inbox, of a client or of a node. */
+export const isInbox = (subject: string): boolean => INBOX.test(subject);
 
 /**
  * Whether an answer may be sent there. A client says where its answer goes, and we send it with our rights: anything but an inbox would let it publish
- * where it may not, on commands and events for example.
+ * where it may not, on commands and events for example. Nor the inboxes of nodes: what comes there is what the server and other nodes say to us. With the
+ * prefix `_INBOX` they cannot be told from those of clients.
  */
-export const isReplySubject = (subject: string): boolean => REPLY.test(subject);
+export const isReplySubject = (subject: string, ownPrefix: string): boolean =>
+  isInbox(subject) && (ownPrefix === CLIENT_PREFIX || !subject.startsWith(`${ownPrefix}.`));
+const CLIENT_PREFIX = "_INBOX";

@@ -194,7 +194,9 @@ describeWithNats("commands over NATS", () => {
       "_INBOX",
       "_INBOX.a.b.c.d.e.f.g.h.i",
       "other.inbox",
-    ])("go to inboxes only: nothing is sent to %s", async (reply) => {
+      // Of the node itself: what comes there is what the server and other nodes say to it.
+      "_INBOX_troupe.a.1",
+    ])("go to inboxes of clients only: nothing is sent to %s", async (reply) => {
       const all = await listenToAll(server.url);
       const before = await metric(node.url, "nats_replies_refused_total");
       connection.publish("troupe.v1.account.get", "", { reply, headers: headersOf([["Troupe-Id", "alice"]]) });
@@ -226,11 +228,13 @@ describeWithNats("commands over NATS", () => {
   });
 });
 
-describeWithNats("nodes over one server", () => {
+describeWithNats("nodes of one store over one server", () => {
   it("R-SYS-1: share the commands of their queue group, and one that drains refuses new ones and answers those that it took", async () => {
     await using server = await TestNats.start();
-    await using one = await NatsNode.start({ servers: server.url, flags: { "--ai.local-word-ms": 50 } });
-    await using other = await NatsNode.start({ servers: server.url });
+    await using made = await NatsNode.start({ servers: server.url });
+    await made.node.close();
+    await using one = await NatsNode.start({ servers: server.url, flags: { "--ai.local-word-ms": 50 }, copyOf: made.dir });
+    await using other = await NatsNode.start({ servers: server.url, copyOf: made.dir });
     await Promise.all([one.connected(), other.connected()]);
     const connection = await connect({ servers: server.url });
     const send = (command: string, body: unknown, headers: readonly NatsHeader[]) =>

@@ -17,7 +17,9 @@ const degradedOf = async (url: string): Promise<string> => {
   return JSON.stringify(fieldsOf(answer).degraded ?? null);
 };
 const isConnected = async (url: string): Promise<boolean> => (await get(url, "/metrics")).text.includes("\nnats_connected 1\n");
-const up = (url: string): Promise<boolean> => until("NATS is there", () => isConnected(url));
+/** It is connected before it takes commands, which it does when no other store is there. */
+const up = (url: string): Promise<boolean> =>
+  until("commands are taken", async () => (await isConnected(url)) && (await degradedOf(url)) === "null");
 const down = (url: string): Promise<boolean> => until("NATS is gone", async () => !(await isConnected(url)));
 
 async function expectAnswered(url: string, options: object = {}): Promise<void> {

@@ -35,7 +35,7 @@ describeWithEachNats("discovery", (version) => {
         type: `io.nats.micro.v1.${verb.toLowerCase()}_response`,
         name: "troupe",
         version: "0.0.0",
-        metadata: {},
+        metadata: { store: node.node.storeId, commands: "taken", since: expect.stringMatching(/^\d{4}-.*Z$/) },
       });
     }
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);

@@ -33,7 +33,7 @@ it("TRAPS 42: no word of the corpus but a plain one becomes a token of a subject
   for (const word of INJECTIONS.filter((each) => !plain.test(each)))
     expect(() => serviceSubjects("PING", "troupe", word)).toThrow(RangeError);
   expect(
-    INJECTIONS.filter((word) => isReplySubject(word) || isReplySubject(`_INBOX.${word}.1`)).filter(
+    INJECTIONS.filter((word) => isReplySubject(word, "_INBOX_troupe") || isReplySubject(`_INBOX.${word}.1`, "_INBOX_troupe")).filter(
       (word) => !plain.test(word) && !/^[\w-]+(\.[\w-]+)*$/.test(word),
     ),
   ).toEqual([]);

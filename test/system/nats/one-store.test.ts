@@ -1,25 +1,54 @@
-/** The stream of durable commands belongs to one store, which alone knows its keys (L3, DESIGN 4.7). */
+/** The commands of one NATS belong to one store, which alone knows their keys (L3, DESIGN 4.7): by request, from the stream, and its events. */
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, headers } from "nats";
 import { expect, it } from "vitest";
+import { fieldsOf, get, post } from "../../support/http-client.ts";
+import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
 import { TestNats } from "../../support/nats-server.ts";
 import { until } from "../../support/test-node.ts";
 import { describeWithEachNats } from "../../support/with-nats.ts";
 
+const TURN_MS_MAX = 30_000;
+
+async function degradedOf(node: NatsNode): Promise<string> {
+  const answer = await get(node.url, "/readyz");
+  expect(answer.status).toBe(200);
+  return JSON.stringify(fieldsOf(answer).degraded ?? null);
+}
+
 describeWithEachNats("two stores over one server", (version) => {
-  it("the second one takes nothing from the stream of the first, and says whose it is", async () => {
+  it("started at once: one takes commands, by request and from the stream; the other takes none, names it, serves HTTP, and takes them when it is gone", async () => {
     await using server = await TestNats.start({ version });
     const flags = { "--nats.durable": "true" };
-    await using one = await NatsNode.start({ servers: server.url, flags });
-    await until("the stream is there", () => one.nats.durable?.check.detail?.includes("wait in") === true && one.nats.check.isOk);
-    await until(
-      "it takes from it",
-      () => one.nats.measures().some(({ name }) => name === "nats_connected") && one.nats.durable?.check.isOk === true,
-    );
-    await using other = await NatsNode.start({ servers: server.url, flags });
-    await until("one is refused", () => [one, other].some(({ nats }) => nats.durable?.check.isOk === false));
-    const refused = [one, other].filter(({ nats }) => nats.durable?.check.isOk === false);
-    expect(refused).toHaveLength(1);
-    const detail = refused[0]?.nats.durable?.check.detail;
-    for (const { node } of [one, other]) expect(detail).toContain(node.storeId);
-  });
+    const nodes = await Promise.all([NatsNode.start({ servers: server.url, flags }), NatsNode.start({ servers: server.url, flags })]);
+    await using one = nodes[0];
+    await using other = nodes[1];
+    await until("one takes them and the other names it", async () => {
+      const told = await Promise.all(nodes.map(degradedOf));
+      return told.includes("null") && told.some((text) => text.includes("a key is known by one store alone"));
+    });
+    const [taker, idle] = one.nats.check.isOk ? [one, other] : [other, one];
+    for (const { node } of nodes) expect(idle.nats.check.detail).toContain(node.storeId);
+    await using connection = await connect({ servers: server.url });
+    for (let i = 0; i < 20; i++)
+      expect((await ask(connection, "troupe.v1.account.open", { body: { id: `a-${i}`, currency: "CZK" } })).status).toBe(201);
+    expect((await get(taker.url, "/v1/accounts/a-19")).status).toBe(200);
+    for (let i = 0; i < 20; i++) expect((await get(idle.url, `/v1/accounts/a-${i}`)).status).toBe(404);
+    expect((await post(idle.url, "/v1/accounts", { id: "mine", currency: "CZK" })).status).toBe(201);
+    const manager = await jetstreamManager(connection);
+    await until("it takes from the stream", async () => (await manager.consumers.info("TROUPE_COMMANDS", "troupe")).num_waiting > 0);
+    expect((await manager.streams.info("TROUPE_COMMANDS")).config.description).toContain(taker.node.storeId);
+    const head = headers();
+    head.set("Idempotency-Key", "k");
+    const deposit = JSON.stringify({ accountId: "a-0", amount: "1.00", currency: "CZK" });
+    await jetstream(connection).publish("troupe.durable.v1.transfer.deposit", deposit, { headers: head });
+    await until("the deposit is there", async () => fieldsOf(await get(taker.url, "/v1/accounts/a-0")).balance === "1.00");
+
+    await taker.node.close();
+    await until("the other takes requests", async () => idle.nats.check.isOk, TURN_MS_MAX);
+    expect((await ask(connection, "troupe.v1.account.get", { headers: [["Troupe-Id", "mine"]] })).status).toBe(200);
+    await until("and not the stream of the first", async () => idle.nats.durable?.check.isOk === false);
+    for (const { node } of nodes) expect(idle.nats.durable?.check.detail).toContain(node.storeId);
+  }, 90_000);
 });

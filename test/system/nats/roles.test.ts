@@ -29,7 +29,7 @@ function exampleText(): string {
 describeWithNats("a node whose user may not answer", () => {
   it("says so once, because its clients wait in vain", async () => {
     const config =
-      'authorization { users = [{ user: mute, password: m, permissions: { publish: "nothing", subscribe: ">" } }, { user: client }] }';
+      'authorization { users = [{ user: mute, password: m, permissions: { publish: ["$SRV.PING.troupe", "_INBOX_troupe.>"], subscribe: ">" } }, { user: client }] }';
     await using server = await TestNats.start({ config });
     await using node = await NatsNode.start({
       servers: server.url,
@@ -42,6 +42,27 @@ describeWithNats("a node whose user may not answer", () => {
     await until("it is logged", () => node.warnings.some((text) => text.includes("may not publish there")));
     expect(node.warnings).toHaveLength(1);
     await client.close();
+  });
+});
+
+describeWithNats("a node whose user may not do all that it needs", () => {
+  it.each([
+    ["take commands", '{ subscribe: { deny: "troupe.v1.>" } }', "troupe.v1.account.open"],
+    ["ask who else is there", '{ publish: { deny: "$SRV.>" } }', "no answer to our own $SRV.PING.troupe came back"],
+    ["hear answers", '{ subscribe: { deny: "_INBOX_troupe.>" } }', "no answer to our own $SRV.PING.troupe came back"],
+  ])("says so, and serves HTTP: it may not %s", async (_what, permissions, named) => {
+    await using server = await TestNats.start({
+      config: `authorization { users = [{ user: weak, password: w, permissions: ${permissions} }] }`,
+    });
+    await using node = await NatsNode.start({
+      servers: server.url,
+      flags: { "--nats.user": "weak", "--nats.password-env": "WEAK" },
+      env: { WEAK: "w" },
+    });
+    const degraded = async (): Promise<string> => JSON.stringify(fieldsOf(await get(node.url, "/readyz")).degraded ?? "");
+    await until("it is named", async () => (await degraded()).includes(named));
+    expect(await degraded()).toContain("config/nats/node-role.conf");
+    expect((await post(node.url, "/v1/accounts", { id: "alice", currency: "CZK" })).status).toBe(201);
   });
 });
 
@@ -133,11 +154,11 @@ describeWithEachNats("the example configuration of NATS", (version) => {
     await Promise.all([publisher.close(), listener.close()]);
   });
 
-  it("a node whose user may not take commands says so, and serves HTTP", async () => {
+  it("a node whose user may not be found says so, and serves HTTP", async () => {
     const flags = { "--nats.user": "client", "--nats.password-env": "NATS_CLIENT_PASSWORD" };
     await using weak = await NatsNode.start({ servers: server.url, flags, env: PASSWORDS });
     const degraded = async (): Promise<string> => JSON.stringify(fieldsOf(await get(weak.url, "/readyz")).degraded ?? "");
-    await until("it is named", async () => (await degraded()).includes("troupe.v1.account.open"));
+    await until("it is named", async () => (await degraded()).includes("$SRV.PING.troupe"));
     expect(await degraded()).toContain("config/nats/node-role.conf");
   });
 });
