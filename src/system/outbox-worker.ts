@@ -115,6 +115,7 @@ function openOutbox({ dir, nats, committed, reportPort, busyTimeoutMs }: OutboxW
     backoffMsMax: nats.reconnectMsMax,
     ackMs: nats.eventsAckMs,
     replicas: nats.replicas,
+    storeId: journal.meta.storeId,
     onUp: () => outbox.portIsUp(),
     onDown: (why) => report({ servers: nats.servers, why }, "there is no connection to NATS for events, which wait in the journal"),
   });

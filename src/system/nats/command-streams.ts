@@ -18,6 +18,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { type NatsConnection, nanos } from "nats";
+import { describing, ensureOwn, type StreamOwner } from "./stream-owner.ts";
 import { DEAD_SUBJECTS, DURABLE_SUBJECTS } from "./subjects.ts";
 
 export const COMMANDS = "TROUPE_COMMANDS";
@@ -67,7 +68,8 @@ export class CommandStreams {
   static async open(connection: NatsConnection, options: StreamsOptions): Promise<CommandStreams> {
     const manager = await jetstreamManager(connection);
     for (const wanted of streamsOf(options)) await ensureStream(manager, wanted);
-    await ensureOwn(manager, options.storeId);
+    // Of two stores each command would be done by whichever takes it, and a repeat by the other (L3).
+    await ensureOwn(manager, (await manager.streams.info(COMMANDS)).config, ownerOf(options));
     await ensureConsumer(manager, consumerOf(options));
     const client = jetstream(connection);
     return new CommandStreams(client, manager, await client.consumers.get(COMMANDS, CONSUMER));
@@ -90,12 +92,15 @@ export class CommandStreams {
 
 type Stream = Pick<StreamConfig, "name" | "subjects" | "retention"> & Partial<StreamConfig>;
 
-function streamsOf({ replicas, storeId }: StreamsOptions): readonly Stream[] {
+const ownerOf = ({ storeId }: StreamsOptions): StreamOwner => ({ what: "Commands", storeId });
+
+function streamsOf(options: StreamsOptions): readonly Stream[] {
+  const { replicas } = options;
   const kept = { storage: StorageType.File, discard: DiscardPolicy.New, num_replicas: replicas };
   return [
     {
       ...kept,
-      description: describing(storeId),
+      description: describing(ownerOf(options)),
       name: COMMANDS,
       subjects: [DURABLE_SUBJECTS],
       retention: RetentionPolicy.Workqueue,
@@ -129,20 +134,6 @@ async function ensureStream(manager: JetStreamManager, wanted: Stream): Promise<
     `the stream ${wanted.name} is there with retention ${retention} and subjects ${subjects.join(", ")}; expected ${wanted.retention} and ${wanted.subjects.join(", ")}. Change it, or remove it when it is empty`,
   );
 }
-
-/** A key is known by one store alone: of two on one stream each command would be done by whichever takes it, and a repeat by the other. */
-async function ensureOwn(manager: JetStreamManager, storeId: string): Promise<void> {
-  const { description = "" } = (await manager.streams.info(COMMANDS)).config;
-  if (description === "") return void (await manager.streams.update(COMMANDS, { description: describing(storeId) }));
-  const [, other = storeId] = OWNED.exec(description) ?? [];
-  if (other === storeId) return;
-  throw new Error(
-    `the stream ${COMMANDS} belongs to the store ${other}, this node has the store ${storeId}. Give it another NATS account or server; or, when that store is gone for good, empty the description of the stream`,
-  );
-}
-
-const describing = (storeId: string): string => `Commands of Troupe store ${storeId}`;
-const OWNED = /^Commands of Troupe store (\S+)$/;
 
 /** Settings with which a command that was taken could be lost, or lie there without anybody being told. */
 function refuseLossy({ name, storage, discard, no_ack, max_age, max_msgs_per_subject }: StreamConfig): void {

@@ -1,9 +1,11 @@
 import { JetStreamApiError, type JetStreamClient, jetstream } from "@nats-io/jetstream";
 import { type ConnectionOptions, headers, InvalidArgumentError, type NatsConnection, PermissionViolationError, TimeoutError } from "nats";
+import { type Backoff, nextDelayMs } from "../../runtime/index.ts";
 import type { EventMessage } from "../outbox/event-message.ts";
 import type { EventPort, Sent } from "../outbox/event-port.ts";
 import { EVENT_STREAM, ensureEventStream } from "./event-stream.ts";
 import { NatsLink } from "./nats-link.ts";
+import { ForeignStreamError } from "./stream-owner.ts";
 import { eventSubject } from "./subjects.ts";
 
 export interface EventPublisherOptions {
@@ -13,6 +15,8 @@ export interface EventPublisherOptions {
   /** Longest wait for an acknowledgement. */
   readonly ackMs: number;
   readonly replicas: number;
+  /** The stream belongs to one store. */
+  readonly storeId: string;
   /** Events can be sent from now on. */
   readonly onUp: () => void;
   readonly onDown: (why: string) => void;
@@ -24,8 +28,12 @@ export class EventPublisher implements EventPort {
   readonly #link: NatsLink;
   #stream: JetStreamClient | null = null;
   #whyNoStream: string | null = null;
-  #isEnsuring = false;
+  /** On which connection the stream is looked after now. */
+  #ensuring: NatsConnection | null = null;
   #ensuredAt = Number.NEGATIVE_INFINITY;
+  /** In a row. */
+  #failedLooks = 0;
+  #nextLook: NodeJS.Timeout | null = null;
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
@@ -33,9 +41,10 @@ export class EventPublisher implements EventPort {
       connection: { ...options.connection, noAsyncTraces: true }, // They cost a stack for each event.
       backoffMsMin: options.backoffMsMin,
       backoffMsMax: options.backoffMsMax,
-      onUp: (connection) => void this.#isUp(connection),
+      onUp: (connection) => void this.#ensure(connection),
       onDown: (why) => {
         this.#stream = null;
+        this.#lookNoMore();
         options.onDown(why);
       },
     });
@@ -58,7 +67,8 @@ export class EventPublisher implements EventPort {
     for (const [key, value] of Object.entries(given)) head.set(key, value);
     try {
       await stream.publish(eventSubject(type, name), body, { msgID: messageId, headers: head, timeout: this.#options.ackMs, retries: 1 });
-      this.#whyNoStream = null; // Whatever kept us from looking after it: it is there.
+      if (this.#whyNoStream !== null) this.#lookNoMore(); // Whatever kept us from looking after it: it is there.
+      this.#whyNoStream = null;
       return { kind: "acknowledged" };
     } catch (cause) {
       const refusal = refusalOf(cause, connection, body);
@@ -71,12 +81,13 @@ export class EventPublisher implements EventPort {
   }
 
   async close(): Promise<void> {
+    this.#lookNoMore();
     await this.#link.close();
   }
 
-  async #isUp(connection: NatsConnection): Promise<void> {
-    await this.#ensure(connection);
-    if (this.#link.connection !== connection) return;
+  #open(connection: NatsConnection): void {
+    if (this.#stream !== null) return;
+    if (this.#link.connection !== connection) return this.#lookLater(connection);
     this.#stream = jetstream(connection, { timeout: this.#options.ackMs });
     this.#options.onUp();
   }
@@ -85,26 +96,58 @@ export class EventPublisher implements EventPort {
     return performance.now() - this.#ensuredAt >= LOOK_REST_MS;
   }
 
-  /** One at a time; what it cannot do is told, and tried again when an event finds no stream or is not acknowledged in time. @returns whether it was missing. */
+  /**
+   * One at a time; what it cannot do is told, and tried again after a rest, or when an event finds no stream or is not acknowledged in time. Events leave all the same,
+   * because somebody else may have made the stream, but none into another store's. @returns whether it was missing.
+   */
   async #ensure(connection: NatsConnection): Promise<boolean> {
-    if (this.#isEnsuring) return false;
-    this.#isEnsuring = true;
+    if (this.#ensuring === connection) return false;
+    this.#ensuring = connection;
     this.#ensuredAt = performance.now();
     try {
-      const isMade = await ensureEventStream(connection, { replicas: this.#options.replicas, msMax: this.#options.ackMs });
+      const { storeId, replicas, ackMs } = this.#options;
+      const found = await ensureEventStream(connection, { storeId, replicas, msMax: ackMs });
+      if (connection.isClosed()) return false;
       this.#whyNoStream = null;
-      return isMade;
+      this.#lookNoMore();
+      if (found === "bound") this.#lookLater(connection); // Another store may have bound it at the same moment.
+      this.#open(connection);
+      return found === "made";
     } catch (cause) {
-      this.#whyNoStream = `the stream ${EVENT_STREAM} can be neither found nor made: ${messageOf(cause)}`;
+      if (connection.isClosed()) return false;
+      const isForeign = cause instanceof ForeignStreamError;
+      this.#whyNoStream = isForeign ? cause.message : `the stream ${EVENT_STREAM} can be neither found nor made: ${messageOf(cause)}`;
+      if (isForeign) this.#stream = null;
+      else this.#open(connection);
+      this.#failedLooks++;
+      this.#lookLater(connection);
       return false;
     } finally {
-      this.#isEnsuring = false;
+      if (this.#ensuring === connection) this.#ensuring = null;
     }
+  }
+
+  /** By itself: a node without events would stay degraded for a reason that is long over. */
+  #lookLater(connection: NatsConnection): void {
+    if (connection.isClosed() || this.#nextLook !== null) return;
+    const look = (): void => {
+      this.#nextLook = null;
+      if (this.#link.connection === connection) void this.#ensure(connection);
+    };
+    this.#nextLook = setTimeout(look, nextDelayMs(LOOK, Math.max(this.#failedLooks, 1), Math.random())).unref();
+  }
+
+  #lookNoMore(): void {
+    if (this.#nextLook !== null) clearTimeout(this.#nextLook);
+    this.#nextLook = null;
+    this.#failedLooks = 0;
   }
 }
 
 /** Many events time out at once: the stream is looked after once for all of them. */
 const LOOK_REST_MS = 2_000;
+/** Rests between looks that fail. */
+const LOOK: Backoff = { backoffMsMin: LOOK_REST_MS, backoffMsMax: 30_000, jitterRatio: 0.5 };
 /** Of JetStream: the message is larger than the stream's limit. Its other errors are about the stream, or the server. */
 const MESSAGE_TOO_LARGE = 10054;
 

@@ -311,6 +311,52 @@ authorization { users: [
     await node.close();
   });
 
+  it("a node without events looks again by itself: it is not degraded any more when the stream can be made", async () => {
+    await using nats = await TestNats.start();
+    await using connection = await connect({ servers: nats.url });
+    const { streams } = await jetstreamManager(connection);
+    await streams.add({ name: "TAKEN", subjects: ["troupe.events.>"] });
+    const { node } = await openNode(dir.path, natsFlags(nats));
+    await until("it is degraded", async () => (await eventsCheck(node))?.detail.includes("subjects overlap") === true);
+    await streams.delete("TAKEN");
+    await until("it is not any more", async () => (await eventsCheck(node))?.isOk === true);
+    expect(await figures(node)).toMatchObject({ counts: { acknowledged: 0, failed: 0 } });
+    expect((await streams.info("TROUPE_EVENTS")).config.description).toBe(`Events of Troupe store ${node.storeId}`);
+    await node.close();
+  });
+
+  it.each(natsLines)(
+    "events of two stores never stand in one stream: the second one's wait until it is theirs (nats-server %s)",
+    async (version) => {
+      await using nats = await TestNats.start({ version });
+      await using connection = await connect({ servers: nats.url });
+      const { streams } = await jetstreamManager(connection);
+      await streams.add({ name: "TROUPE_EVENTS", subjects: ["troupe.events.*.*"], max_msgs: 1_000 });
+      const first = await openNode(dir.path, natsFlags(nats));
+      await openOnNode(first.node, "alice", null);
+      await allSent(first.node);
+      using folder = tempFolder();
+      const second = await openNode(folder.path, natsFlags(nats));
+      await openOnNode(second.node, "bob", null);
+      const told = await until("it is degraded", async () => {
+        const check = await eventsCheck(second.node);
+        return check?.isOk === false && check.detail.includes("belongs to the store") && check.detail;
+      });
+      for (const { node } of [first, second]) expect(told).toContain(node.storeId);
+      const subjects = async () => (await eventsIn({ servers: nats.url })).map(({ headers }) => headers["ce-subject"]);
+      expect(await subjects()).toEqual(["alice"]);
+      const { config } = await streams.info("TROUPE_EVENTS");
+      expect([config.description, config.max_msgs]).toEqual([`Events of Troupe store ${first.node.storeId}`, 1_000]);
+      await first.node.close();
+      await streams.update("TROUPE_EVENTS", { description: "" });
+      await until("its events leave", async () => (await figures(second.node))?.lagRecords === 0, 60_000);
+      expect(await subjects()).toEqual(["alice", "bob"]);
+      expect((await streams.info("TROUPE_EVENTS")).config.description).toBe(`Events of Troupe store ${second.node.storeId}`);
+      await second.node.close();
+    },
+    90_000,
+  );
+
   it("the thread is a part of the tree that comes back, and is not there where no events leave", async () => {
     await using nats = await TestNats.start();
     const { node } = await openNode(dir.path, natsFlags(nats));
