@@ -63,8 +63,8 @@ export class CommandService {
 
   /** Takes commands on this connection until they are left to another store; what the server sent before is answered. */
   serve(connection: NatsConnection, left: AbortSignal): void {
-    for (const endpoint of this.endpoints) {
-      const subscription = connection.subscribe(endpoint.subject, {
+    const subscriptions = this.endpoints.map((endpoint) =>
+      connection.subscribe(endpoint.subject, {
         queue: endpoint.queue,
         callback: (error, message) => {
           if (error !== null) return this.#options.onRefused(endpoint.subject, error);
@@ -75,9 +75,12 @@ export class CommandService {
             this.#options.onDefect(cause, endpoint.command.name);
           }
         },
-      });
-      left.addEventListener("abort", () => void subscription.drain().catch(() => undefined), { once: true });
-    }
+      }),
+    );
+    const leave = (): void => {
+      for (const subscription of subscriptions) void subscription.drain().catch(() => undefined);
+    };
+    left.addEventListener("abort", leave, { once: true });
   }
 
   /** Refuses what comes from now on, and waits for what came before, at most so long. @returns how many have no answer. */

@@ -50,7 +50,7 @@ export const METRICS = {
   },
   nats_durable_redelivered_total: { type: "counter", help: "Commands that the NATS stream gave once more." },
   nats_durable_in_work: { type: "gauge", help: "Commands of the NATS stream that have no outcome yet." },
-  nats_durable_waiting: { type: "gauge", help: "Commands in the NATS stream that were given to no node yet." },
+  nats_durable_waiting: { type: "gauge", help: "Commands in the NATS stream that no node has now." },
   nats_durable_unacknowledged: { type: "gauge", help: "Commands of the NATS stream that were given and not acknowledged." },
   nats_dead_letters: { type: "gauge", help: "Dead letters of durable commands in their NATS stream." },
   commands_in_flight: { type: "gauge", help: "Commands accepted and not yet answered." },
