@@ -117,7 +117,7 @@ const named = ({ store }: Presence): string => (store === "" ? "of a node that n
 const HTTP_GOES_ON = "Commands by HTTP go on.";
 const LOOKING = `It is asked whether another store takes the commands of this NATS. ${HTTP_GOES_ON}`;
 const anotherTakes = (other: Presence, own: string): string =>
-  `The store ${named(other)} takes the commands of this NATS, so this node, with the store ${own}, takes none: a key is known by one store alone. Give one of them a NATS account or server of its own, or stop the other node; it is asked again by itself. ${HTTP_GOES_ON}`;
+  `The store ${named(other)} ${other.commands === "taken" ? "takes" : "claims"} the commands of this NATS, so this node, with the store ${own}, takes none: a key is known by one store alone. Give one of them a NATS account or server of its own, or stop the other node; it is asked again by itself. ${HTTP_GOES_ON}`;
 const unheard = (name: string): string =>
   `No commands are taken from NATS, because no answer to our own ${pingSubject(name)} came back, so another store would not be heard either. Give the user the permissions of config/nats/node-role.conf. ${HTTP_GOES_ON}`;
 

@@ -40,7 +40,7 @@ export async function rollCall(connection: NatsConnection, { name, instance, sto
     });
     connection.publish(pingSubject(name), "", { reply: inbox });
     const isHeard = await Promise.race([heardOurselves, rest(OWN_MS_MAX).then(() => false)]);
-    if (isHeard) await rest(OTHERS_MS);
+    if (isHeard) await hearOthers(connection);
     subscription.unsubscribe();
     if (!isHeard) return { kind: "unheard" };
     return strongest === null ? { kind: "alone" } : { kind: "other", other: strongest };
@@ -53,6 +53,15 @@ export async function rollCall(connection: NatsConnection, { name, instance, sto
 const OWN_MS_MAX = 2_000;
 /** How long others may answer after us. */
 const OTHERS_MS = 200;
+const SLICES = 4;
+
+/** In slices, each with what the server has for us by then: when this thread stalls, that is one slice and not the whole wait. */
+async function hearOthers(connection: NatsConnection): Promise<void> {
+  for (let slice = 0; slice < SLICES; slice++) {
+    await rest(OTHERS_MS / SLICES);
+    await connection.flush();
+  }
+}
 
 const rest = (ms: number): Promise<void> =>
   new Promise((resolve) => {
