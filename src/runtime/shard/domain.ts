@@ -1,6 +1,4 @@
-import type { KnownHistory } from "../journal/read-entity.ts";
-import type { DeadEffect, Entry, Group } from "../journal/record.ts";
-import type { Recovered } from "../journal/recovery.ts";
+import type { DeadEffect, Entry } from "../journal/record.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import type { StoredTimer, TimerSet, TimerWindow } from "../journal/timer.ts";
 import { partsOf, shardOf } from "../kernel/address.ts";
@@ -12,23 +10,22 @@ import type {
   Effect,
   EventBase,
   OutsideEffect,
-  Refusal,
   ScheduleEffect,
   TellEffect,
 } from "../kernel/decision.ts";
-import { type AnyDefinition, type Info, RECORDED_ANSWER } from "../kernel/definition.ts";
+import { type Info, RECORDED_ANSWER } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
-import type { EffectLook, FromPerformer, PerformEffect } from "../kernel/effect-protocol.ts";
-import type { Code } from "../kernel/fault.ts";
+import type { EffectLook, FromPerformer } from "../kernel/effect-protocol.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
-import { isSampledTrace } from "../kernel/trace.ts";
 import { Ring } from "../mailbox/ring.ts";
 import { answerWork, commandWork, effectWork, progressWork, rebuildWork, timerWork, workOf } from "./at-work.ts";
 import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
 import { CommitGate, type Output } from "./commit-gate.ts";
-import { DomainMeter, OUTCOME, OUTCOMES, type Outcome } from "./domain-meter.ts";
+import { DomainMeter, OUTCOME, OUTCOMES } from "./domain-meter.ts";
+import type { DomainLimits, DomainOptions, DomainPorts } from "./domain-options.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect, type Work } from "./effect-table.ts";
+import { type EntityLook, lookOfEntity } from "./entity-look.ts";
 import { Footprint } from "./footprint.ts";
 import { KeyTable } from "./key-table.ts";
 import type {
@@ -46,105 +43,14 @@ import type {
 } from "./message.ts";
 import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { PendingEntry } from "./pending-entry.ts";
+import { CANCELLED, effectClosed, entityFailed, POISON_DEATHS, POISONED, refusal } from "./refusal.ts";
 import { evolve, rebuild } from "./replay.ts";
 import { type RetiredBatch, RetiredEntities } from "./retired.ts";
 import { isFullOfWaiters, takeSettled } from "./settling.ts";
 import { Slot } from "./slot.ts";
 import { SlotTable } from "./slot-table.ts";
 import { Timers } from "./timers.ts";
-
-/** What a domain asks of its thread. Calls return at once; results come back as inputs. None may call the domain again from inside. */
-export interface DomainPorts {
-  nowMs(): number;
-  /** What `readEntity` answers comes back by `loaded`. */
-  load(address: string, known: KnownHistory): void;
-  /** Answered by `committed` or `refused`, in order. */
-  submit(group: Group): void;
-  answer(caller: number, answer: Answer<Json>): void;
-  /** Answered by `performed`. */
-  perform(effect: PerformEffect): void;
-  /** The effect is over; its outcome is not waited for. */
-  cancel(id: string): void;
-  /** One more value of what the attempt told was handled. */
-  credit(id: string, attempt: number): void;
-  /** To the domain that owns the shard. */
-  send(shard: number, message: DomainMessage): void;
-  /** A fault that a person must see: what crashed, where, and why. */
-  crashed(address: string, doing: string, cause: unknown): void;
-  /** This is at work from now on, null when nothing is: kept where it outlives the thread. Left out when nobody counts deaths. */
-  readonly atWork?: (work: Work) => void;
-  /** A message of a sampled trace was handled. Left out when nobody wants to know: then no trace is looked at. */
-  readonly traced?: (handled: TracedMessage) => void;
-}
-
-/** A hop of a sampled trace. */
-export interface TracedMessage {
-  readonly trace: string;
-  readonly address: string;
-  readonly kind: Message["kind"];
-  /** The command, or the handler of the answer. */
-  readonly doing: string;
-  readonly outcome: Outcome;
-}
-
-/** An entity in memory as `troupe actors` shows it: looked at, never woken (TRAPS 26). */
-export interface EntityLook {
-  readonly address: string;
-  readonly type: string;
-  readonly status: Slot["status"];
-  /** Messages in its mailbox. */
-  readonly waiting: number;
-  /** Sequence in the shard of its last entry, and events so far. */
-  readonly seq: number;
-  readonly version: number;
-  /** Milliseconds since its last turn. */
-  readonly idleMs: number;
-}
-
-export interface DomainLimits {
-  /** Client commands waiting for one entity. */
-  readonly mailboxMax: number;
-  /** Messages one entity handles before the next ready one gets its turn. */
-  readonly turnMessagesMax: number;
-  /** Entries that end a group. */
-  readonly groupEntriesMax: number;
-  /** Groups handed to the journal and not yet answered. */
-  readonly groupsInFlightMax: number;
-  /** Open effects above which new commands are refused (`OVERLOADED`). */
-  readonly effectsMax: number;
-  /** Tells and asks that one other domain has not handled, from which on new commands are refused (`OVERLOADED`). */
-  readonly portMessagesMax: number;
-  /** Entities with changes that no snapshot holds, above which new commands are refused (`OVERLOADED`). */
-  readonly dirtyMax: number;
-  /** Estimated bytes of the entities in memory above which new commands are refused (`OVERLOADED`). */
-  readonly entitiesBytesMax: number;
-  /** Causes without an outside input before a chain of tells ends as a dead letter. */
-  readonly hopsMax: number;
-}
-
-/** Switches that each break one rule, to prove that a check notices. Never set outside checks. */
-export type PlantedBug = "reply-before-commit" | "dedup-not-rebuilt" | "perform-before-commit";
-
-export interface DomainOptions {
-  readonly domain: number;
-  readonly incarnation: number;
-  readonly shardCount: number;
-  /** Does this domain own the shard? */
-  readonly isOwned: (shard: number) => boolean;
-  /** Which domain owns it? When absent, all other domains share one port's credits. */
-  readonly domainOf?: (shard: number) => number;
-  readonly definitions: ReadonlyMap<string, AnyDefinition>;
-  /** Names of the ports that outside effects may go to. */
-  readonly outside: ReadonlySet<string>;
-  readonly limits: DomainLimits;
-  readonly recovered: Recovered;
-  /** What was at work in too many deaths of a thread, by the words of `workOf`; it is not done any more (S9). */
-  readonly poison?: ReadonlySet<string>;
-  readonly ports: DomainPorts;
-  /** Takes times by a clock of its own; without one, by the ports' clock. */
-  readonly meter?: DomainMeter;
-  readonly plantedBug?: PlantedBug | null;
-}
+import { type TracedMessage, tracedOf } from "./traced-message.ts";
 
 /** A tell or ask of another domain that arrived here and whose sender has not closed it. */
 interface SeenTell {
@@ -822,10 +728,7 @@ export class Domain {
   }
   /** Each entity in memory once, in no order. May be gone through in pieces while the domain works. */
   *look(): Generator<EntityLook, void> {
-    for (const slot of this.#slots.values()) {
-      const { address, definition, status, mailbox, seq, version, touchedAt } = slot;
-      yield { address, type: definition.type, status, waiting: mailbox.count, seq, version, idleMs: Math.max(this.#nowMs - touchedAt, 0) };
-    }
+    for (const slot of this.#slots.values()) yield lookOfEntity(slot, this.#nowMs);
   }
   figures(): DomainFigures {
     return {
@@ -857,7 +760,10 @@ export class Domain {
       this.#handle(slot, message);
       counts[this.#outcome] = (counts[this.#outcome] ?? 0) + 1;
       if (isSampled) this.#meter.ended(slot.address);
-      if (this.#traced !== null) this.#tellTraced(slot, message, this.#traced);
+      if (this.#traced !== null) {
+        const handled = tracedOf(slot.address, message, OUTCOMES[this.#outcome] ?? "dropped");
+        if (handled !== null) this.#traced(handled);
+      }
     }
     this.#messagesHandled += handled;
     slot.touchedAt = this.#nowMs;
@@ -892,12 +798,6 @@ export class Domain {
       default:
         return unreachable(message);
     }
-  }
-
-  #tellTraced(slot: Slot, message: Message, traced: (handled: TracedMessage) => void): void {
-    const { trace, doing } = originOf(message);
-    if (trace === null || !isSampledTrace(trace)) return;
-    traced({ trace, address: slot.address, kind: message.kind, doing, outcome: OUTCOMES[this.#outcome] ?? "dropped" });
   }
 
   #handleCommand(slot: Slot, message: CommandMessage): void {
@@ -1618,9 +1518,6 @@ const isWhole = (entry: Entry | undefined): boolean => entry?.events !== undefin
 const leavesTrace = (decision: Decision<EventBase, Json>): boolean =>
   decision.kind === "accept" && (decision.events.length > 0 || (decision.effects?.length ?? 0) > 0 || (decision.cancels?.length ?? 0) > 0);
 
-const effectClosed = (id: string): Refusal =>
-  refusal("EFFECT_CLOSED", `There is no open effect ${id}: it is done, was dropped, or never was. Nothing was changed.`);
-
 /** A label names a timer wherever its work is noted, where space is bounded: what is cut there cannot be known again as poison (L6). */
 const TIMER_LABEL_CHARS_MAX = 200;
 
@@ -1651,9 +1548,6 @@ const OUTSIDE = -1;
 const OTHERS = -1;
 const CONTINUED_IN_A_ROW_MAX = 256;
 
-/** Deaths of a thread in which one work is found before it is not done any more. */
-export const POISON_DEATHS = 3;
-
 /** Where a handled message came from: what its effects inherit. */
 interface Origin {
   readonly hops: number;
@@ -1662,38 +1556,6 @@ interface Origin {
 const NO_ORIGIN: Origin = { hops: 0 };
 
 const OUTCOME_OF = { accept: OUTCOME.accepted, reject: OUTCOME.rejected, reply: OUTCOME.replied, ignore: OUTCOME.ignored } as const;
-
-/** By what trace a message came, and what it asks for. */
-function originOf(message: Message): { readonly trace: string | null; readonly doing: string } {
-  switch (message.kind) {
-    case "command":
-      return { trace: message.trace, doing: message.command };
-    case "tell":
-    case "ask":
-      return { trace: message.effect.trace ?? null, doing: message.effect.command };
-    case "answer":
-      return { trace: message.live.opened.trace ?? null, doing: message.live.opened.answerTo ?? "closed" };
-    case "progress":
-      return { trace: message.live.opened.trace ?? null, doing: message.live.opened.progressTo ?? "dropped" };
-    case "outcome":
-      return { trace: message.live.opened.trace ?? null, doing: message.outcome.kind };
-    case "resolve":
-      return { trace: message.live.opened.trace ?? null, doing: message.action };
-    case "timer":
-      return { trace: message.timer.trace ?? null, doing: message.timer.command };
-    default:
-      return unreachable(message);
-  }
-}
-
-const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });
-
-const CANCELLED = refusal("DEADLINE_EXCEEDED", "The client went away before the command began; it was not run.");
-
-const POISONED = refusal("INTERNAL_ERROR", `It was at work when its thread ended, ${POISON_DEATHS} times; it is not done again.`);
-
-const entityFailed = (slot: Slot): Refusal =>
-  refusal("ENTITY_FAILED", `${slot.address} cannot be rebuilt from the journal: ${slot.failure} Other entities are not affected.`);
 
 function answerOf(decision: Decision<EventBase, Json>): Answer<Json> {
   switch (decision.kind) {

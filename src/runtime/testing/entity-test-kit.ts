@@ -5,7 +5,7 @@ import type { EffectLook, EffectOutcome, PerformEffect } from "../kernel/effect-
 import type { Code } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
 import type { Schema } from "../kernel/schema.ts";
-import type { DomainLimits } from "../shard/domain.ts";
+import type { DomainLimits } from "../shard/domain-options.ts";
 import type { EffectAction } from "../shard/message.ts";
 import { JournalCheck, type StateOf } from "./journal-check.ts";
 import { type HeldAttempt, KitAttempts } from "./kit-attempts.ts";

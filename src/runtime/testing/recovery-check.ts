@@ -4,7 +4,8 @@ import type { CheckpointHead } from "../journal/snapshots.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { Json } from "../kernel/json.ts";
-import { Domain, type DomainLimits } from "../shard/domain.ts";
+import { Domain } from "../shard/domain.ts";
+import type { DomainLimits } from "../shard/domain-options.ts";
 import type { JournalCheck } from "./journal-check.ts";
 import type { Simulation } from "./simulation.ts";
 

@@ -4,7 +4,7 @@ import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { FromPerformer, ToPerformer } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
-import type { DomainLimits, PlantedBug } from "../shard/domain.ts";
+import type { DomainLimits, PlantedBug } from "../shard/domain-options.ts";
 import type { DomainMessage } from "../shard/message.ts";
 import { CheckpointWriter } from "../worker/checkpoint-writer.ts";
 import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";

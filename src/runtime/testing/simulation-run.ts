@@ -4,7 +4,7 @@ import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { Code } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
-import type { DomainLimits } from "../shard/domain.ts";
+import type { DomainLimits } from "../shard/domain-options.ts";
 import { faultPlanOf } from "./fault-plan.ts";
 import { JournalCheck } from "./journal-check.ts";
 import { Random } from "./random.ts";

@@ -4,7 +4,7 @@ import { shardOf } from "../kernel/address.ts";
 import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { Json } from "../kernel/json.ts";
-import type { DomainLimits } from "../shard/domain.ts";
+import type { DomainLimits } from "../shard/domain-options.ts";
 import type { Fault } from "./fault-plan.ts";
 import { LossySnapshots } from "./lossy-snapshots.ts";
 import { Random } from "./random.ts";
