@@ -35,6 +35,9 @@ export class CommitGate {
   #outputs: Output[] = [];
   #number = 1;
   #committed = 0;
+  #isDropped = false;
+  /** The journal takes no writes at the moment: nothing may be added. */
+  isJournalDown = false;
 
   constructor(options: { readonly domain: number; readonly incarnation: number }) {
     this.#domain = options.domain;
@@ -64,6 +67,11 @@ export class CommitGate {
   }
   get committedLast(): number {
     return this.#committed;
+  }
+
+  /** A group was refused: nothing leaves any more (S5). */
+  get isDropped(): boolean {
+    return this.#isDropped;
   }
 
   add(entry: PendingEntry): void {
@@ -116,6 +124,7 @@ export class CommitGate {
 
   /** Everything that will never be committed by this incarnation. */
   drop(): readonly Output[] {
+    this.#isDropped = true;
     const outputs = [...this.#inFlight.flatMap((held) => held.outputs), ...this.#outputs];
     this.#inFlight.length = 0;
     this.#outputs = [];

@@ -50,6 +50,11 @@ export interface DomainMeterLook {
  */
 export class DomainMeter {
   readonly hot = new HotEntities(HOT_ENTITIES_MAX);
+  messagesHandled = 0;
+  passivations = 0;
+  deadLetters = 0;
+  /** Dropped before they began, because their clients had gone away. */
+  commandsCancelled = 0;
   readonly #nowMs: () => number;
   readonly #byType = new Map<string, Float64Array>();
   readonly #attempts = new Map<string, { readonly kind: string; readonly outcome: string; count: number }>();

@@ -17,14 +17,13 @@ import { type Info, RECORDED_ANSWER } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer } from "../kernel/effect-protocol.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
-import { Ring } from "../mailbox/ring.ts";
-import { answerWork, commandWork, effectWork, progressWork, rebuildWork, timerWork, workOf } from "./at-work.ts";
+import { answerWork, commandWork, effectWork, progressWork, timerWork, workOf } from "./at-work.ts";
 import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
-import { CommitGate, type Output } from "./commit-gate.ts";
+import { CommitGate } from "./commit-gate.ts";
 import { DomainMeter, OUTCOME, OUTCOMES } from "./domain-meter.ts";
 import type { DomainLimits, DomainOptions, DomainPorts } from "./domain-options.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
-import { EffectTable, LiveEffect, type Work } from "./effect-table.ts";
+import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { type EntityLook, lookOfEntity } from "./entity-look.ts";
 import { Footprint } from "./footprint.ts";
 import { KeyTable } from "./key-table.ts";
@@ -41,9 +40,11 @@ import type {
   TellMessage,
   TimerMessage,
 } from "./message.ts";
+import { Outputs } from "./outputs.ts";
 import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { PendingEntry } from "./pending-entry.ts";
-import { CANCELLED, effectClosed, entityFailed, POISON_DEATHS, POISONED, refusal } from "./refusal.ts";
+import { CONTINUED_IN_A_ROW_MAX, ReadyEntities } from "./ready-entities.ts";
+import { CANCELLED, effectClosed, entityFailed, POISONED, refusal } from "./refusal.ts";
 import { evolve, rebuild } from "./replay.ts";
 import { type RetiredBatch, RetiredEntities } from "./retired.ts";
 import { isFullOfWaiters, takeSettled } from "./settling.ts";
@@ -51,6 +52,7 @@ import { Slot } from "./slot.ts";
 import { SlotTable } from "./slot-table.ts";
 import { Timers } from "./timers.ts";
 import { type TracedMessage, tracedOf } from "./traced-message.ts";
+import { Turn } from "./turn.ts";
 
 /** A tell or ask of another domain that arrived here and whose sender has not closed it. */
 interface SeenTell {
@@ -105,15 +107,11 @@ export class Domain {
   readonly #ports: DomainPorts;
   readonly #limits: DomainLimits;
   readonly #gate: CommitGate;
+  readonly #turn: Turn;
+  readonly #outputs: Outputs;
   readonly #footprint = new Footprint();
   readonly #slots = new SlotTable(this.#footprint);
-  readonly #ready = new Ring<Slot>(64);
-  /**
-   * Ready because of a message from inside the domain: taken first, so that what was begun is finished before more is begun. A transfer then runs
-   * through its entities in one go, its group can leave while the next transfers run, and its states are still in the cache.
-   */
-  readonly #continuing = new Ring<Slot>(64);
-  #continuedInARow = 0;
+  readonly #ready = new ReadyEntities();
   readonly #dirty = new Set<Slot>();
   readonly #retired = new RetiredEntities();
   /** In the order of their groups, which are in flight. */
@@ -136,25 +134,11 @@ export class Domain {
   #parked: Array<{ readonly address: string; readonly message: Message }> = [];
   #checkpoint: Checkpoint | null = null;
   #committedSeq: number;
-  /** Time of the gathering group: all its entries carry it. */
-  #at: number;
-  #nowMs: number;
-  #isJournalDown = false;
-  #isDropped = false;
   /** An entity with entries after the checkpoint could not be rebuilt: the checkpoint must not move past them. */
   #isPinned = false;
   #sweep: MapIterator<Slot> | null = null;
   readonly #meter: DomainMeter;
   readonly #traced: ((handled: TracedMessage) => void) | null;
-  readonly #atWork: ((work: Work) => void) | null;
-  readonly #poison: ReadonlySet<string>;
-  #work: Work = null;
-  /** How the message at work ends, as far as it is known. */
-  #outcome: number = OUTCOME.dropped;
-  #messagesHandled = 0;
-  #passivations = 0;
-  #deadLetters = 0;
-  #commandsCancelled = 0;
 
   constructor(options: DomainOptions) {
     this.#options = options;
@@ -162,10 +146,21 @@ export class Domain {
     this.#limits = options.limits;
     this.#meter = options.meter ?? new DomainMeter(() => options.ports.nowMs());
     this.#traced = options.ports.traced ?? null;
-    this.#atWork = options.ports.atWork ?? null;
-    this.#poison = options.poison ?? new Set();
     this.#gate = new CommitGate({ domain: options.domain, incarnation: options.incarnation });
     const { recovered, isOwned, domainOf = () => OTHERS } = options;
+    this.#turn = new Turn({
+      nowMs: options.ports.nowMs(),
+      at: recovered.at,
+      note: options.ports.atWork ?? null,
+      poison: options.poison ?? new Set(),
+    });
+    this.#outputs = new Outputs({
+      gate: this.#gate,
+      ports: options.ports,
+      outside: this.#outside,
+      turn: this.#turn,
+      plantedBug: options.plantedBug ?? null,
+    });
     this.#effects = new EffectTable({
       messagesMax: options.limits.portMessagesMax,
       peerOf: (shard) => (isOwned(shard) ? null : domainOf(shard)),
@@ -175,8 +170,6 @@ export class Domain {
       if (options.isOwned(shard) && !this.#seqs.has(shard)) this.#seqs.set(shard, 0);
     }
     this.#committedSeq = recovered.position;
-    this.#at = recovered.at;
-    this.#nowMs = options.ports.nowMs();
     this.#tail = new Map(recovered.tail);
     this.#timers = new Timers({ changes: recovered.timers, isOwned: options.isOwned });
     if (options.plantedBug !== "dedup-not-rebuilt") {
@@ -209,7 +202,7 @@ export class Domain {
 
   /** A client's command. Refused at once, with nothing kept, when a limit is reached (L6). */
   command(message: CommandMessage): void {
-    if (this.#isDropped)
+    if (this.#gate.isDropped)
       return this.#ports.answer(
         message.caller,
         refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered; this attempt did nothing. Send the command again with the same key."),
@@ -230,7 +223,7 @@ export class Domain {
         "Another shard thread has as many messages of this one to handle as it may have; nothing was done. Send the command again later.";
       return this.#ports.answer(message.caller, refusal("OVERLOADED", detail));
     }
-    if (this.#poison.size > 0 && message.id !== null && this.#poison.has(commandWork(message.to, message.id))) {
+    if (this.#turn.knowsPoison && message.id !== null && this.#turn.isPoison(commandWork(message.to, message.id))) {
       return this.#ports.answer(message.caller, POISONED);
     }
     const present = this.#slots.get(message.to);
@@ -250,7 +243,7 @@ export class Domain {
       return this.#ports.answer(message.caller, refusal("MAILBOX_FULL", detail));
     }
     this.#meter.queued(message);
-    this.#schedule(slot);
+    this.#ready.add(slot);
   }
 
   /** The clients of these commands went away: what still waits is dropped and answered as surely not run; what has begun goes on. */
@@ -260,7 +253,7 @@ export class Domain {
     for (const [to, callers] of callersOf) {
       const slot = this.#slots.get(to);
       const dropped = slot?.mailbox.remove((message) => message.kind === "command" && callers.has(message.caller)) ?? [];
-      this.#commandsCancelled += dropped.length;
+      this.#meter.commandsCancelled += dropped.length;
       if (slot !== undefined) {
         const counts = this.#meter.countsOf(slot.definition.type);
         counts[OUTCOME.dropped] = (counts[OUTCOME.dropped] ?? 0) + dropped.length;
@@ -271,7 +264,7 @@ export class Domain {
 
   /** A message of another domain. */
   receive(message: DomainMessage): void {
-    if (this.#isDropped) return;
+    if (this.#gate.isDropped) return;
     switch (message.kind) {
       case "tell":
         return this.#receiveTell(message.effect);
@@ -309,7 +302,7 @@ export class Domain {
     if (hasTail) this.#tailsLoading--;
     try {
       if (failure !== null) throw failure;
-      if (stored !== null || hasTail) this.#takeUpRebuild(address); // A new entity is made of nothing that could be to blame.
+      if (stored !== null || hasTail) this.#turn.takeUpRebuild(address); // A new entity is made of nothing that could be to blame.
       rebuild(slot, stored);
       this.#footprint.measure(slot);
       slot.status = "ready";
@@ -321,20 +314,20 @@ export class Domain {
       if (hasTail) this.#isPinned = true;
       this.#ports.crashed(address, "rebuild", cause);
     }
-    this.#takeUp(null);
-    if (slot.mailbox.count > 0) this.#schedule(slot);
+    this.#turn.takeUp(null);
+    if (slot.mailbox.count > 0) this.#ready.add(slot);
   }
 
   /** How an attempt went, or goes on. One that nobody waits for any more changes nothing (L7). */
   performed({ id, attempt, outcome }: FromPerformer): void {
     const live = this.#effects.find(id);
-    if (this.#isDropped || live === undefined || !isOutside(live)) return;
+    if (this.#gate.isDropped || live === undefined || !isOutside(live)) return;
     const { outside } = live;
     if (!outside.isPerforming || attempt !== outside.attempt) return;
     if (outcome.kind === "progress") return this.#progressed(live, outcome.value);
     outside.isPerforming = false;
     if (outcome.kind === "postponed") {
-      this.#outside.rest(live, this.#nowMs + Math.max(outcome.afterMs, 1));
+      this.#outside.rest(live, this.#turn.nowMs + Math.max(outcome.afterMs, 1));
       return;
     }
     const slot = this.#slotUnlessGone(live.opened.from, `outcome of ${id}`);
@@ -354,18 +347,18 @@ export class Domain {
 
   /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and, but for X4, attempt. */
   performerLost(): void {
-    if (this.#isDropped) return;
+    if (this.#gate.isDropped) return;
     for (const live of this.#effects) {
       if (!isOutside(live) || !live.outside.isPerforming) continue;
       live.outside.isPerforming = false;
-      this.#perform(live);
+      this.#outputs.performNow(live);
     }
   }
 
   /** A person's decision about an open effect; `caller` is answered. */
   resolve({ caller, id, action }: { readonly caller: number; readonly id: string; readonly action: EffectAction }): void {
     const live = this.#effects.find(id);
-    if (this.#isDropped) return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered. Try again."));
+    if (this.#gate.isDropped) return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered. Try again."));
     if (live === undefined) return this.#ports.answer(caller, effectClosed(id));
     if (!isOutside(live)) {
       return this.#ports.answer(
@@ -383,26 +376,26 @@ export class Domain {
 
   /** A page of the open effects, dead letters among them: see `lookAt`. */
   effectLooks(page: EffectPage): readonly EffectLook[] {
-    return lookAt(this.#effects, page, this.#nowMs);
+    return lookAt(this.#effects, page, this.#turn.nowMs);
   }
 
   /** One open effect; null when it is over, or was never. */
   effectLook(id: string): EffectLook | null {
     const live = this.#effects.find(id);
-    return live === undefined ? null : lookOf(live, this.#nowMs);
+    return live === undefined ? null : lookOf(live, this.#turn.nowMs);
   }
 
   /** When something is due that no input brings; Infinity = nothing is. The thread reads what `timersWanted` says, and calls `run`, then. */
   get nextDueMs(): number {
-    if (this.#isDropped) return Number.POSITIVE_INFINITY;
+    if (this.#gate.isDropped) return Number.POSITIVE_INFINITY;
     // A group that waits for room fires no timer that became due since it began, and its commit brings the next run: looking again would spin.
-    const areTimersHeld = this.#isJournalDown || this.#gate.entriesCount > 0;
+    const areTimersHeld = this.#gate.isJournalDown || this.#gate.entriesCount > 0;
     return Math.min(this.#outside.nextAt ?? Number.POSITIVE_INFINITY, areTimersHeld ? Number.POSITIVE_INFINITY : this.#timers.nextAt);
   }
 
   /** Timers to be read from the store, given to `timersLoaded` before anything else happens; null when none are wanted now. */
   get timersWanted(): TimerWindow | null {
-    return this.#isDropped || this.#isJournalDown ? null : this.#timers.wanted(this.#ports.nowMs());
+    return this.#gate.isDropped || this.#gate.isJournalDown ? null : this.#timers.wanted(this.#ports.nowMs());
   }
   /** Timers in memory that are due within the window. */
   get timersArmed(): number {
@@ -414,10 +407,10 @@ export class Domain {
 
   /** The group is durable; `seq` is its sequence in the journal. */
   committed(number: number, seq: number): void {
-    if (this.#isDropped) return;
+    if (this.#gate.isDropped) return;
     this.#committedSeq = seq;
     if (this.#checkpoint?.group === number) this.#checkpoint.groupCommitted(seq);
-    for (const output of this.#gate.commit(number)) this.#release(output);
+    for (const output of this.#gate.commit(number)) this.#outputs.release(output);
     if (this.#finishing[0]?.group === number) this.#retire(seq);
   }
 
@@ -427,8 +420,7 @@ export class Domain {
    * that did.
    */
   refused(): void {
-    if (this.#isDropped) return;
-    this.#isDropped = true;
+    if (this.#gate.isDropped) return;
     const notDone = refusal(
       "JOURNAL_UNAVAILABLE",
       "The journal could not store this; nothing was done. Send the command again with the same key.",
@@ -450,7 +442,7 @@ export class Domain {
 
   /** While the journal takes no writes, reads are answered, writes are refused, and tells wait. */
   journalDown(isDown: boolean): void {
-    this.#isJournalDown = isDown;
+    this.#gate.isJournalDown = isDown;
     if (isDown) return;
     const parkedOf = new Map<Slot, Message[]>();
     for (const { address, message } of this.#parked) {
@@ -464,7 +456,7 @@ export class Domain {
       // What came later and still waits stands behind what was parked: the order of a pair of entities is kept.
       for (let later = slot.mailbox.take(); later !== undefined; later = slot.mailbox.take()) messages.push(later);
       for (const message of messages) slot.mailbox.force(message);
-      this.#schedule(slot);
+      this.#ready.add(slot);
     }
   }
 
@@ -478,7 +470,7 @@ export class Domain {
   }
   /** The successor is there: what is open from here to its shards is sent to it, and then what is open at all. */
   resend(isPeerShard: (shard: number) => boolean): void {
-    if (this.#isDropped) return;
+    if (this.#gate.isDropped) return;
     for (const { opened, answer, openedIn, toShard } of this.#effects) {
       if (answer !== null || openedIn > this.#gate.committedLast || toShard === OUTSIDE || !isPeerShard(toShard)) continue;
       if (opened.kind === "tell" || opened.kind === "ask") this.#ports.send(toShard, { kind: opened.kind, effect: opened });
@@ -493,38 +485,23 @@ export class Domain {
 
   /** Handles waiting messages, about `messagesMax` of them, and hands out a group. True when ready entities are left. */
   run(messagesMax: number): boolean {
-    if (this.#isDropped) return false;
-    this.#nowMs = this.#ports.nowMs();
-    if (this.#gate.entriesCount === 0) this.#at = Math.max(this.#at, this.#nowMs);
-    for (let due = this.#outside.takeDue(this.#nowMs); due !== undefined; due = this.#outside.takeDue(this.#nowMs)) this.#perform(due);
-    if (!this.#isJournalDown) this.#fireTimers();
+    if (this.#gate.isDropped) return false;
+    this.#turn.begin(this.#ports.nowMs(), this.#gate.entriesCount > 0);
+    for (let due = this.#outside.takeDue(this.#turn.nowMs); due !== undefined; due = this.#outside.takeDue(this.#turn.nowMs))
+      this.#outputs.performNow(due);
+    if (!this.#gate.isJournalDown) this.#fireTimers();
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
-    while (left > 0 || (this.#continuing.count > 0 && left > -CONTINUED_IN_A_ROW_MAX)) {
+    while (left > 0 || (this.#ready.isContinuing && left > -CONTINUED_IN_A_ROW_MAX)) {
       const isFull = this.#gate.weight >= this.#limits.groupEntriesMax;
       if (isFull && !this.flush()) return false; // `committed` makes room again.
-      const slot = this.#nextReady();
+      const slot = this.#ready.next();
       if (slot === undefined) break;
-      left -= this.#turn(slot);
+      left -= this.#giveTurn(slot);
     }
     this.flush();
-    this.#takeUp(null);
+    this.#turn.takeUp(null);
     return this.hasReady;
-  }
-
-  /** Notes what is to blame from now on. Most messages in a row are of one work. */
-  #takeUp(work: Work): void {
-    if (work === this.#work || this.#atWork === null) return;
-    this.#work = work;
-    this.#atWork(work);
-  }
-
-  /** @throws Error when rebuilding it ended the thread too often (S9). */
-  #takeUpRebuild(address: string): void {
-    if (this.#atWork === null) return;
-    const work = rebuildWork(address);
-    if (this.#poison.has(work)) throw new Error(`Rebuilding it ended its thread ${POISON_DEATHS} times.`);
-    this.#takeUp(work);
   }
 
   /**
@@ -532,31 +509,18 @@ export class Domain {
    * their entry will carry: a group that gathers may be older than now, and no timer fires before its time by `info.at`.
    */
   #fireTimers(): void {
-    for (let timer = this.#timers.takeDue(this.#at); timer !== undefined; timer = this.#timers.takeDue(this.#at)) {
+    for (let timer = this.#timers.takeDue(this.#turn.at); timer !== undefined; timer = this.#timers.takeDue(this.#turn.at)) {
       const slot = this.#slotUnlessGone(timer.entity, `timer ${timer.label}`);
       if (slot === null) this.#timers.leave(timer);
       else this.#put(slot, { kind: "timer", timer }, false);
     }
   }
 
-  /** What goes on comes first, but not for ever: a chain of tells without end must not starve the others. */
-  #nextReady(): Slot | undefined {
-    if (this.#continuedInARow < CONTINUED_IN_A_ROW_MAX) {
-      const continuing = this.#continuing.shift();
-      if (continuing !== undefined) {
-        this.#continuedInARow++;
-        return continuing;
-      }
-    }
-    this.#continuedInARow = 0;
-    return this.#ready.shift() ?? this.#continuing.shift();
-  }
-
   /** Hands the gathering group to the journal. False when as many are in flight as may be. */
   flush(): boolean {
     if (this.#gate.inFlightCount >= this.#limits.groupsInFlightMax) return false;
     const entries = this.#gate.entries;
-    const group = this.#gate.cut(this.#at);
+    const group = this.#gate.cut(this.#turn.at);
     if (group === null) return true;
     this.#ports.submit(group);
     this.#finish(group.number, entries);
@@ -571,7 +535,7 @@ export class Domain {
    * whole journal had committed before the call: with nothing in flight, all groups of this domain to come lie above it.
    */
   beginCheckpoint(journalSeq: number): Checkpoint | null {
-    if (this.#isDropped || this.#checkpoint !== null || this.#retired.isStoring) return null;
+    if (this.#gate.isDropped || this.#checkpoint !== null || this.#retired.isStoring) return null;
     if (this.#tailsLoading > 0 || this.#tail.size > 0) return null;
     if (this.#gate.entriesCount > 0 && !this.flush()) return null;
     this.#checkpoint = new Checkpoint({
@@ -583,7 +547,7 @@ export class Domain {
       handled: this.#handledTells(),
       timers: this.#timers.beginStoring(),
       seqs: this.#seqs,
-      at: this.#at,
+      at: this.#turn.at,
     });
     this.#dirty.clear();
     this.#storedApart = 0;
@@ -606,14 +570,14 @@ export class Domain {
    * where they are: snapshots may be ahead of them. Answered by `retiredStored`.
    */
   takeRetired(limits: { readonly rowsMin: number; readonly rowsMax: number }): RetiredBatch | null {
-    return this.#isDropped || this.#checkpoint !== null ? null : this.#retired.take(limits);
+    return this.#gate.isDropped || this.#checkpoint !== null ? null : this.#retired.take(limits);
   }
 
   /** What `takeRetired` gave is in the store, or not all of it. */
   retiredStored(isStored: boolean): void {
     if (!isStored) return this.#retired.putBack(this.#isReady);
     const count = this.#retired.stored();
-    this.#passivations += count;
+    this.#meter.passivations += count;
     this.#storedApart += count;
   }
 
@@ -630,7 +594,7 @@ export class Domain {
       if (this.#slots.get(slot.address) === slot) this.#footprint.measure(slot);
       this.#releaseFinished(slot);
     }
-    if (this.#checkpoint !== null) this.#passivations += this.#retired.stored();
+    if (this.#checkpoint !== null) this.#meter.passivations += this.#retired.stored();
     this.#checkpoint = null;
   }
 
@@ -649,7 +613,7 @@ export class Domain {
         gone++;
       }
     }
-    this.#passivations += gone;
+    this.#meter.passivations += gone;
     return gone;
   }
 
@@ -671,7 +635,7 @@ export class Domain {
       seenBytes += next.value.bytes;
       if (isClean(next.value)) clean.push(next.value);
     }
-    const weightOf = ({ bytes, touchedAt }: Slot): number => bytes * (this.#nowMs - touchedAt + 1);
+    const weightOf = ({ bytes, touchedAt }: Slot): number => bytes * (this.#turn.nowMs - touchedAt + 1);
     clean.sort((a, b) => weightOf(b) - weightOf(a));
     let gone = 0;
     for (let over = Math.min(this.bytes - bytesMax, seenBytes / 2); over > 0 && gone < clean.length; gone++) {
@@ -679,7 +643,7 @@ export class Domain {
       over -= slot.bytes;
       this.#slots.delete(slot.address);
     }
-    this.#passivations += gone;
+    this.#meter.passivations += gone;
     return gone;
   }
 
@@ -688,7 +652,7 @@ export class Domain {
     return this.#footprint.bytes + this.#footprint.retiredBytes(this.#retired);
   }
   get hasReady(): boolean {
-    return this.#ready.count > 0 || this.#continuing.count > 0;
+    return !this.#ready.isEmpty;
   }
   get isIdle(): boolean {
     return !this.hasReady && this.#gate.entriesCount === 0 && this.#gate.inFlightCount === 0;
@@ -728,24 +692,24 @@ export class Domain {
   }
   /** Each entity in memory once, in no order. May be gone through in pieces while the domain works. */
   *look(): Generator<EntityLook, void> {
-    for (const slot of this.#slots.values()) yield lookOfEntity(slot, this.#nowMs);
+    for (const slot of this.#slots.values()) yield lookOfEntity(slot, this.#turn.nowMs);
   }
   figures(): DomainFigures {
     return {
-      messagesHandled: this.#messagesHandled,
+      messagesHandled: this.#meter.messagesHandled,
       entities: this.entitiesCount,
       entitiesBytes: Math.round(this.bytes),
       openEffects: this.#effects.count,
-      passivations: this.#passivations,
-      deadLetters: this.#deadLetters,
-      commandsCancelled: this.#commandsCancelled,
+      passivations: this.#meter.passivations,
+      deadLetters: this.#meter.deadLetters,
+      commandsCancelled: this.#meter.commandsCancelled,
       dirty: this.dirtyCount,
     };
   }
 
   // One message --------------------------------------------------------------------------------------------------------------------
 
-  #turn(slot: Slot): number {
+  #giveTurn(slot: Slot): number {
     slot.isQueued = false;
     let handled = 0;
     const counts = this.#meter.countsOf(slot.definition.type);
@@ -755,19 +719,19 @@ export class Domain {
       handled++;
       const isSampled = this.#meter.isSampled(message);
       if (isSampled) this.#meter.began();
-      this.#outcome = OUTCOME.dropped;
-      this.#takeUp(workOf(message, this.#gate.committedLast));
+      this.#turn.outcome = OUTCOME.dropped;
+      this.#turn.takeUp(workOf(message, this.#gate.committedLast));
       this.#handle(slot, message);
-      counts[this.#outcome] = (counts[this.#outcome] ?? 0) + 1;
+      counts[this.#turn.outcome] = (counts[this.#turn.outcome] ?? 0) + 1;
       if (isSampled) this.#meter.ended(slot.address);
       if (this.#traced !== null) {
-        const handled = tracedOf(slot.address, message, OUTCOMES[this.#outcome] ?? "dropped");
+        const handled = tracedOf(slot.address, message, OUTCOMES[this.#turn.outcome] ?? "dropped");
         if (handled !== null) this.#traced(handled);
       }
     }
-    this.#messagesHandled += handled;
-    slot.touchedAt = this.#nowMs;
-    if (slot.mailbox.count > 0) this.#schedule(slot);
+    this.#meter.messagesHandled += handled;
+    slot.touchedAt = this.#turn.nowMs;
+    if (slot.mailbox.count > 0) this.#ready.add(slot);
     else {
       slot.mailbox.release();
       if (slot.seq === 0 && isClean(slot))
@@ -782,19 +746,19 @@ export class Domain {
       case "command":
         return this.#handleCommand(slot, message);
       case "tell":
-        return this.#isJournalDown ? this.#park(slot, message) : this.#handleTell(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleTell(slot, message);
       case "ask":
         return this.#handleAsk(slot, message);
       case "answer":
-        return this.#isJournalDown ? this.#park(slot, message) : this.#handleAnswer(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleAnswer(slot, message);
       case "progress":
-        return this.#isJournalDown ? this.#park(slot, message) : this.#handleProgress(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleProgress(slot, message);
       case "outcome":
-        return this.#isJournalDown ? this.#park(slot, message) : this.#handleOutcome(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleOutcome(slot, message);
       case "resolve":
         return this.#handleResolve(slot, message);
       case "timer":
-        return this.#isJournalDown ? this.#park(slot, message) : this.#handleTimer(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleTimer(slot, message);
       default:
         return unreachable(message);
     }
@@ -802,12 +766,12 @@ export class Domain {
 
   #handleCommand(slot: Slot, message: CommandMessage): void {
     const { caller, id } = message;
-    if (message.deadlineAt < this.#nowMs) {
-      this.#outcome = OUTCOME.expired;
+    if (message.deadlineAt < this.#turn.nowMs) {
+      this.#turn.outcome = OUTCOME.expired;
       return this.#ports.answer(caller, refusal("DEADLINE_EXCEEDED", "The command waited longer than its deadline; it was not run."));
     }
     if (slot.status === "failed") {
-      this.#outcome = OUTCOME.failed;
+      this.#turn.outcome = OUTCOME.failed;
       return this.#ports.answer(caller, entityFailed(slot));
     }
     if (message.command === RECORDED_ANSWER) return this.#giveRecorded(slot, message);
@@ -816,13 +780,13 @@ export class Domain {
     if (isRecorded) {
       const kept = slot.keys?.find(id);
       if (kept !== undefined) {
-        this.#outcome = OUTCOME.repeated;
+        this.#turn.outcome = OUTCOME.repeated;
         const reused = refusal("key_reused", "This key was used for another command. Use a new key for a new command.");
-        return this.#answerAfter(slot.changedIn, caller, kept.print === print ? { ...kept.answer, isRepeat: true } : reused);
+        return this.#outputs.answer(slot.changedIn, caller, kept.print === print ? { ...kept.answer, isRepeat: true } : reused);
       }
-      if (slot.keys?.isFull(this.#at) === true) {
-        this.#outcome = OUTCOME.refused;
-        return this.#answerAfter(
+      if (slot.keys?.isFull(this.#turn.at) === true) {
+        this.#turn.outcome = OUTCOME.refused;
+        return this.#outputs.answer(
           slot.changedIn,
           caller,
           refusal(
@@ -834,18 +798,18 @@ export class Domain {
     }
     const decision = this.#decide(slot, message.command, message.body, id ?? "");
     if (decision === null) {
-      return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
+      return this.#outputs.answer(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
     }
     const writes = isRecorded || leavesTrace(decision);
-    if (!writes && decision.kind !== "accept") return this.#answerAfter(slot.changedIn, caller, answerOf(decision));
+    if (!writes && decision.kind !== "accept") return this.#outputs.answer(slot.changedIn, caller, answerOf(decision));
     const isWaiting = decision.kind === "accept" && decision.isAnsweredLater === true;
     if (isWaiting && isFullOfWaiters(slot)) {
-      this.#outcome = OUTCOME.refused;
+      this.#turn.outcome = OUTCOME.refused;
       const detail = `${slot.waiters?.length} clients wait for ${slot.address} to settle; nothing was done. Send the command again later.`;
-      return this.#answerAfter(slot.changedIn, caller, refusal("MAILBOX_FULL", detail));
+      return this.#outputs.answer(slot.changedIn, caller, refusal("MAILBOX_FULL", detail));
     }
-    if (writes && this.#isJournalDown) {
-      this.#outcome = OUTCOME.refused;
+    if (writes && this.#gate.isJournalDown) {
+      this.#turn.outcome = OUTCOME.refused;
       return this.#ports.answer(
         caller,
         refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment; nothing was done. Send the command again later."),
@@ -855,13 +819,13 @@ export class Domain {
     if (writes) {
       const entry = this.#write(slot, decision, message.trace === null ? NO_ORIGIN : { hops: 0, trace: message.trace });
       if (entry === null) {
-        return this.#answerAfter(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
+        return this.#outputs.answer(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
       }
       if (isRecorded) {
         entry.keys ??= [];
         entry.keys.push({ id, print, answer });
         slot.keys ??= new KeyTable();
-        slot.keys.keep({ id, print, at: this.#at, answer });
+        slot.keys.keep({ id, print, at: this.#turn.at, answer });
       } else if (id !== null) {
         entry.ids ??= [];
         entry.ids.push(id);
@@ -871,16 +835,16 @@ export class Domain {
       slot.waiters ??= [];
       slot.waiters.push({ caller, id: id ?? "", group: writes ? this.#gate.gathering : 0 });
     } else {
-      this.#answerAfter(slot.changedIn, caller, answer, writes);
+      this.#outputs.answer(slot.changedIn, caller, answer, writes);
     }
     if (decision.kind === "accept") this.#settle(slot, decision);
   }
 
   #giveRecorded(slot: Slot, { caller, id }: CommandMessage): void {
     const kept = id === null ? undefined : slot.keys?.find(id);
-    this.#outcome = kept === undefined ? OUTCOME.rejected : OUTCOME.repeated;
+    this.#turn.outcome = kept === undefined ? OUTCOME.rejected : OUTCOME.repeated;
     const unknown = refusal("not_found", `${slot.address} remembers no answer under this key.`);
-    this.#answerAfter(slot.changedIn, caller, kept === undefined ? unknown : { ...kept.answer, isRepeat: true });
+    this.#outputs.answer(slot.changedIn, caller, kept === undefined ? unknown : { ...kept.answer, isRepeat: true });
   }
 
   #handleTell(slot: Slot, message: TellMessage): void {
@@ -889,13 +853,13 @@ export class Domain {
     if (live === null ? seen?.waiting !== message : !live.isOpen) return; // Its sender's successor sent it again.
     let answer: Answer<Json>;
     if (slot.status === "failed") {
-      this.#outcome = OUTCOME.failed;
+      this.#turn.outcome = OUTCOME.failed;
       answer = entityFailed(slot);
-    } else if (this.#poison.has(effectWork(effect.id))) {
-      this.#outcome = OUTCOME["dead-letter"];
+    } else if (this.#turn.isPoison(effectWork(effect.id))) {
+      this.#turn.outcome = OUTCOME["dead-letter"];
       answer = POISONED;
     } else if (effect.hops > this.#limits.hopsMax) {
-      this.#outcome = OUTCOME["dead-letter"];
+      this.#turn.outcome = OUTCOME["dead-letter"];
       answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
     } else {
       const decision = this.#decide(slot, effect.command, effect.body, effect.id);
@@ -912,7 +876,7 @@ export class Domain {
       answer = refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.");
     }
     // Not taken by the entity: a dead letter, which stands in the journal like any other message, so that it is not offered again (S3).
-    this.#deadLetters++;
+    this.#meter.deadLetters++;
     const entry = this.#entryOf(slot, effect.trace);
     entry.handled ??= [];
     entry.handled.push({ written: { cause: effect.id, answer, isDeadLetter: true }, live });
@@ -931,7 +895,7 @@ export class Domain {
     this.#effects.close(live);
     if (isOutside(live)) {
       const next = this.#outside.close(live);
-      if (next !== null) this.#performAfter(this.#gate.gathering, next);
+      if (next !== null) this.#outputs.perform(this.#gate.gathering, next);
     }
     if (live.openedIn === this.#gate.gathering) return; // E2: what was opened in the same group leaves no trace.
     entry.closes ??= [];
@@ -943,7 +907,7 @@ export class Domain {
       seen.waiting = null;
       seen.answer = answer;
       seen.group = slot.changedIn;
-      this.#sendAfter(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
+      this.#outputs.send(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
     } else if (live?.isOpen === true) {
       live.answer = answer;
       this.#deliverAnswer(live, answer);
@@ -951,19 +915,19 @@ export class Domain {
   }
 
   #handleAsk(slot: Slot, { effect, live }: AskMessage): void {
-    const isPoison = this.#poison.has(effectWork(effect.id));
+    const isPoison = this.#turn.isPoison(effectWork(effect.id));
     const decision = slot.status === "failed" || isPoison ? null : this.#decide(slot, effect.command, effect.body, effect.id);
     let answer: Answer<Json>;
     if (slot.status === "failed") {
-      this.#outcome = OUTCOME.failed;
+      this.#turn.outcome = OUTCOME.failed;
       answer = entityFailed(slot);
     } else if (isPoison) {
-      this.#outcome = OUTCOME["dead-letter"];
+      this.#turn.outcome = OUTCOME["dead-letter"];
       answer = POISONED;
     } else if (decision === null || decision.kind === "accept") {
       answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${effect.command}" read-only.`);
     } else answer = answerOf(decision);
-    if (live === null) this.#sendAfter(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
+    if (live === null) this.#outputs.send(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
     else if (live.isOpen) this.#deliverAnswer(live, answer);
   }
 
@@ -971,21 +935,22 @@ export class Domain {
     if (!live.isOpen) return;
     const { opened, toShard } = live;
     if (slot.status === "failed") {
-      this.#outcome = OUTCOME.failed;
+      this.#turn.outcome = OUTCOME.failed;
       if (!isOutside(live)) this.#stranded.add(opened.id); // An outside effect is performed again, with the same id, when its entity can be rebuilt.
       return;
     }
     const name = opened.answerTo;
     const handler = name === undefined ? undefined : slot.definition.answers?.[name];
     let decision: Decision<EventBase, never> | null = null;
-    if (name !== undefined && this.#poison.size > 0 && this.#poison.has(answerWork(opened.id))) this.#outcome = OUTCOME["dead-letter"];
+    if (name !== undefined && this.#turn.knowsPoison && this.#turn.isPoison(answerWork(opened.id)))
+      this.#turn.outcome = OUTCOME["dead-letter"];
     else if (name !== undefined) decision = this.#react(slot, `answers.${name}`, handler, answer, this.#info(slot, opened.id, attempt));
     const written = decision === null ? null : this.#write(slot, decision, opened);
     // A dead letter whose refusal the entity does not take is one, not two.
-    if (written === null && name !== undefined && (live.outside?.dead ?? null) === null) this.#deadLetters++;
+    if (written === null && name !== undefined && (live.outside?.dead ?? null) === null) this.#meter.deadLetters++;
     this.#close(written ?? this.#entryOf(slot, opened.trace), live);
     if (opened.kind === "tell" && !this.#options.isOwned(toShard)) {
-      this.#sendAfter(slot.changedIn, toShard, { kind: "closed", id: opened.id });
+      this.#outputs.send(slot.changedIn, toShard, { kind: "closed", id: opened.id });
     }
     if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
   }
@@ -1001,10 +966,10 @@ export class Domain {
     try {
       if (handler === undefined) throw new Error(`${slot.definition.type} has no handler ${doing}`);
       const decision = handler(slot.state as never, news, info);
-      this.#outcome = OUTCOME_OF[decision.kind];
+      this.#turn.outcome = OUTCOME_OF[decision.kind];
       return decision;
     } catch (cause) {
-      this.#outcome = OUTCOME.crashed;
+      this.#turn.outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, doing, cause);
       return null;
     }
@@ -1014,10 +979,10 @@ export class Domain {
   #handleProgress(slot: Slot, { live, attempt, value }: ProgressMessage): void {
     const { opened, outside } = live;
     if (!live.isOpen || attempt !== outside.attempt) return; // Nobody waits for room: the attempt is over.
-    if (slot.status === "failed") this.#outcome = OUTCOME.failed;
-    else if (this.#poison.has(progressWork(opened.id))) this.#outcome = OUTCOME["dead-letter"];
+    if (slot.status === "failed") this.#turn.outcome = OUTCOME.failed;
+    else if (this.#turn.isPoison(progressWork(opened.id))) this.#turn.outcome = OUTCOME["dead-letter"];
     else this.#hear(slot, live, attempt, value);
-    this.#creditAfter(slot.changedIn, opened.id, attempt);
+    this.#outputs.credit(slot.changedIn, opened.id, attempt);
   }
 
   #hear(slot: Slot, live: OutsideLive, attempt: number, value: Json): void {
@@ -1044,7 +1009,7 @@ export class Domain {
     outside.isJudged = false;
     if (!live.isOpen) return;
     this.#meter.attempted(opened.kind, outcome.kind);
-    this.#outcome = OUTCOME.recorded;
+    this.#turn.outcome = OUTCOME.recorded;
     switch (outcome.kind) {
       case "done":
         return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value }, attempt });
@@ -1053,13 +1018,13 @@ export class Domain {
         return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail), attempt });
       case "failed": {
         const entry = this.#entryOf(slot, opened.trace);
-        const nextAt = this.#at + Math.max(outcome.afterMs, 1);
+        const nextAt = this.#turn.at + Math.max(outcome.afterMs, 1);
         entry.attempts ??= [];
         entry.attempts.push({ id: opened.id, attempt, error: outcome.error, nextAt });
         outside.attempts = attempt;
         outside.lastError = outcome.error;
         outside.nextAt = nextAt;
-        return this.#performAfter(slot.changedIn, live);
+        return this.#outputs.perform(slot.changedIn, live);
       }
       case "dead":
         this.#die(slot, live, { code: outcome.code, error: outcome.error, attempts: outcome.attempts });
@@ -1072,7 +1037,7 @@ export class Domain {
 
   /** A dead letter stands in the journal: it is open until somebody replays or drops it, or its entity is told. */
   #die(slot: Slot, { opened, outside }: OutsideLive, why: Omit<DeadEffect, "id">): void {
-    this.#deadLetters++;
+    this.#meter.deadLetters++;
     const entry = this.#entryOf(slot, opened.trace);
     const dead = { id: opened.id, ...why };
     entry.deadEffects ??= [];
@@ -1084,14 +1049,14 @@ export class Domain {
   #handleTimer(slot: Slot, { timer }: TimerMessage): void {
     if (!this.#timers.isArmed(timer)) return;
     if (slot.status === "failed") return this.#timers.leave(timer);
-    const isSkipped = timer.catchUp === "skip" && this.#at - timer.at > SKIP_LATE_MS;
-    const isPoison = this.#poison.size > 0 && this.#poison.has(timerWork(timer));
-    if (isPoison) this.#outcome = OUTCOME["dead-letter"];
+    const isSkipped = timer.catchUp === "skip" && this.#turn.at - timer.at > SKIP_LATE_MS;
+    const isPoison = this.#turn.knowsPoison && this.#turn.isPoison(timerWork(timer));
+    if (isPoison) this.#turn.outcome = OUTCOME["dead-letter"];
     const decision =
       isSkipped || isPoison ? null : this.#decide(slot, timer.command, timer.body, `timer ${slot.address} ${timer.label} ${timer.at}`);
     const origin = timer.trace === undefined ? NO_ORIGIN : { hops: 0, trace: timer.trace };
     const written = decision === null ? null : this.#write(slot, decision, origin);
-    if (written === null && !isSkipped) this.#deadLetters++;
+    if (written === null && !isSkipped) this.#meter.deadLetters++;
     if (this.#timers.isArmed(timer)) this.#endTimer(slot, written ?? this.#entryOf(slot, timer.trace), timer.label);
     if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
   }
@@ -1118,27 +1083,27 @@ export class Domain {
 
   #handleResolve(slot: Slot, { live, action, caller }: ResolveMessage): void {
     const { opened, outside } = live;
-    if (!live.isOpen) return this.#answerAfter(slot.changedIn, caller, effectClosed(opened.id));
-    if (this.#isJournalDown)
+    if (!live.isOpen) return this.#outputs.answer(slot.changedIn, caller, effectClosed(opened.id));
+    if (this.#gate.isJournalDown)
       return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment."));
     if ((action === "cancel") !== (outside.dead === null)) {
       const why = action === "cancel" ? "is a dead letter: replay or drop it" : "is no dead letter: it can only be cancelled";
-      return this.#answerAfter(slot.changedIn, caller, refusal("illegal_transition", `${opened.id} ${why}. Nothing was changed.`));
+      return this.#outputs.answer(slot.changedIn, caller, refusal("illegal_transition", `${opened.id} ${why}. Nothing was changed.`));
     }
-    this.#outcome = OUTCOME.recorded;
+    this.#turn.outcome = OUTCOME.recorded;
     const entry = this.#entryOf(slot, opened.trace);
     if (action === "replay") {
       entry.replays ??= [];
       entry.replays.push(opened.id);
-      outside.replay(this.#at);
-      this.#performAfter(slot.changedIn, live);
+      outside.replay(this.#turn.at);
+      this.#outputs.perform(slot.changedIn, live);
     } else if (opened.answerTo === undefined || slot.status === "failed") this.#cancel(entry, live);
     else {
       const cancelled = refusal("INTERNAL_ERROR", "The effect was cancelled by an operator; it may or may not have been carried out.");
       this.#handleAnswer(slot, { kind: "answer", live, answer: cancelled });
-      this.#gate.hold(this.#gate.gathering, { kind: "cancel", id: opened.id });
+      this.#outputs.cancel(opened.id);
     }
-    this.#answerAfter(slot.changedIn, caller, { ok: true, value: { id: opened.id, action } });
+    this.#outputs.answer(slot.changedIn, caller, { ok: true, value: { id: opened.id, action } });
   }
 
   /** The handler's decision; null when it threw (logged): the state is as it was. */
@@ -1148,17 +1113,17 @@ export class Domain {
       return { kind: "reject", code: "validation_failed", detail: `${slot.definition.type} has no command "${command}".` };
     try {
       const decision = handler(slot.state as never, body as never, this.#info(slot, id));
-      this.#outcome = OUTCOME_OF[decision.kind];
+      this.#turn.outcome = OUTCOME_OF[decision.kind];
       return decision;
     } catch (cause) {
-      this.#outcome = OUTCOME.crashed;
+      this.#turn.outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, command, cause);
       return null;
     }
   }
 
   #info(slot: Slot, id: string, attempt?: number): Info {
-    const info = { id, key: slot.key, shard: slot.shard, shardCount: this.#options.shardCount, at: this.#at };
+    const info = { id, key: slot.key, shard: slot.shard, shardCount: this.#options.shardCount, at: this.#turn.at };
     return attempt === undefined ? info : { ...info, attempt };
   }
 
@@ -1173,7 +1138,7 @@ export class Domain {
       for (const event of decision.events) state = evolve(slot.definition, state, event);
       for (const effect of decision.effects ?? []) this.#assertOpens(slot, effect, origin.hops);
     } catch (cause) {
-      this.#outcome = OUTCOME.crashed;
+      this.#turn.outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, "evolve", cause);
       return null;
     }
@@ -1216,23 +1181,23 @@ export class Domain {
       ...(origin.trace === undefined ? {} : { trace: origin.trace }),
       from: slot.address,
       shard: slot.shard,
-      outside: { openedAt: this.#at, attempts: 0, nextAt: 0, lastError: null, dead: null },
+      outside: { openedAt: this.#turn.at, attempts: 0, nextAt: 0, lastError: null, dead: null },
     };
     const live = new LiveEffect({ effect, toShard: OUTSIDE, openedIn: this.#gate.gathering });
-    live.work = this.#work;
+    live.work = this.#turn.work;
     entry.opens ??= [];
     entry.opens.push(live);
     this.#effects.open(live);
     if (!isOutside(live)) return;
     this.#outside.open(live);
-    this.#performAfter(live.openedIn, live);
+    this.#outputs.perform(live.openedIn, live);
   }
 
   /** Ends an outside effect of the entity without its outcome. */
   #cancel(entry: PendingEntry, live: OutsideLive | undefined): void {
     if (live === undefined || !live.isOpen) return;
     this.#close(entry, live);
-    this.#gate.hold(this.#gate.gathering, { kind: "cancel", id: live.opened.id });
+    this.#outputs.cancel(live.opened.id);
   }
 
   #openInside(slot: Slot, entry: PendingEntry, { kind, to, command, body, answerTo }: TellEffect | AskEffect, origin: Origin): void {
@@ -1251,7 +1216,7 @@ export class Domain {
     if (origin.trace !== undefined) effect.trace = origin.trace;
     const target = this.#slots.get(to);
     const live = new LiveEffect({ effect, toShard: target?.shard ?? this.#shardOf(to), openedIn: this.#gate.gathering });
-    live.work = this.#work;
+    live.work = this.#turn.work;
     entry.opens ??= [];
     entry.opens.push(live);
     this.#effects.open(live);
@@ -1286,7 +1251,7 @@ export class Domain {
     if (entry === null) {
       const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
       this.#seqs.set(slot.shard, seq);
-      entry = new PendingEntry(slot, seq, this.#at);
+      entry = new PendingEntry(slot, seq, this.#turn.at);
       entry.isBirth = slot.seq === 0 && slot.status === "ready";
       slot.entry = entry;
       slot.seq = seq;
@@ -1305,7 +1270,7 @@ export class Domain {
   #settle(slot: Slot, decision: Accept<EventBase, Json>): void {
     // Lost together with its acceptance it is surely not done; accepted in an earlier group it goes on after the recovery.
     for (const { waiter, answer } of takeSettled(slot, decision)) {
-      this.#answerAfter(slot.changedIn, waiter.caller, answer, waiter.group === slot.changedIn);
+      this.#outputs.answer(slot.changedIn, waiter.caller, answer, waiter.group === slot.changedIn);
     }
   }
 
@@ -1313,22 +1278,11 @@ export class Domain {
 
   /** Brings a tell or ask to its entity, at once inside the domain and after the commit across domains; an outside effect to its port. */
   #offer(live: LiveEffect): void {
-    if (isOutside(live)) return this.#performAfter(live.openedIn, live);
+    if (isOutside(live)) return this.#outputs.perform(live.openedIn, live);
     const { opened, toShard } = live;
     if (opened.kind !== "tell" && opened.kind !== "ask") throw new Error(`${opened.id} leaves the runtime and has no progress`);
     if (this.#options.isOwned(toShard)) this.#enqueue({ kind: opened.kind, effect: opened, live }, true);
-    else this.#sendAfter(live.openedIn, toShard, { kind: opened.kind, effect: opened });
-  }
-
-  #perform(live: OutsideLive): void {
-    const attempt = this.#outside.begin(live, this.#nowMs);
-    if (attempt !== null) this.#ports.perform(attempt);
-  }
-
-  #performAfter(group: number, live: OutsideLive): void {
-    if (this.#options.plantedBug === "perform-before-commit") return this.#perform(live);
-    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "perform", live });
-    else this.#perform(live);
+    else this.#outputs.send(live.openedIn, toShard, { kind: opened.kind, effect: opened });
   }
 
   #receiveTell(effect: OpenEffect): void {
@@ -1338,7 +1292,7 @@ export class Domain {
       this.#seen.set(effect.id, { shard: this.#shardOf(effect.to), from: effect.shard, waiting: message, answer: null, group: 0 });
       return this.#enqueue(message, false);
     }
-    if (seen.answer !== null) this.#sendAfter(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
+    if (seen.answer !== null) this.#outputs.send(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
   }
 
   #enqueue(message: TellMessage | AskMessage, isContinuing: boolean): void {
@@ -1348,7 +1302,7 @@ export class Domain {
   #put(slot: Slot, message: Exclude<Message, CommandMessage>, isContinuing: boolean): void {
     slot.mailbox.force(message);
     this.#meter.queued(message);
-    this.#schedule(slot, isContinuing);
+    this.#ready.add(slot, isContinuing);
   }
 
   #deliverAnswer(live: LiveEffect, answer: Answer<Json>): void {
@@ -1361,7 +1315,7 @@ export class Domain {
     const idsOf = new Map<number, string[]>();
     for (let shard = 0; shard < this.#options.shardCount; shard++) if (isMeant(shard)) idsOf.set(shard, []);
     for (const { opened, toShard } of this.#effects) idsOf.get(toShard)?.push(opened.id);
-    for (const [to, ids] of idsOf) this.#sendAfter(group, to, { kind: "open", to, shards, ids });
+    for (const [to, ids] of idsOf) this.#outputs.send(group, to, { kind: "open", to, shards, ids });
   }
 
   /** The last group that holds, or will hold, something handled so far. */
@@ -1381,7 +1335,7 @@ export class Domain {
     const definition = this.#options.definitions.get(partsOf(address).type);
     if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
     const slot = new Slot({ address, shard: this.#shardOf(address), definition, mailboxMax: this.#limits.mailboxMax });
-    slot.touchedAt = this.#nowMs;
+    slot.touchedAt = this.#turn.nowMs;
     const retired = this.#retired.find(address);
     if (retired !== undefined && typeof retired !== "number") return this.#revive(slot, retired);
     const tail = this.#tail.get(address);
@@ -1407,20 +1361,14 @@ export class Domain {
     return null;
   }
 
-  #schedule(slot: Slot, isContinuing = false): void {
-    if (slot.isQueued || slot.status === "loading") return;
-    slot.isQueued = true;
-    (isContinuing ? this.#continuing : this.#ready).push(slot);
-  }
-
   #park(slot: Slot, message: Message): void {
-    this.#outcome = OUTCOME.parked;
+    this.#turn.outcome = OUTCOME.parked;
     this.#parked.push({ address: slot.address, message });
   }
 
   #releaseFinished(slot: Slot): void {
     if (!isClean(slot) || slot.definition.isFinished?.(slot.state as never) !== true) return;
-    if (this.#slots.get(slot.address) === slot && this.#slots.delete(slot.address)) this.#passivations++;
+    if (this.#slots.get(slot.address) === slot && this.#slots.delete(slot.address)) this.#meter.passivations++;
   }
 
   /** Notes which entities of a group that was handed out are finished: they may leave memory when it is committed. */
@@ -1476,39 +1424,6 @@ export class Domain {
   #shardOf(address: string): number {
     return shardOf(address, this.#options.shardCount);
   }
-
-  #answerAfter(group: number, caller: number, answer: Answer<Json>, isFinal = false): void {
-    if (this.#options.plantedBug === "reply-before-commit") return this.#ports.answer(caller, answer);
-    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "answer", caller, answer, isFinal });
-    else this.#ports.answer(caller, answer);
-  }
-
-  #creditAfter(group: number, id: string, attempt: number): void {
-    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "credit", id, attempt });
-    else this.#ports.credit(id, attempt);
-  }
-
-  #sendAfter(group: number, shard: number, message: DomainMessage): void {
-    if (group > this.#gate.committedLast) this.#gate.hold(group, { kind: "send", shard, message });
-    else this.#ports.send(shard, message);
-  }
-
-  #release(output: Output): void {
-    switch (output.kind) {
-      case "answer":
-        return this.#ports.answer(output.caller, output.answer);
-      case "send":
-        return this.#ports.send(output.shard, output.message);
-      case "perform":
-        return this.#perform(output.live);
-      case "cancel":
-        return this.#ports.cancel(output.id);
-      case "credit":
-        return this.#ports.credit(output.id, output.attempt);
-      default:
-        return unreachable(output);
-    }
-  }
 }
 
 /** Has it all events so far? */
@@ -1546,8 +1461,6 @@ const SKIP_LATE_MS = 60_000;
 const OUTSIDE = -1;
 /** Stands for all other domains. */
 const OTHERS = -1;
-const CONTINUED_IN_A_ROW_MAX = 256;
-
 /** Where a handled message came from: what its effects inherit. */
 interface Origin {
   readonly hops: number;
