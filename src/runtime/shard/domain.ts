@@ -1,7 +1,7 @@
 import type { DeadEffect, Entry } from "../journal/record.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import type { StoredTimer, TimerSet, TimerWindow } from "../journal/timer.ts";
-import { partsOf, shardOf } from "../kernel/address.ts";
+import { partsOf } from "../kernel/address.ts";
 import type {
   Accept,
   Answer,
@@ -17,15 +17,17 @@ import { type Info, RECORDED_ANSWER } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer } from "../kernel/effect-protocol.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
+import { Activation } from "./activation.ts";
 import { answerWork, commandWork, effectWork, progressWork, timerWork, workOf } from "./at-work.ts";
-import { Checkpoint, snapshotOf, UNKNOWN_SEQ } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { CommitGate } from "./commit-gate.ts";
 import { DomainMeter, OUTCOME, OUTCOMES } from "./domain-meter.ts";
 import type { DomainLimits, DomainOptions, DomainPorts } from "./domain-options.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { type EntityLook, lookOfEntity } from "./entity-look.ts";
-import { Footprint } from "./footprint.ts";
+import { EntityMemory } from "./entity-memory.ts";
 import { KeyTable } from "./key-table.ts";
 import type {
   AnswerMessage,
@@ -42,14 +44,14 @@ import type {
 } from "./message.ts";
 import { Outputs } from "./outputs.ts";
 import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
+import { Passivation } from "./passivation.ts";
 import { PendingEntry } from "./pending-entry.ts";
 import { CONTINUED_IN_A_ROW_MAX, ReadyEntities } from "./ready-entities.ts";
 import { CANCELLED, effectClosed, entityFailed, POISONED, refusal } from "./refusal.ts";
-import { evolve, rebuild } from "./replay.ts";
-import { type RetiredBatch, RetiredEntities } from "./retired.ts";
+import { evolve } from "./replay.ts";
+import type { RetiredBatch } from "./retired.ts";
 import { isFullOfWaiters, takeSettled } from "./settling.ts";
-import { Slot } from "./slot.ts";
-import { SlotTable } from "./slot-table.ts";
+import type { Slot } from "./slot.ts";
 import { Timers } from "./timers.ts";
 import { type TracedMessage, tracedOf } from "./traced-message.ts";
 import { Turn } from "./turn.ts";
@@ -63,13 +65,6 @@ interface SeenTell {
   answer: Answer<Json> | null;
   /** The group that made the answer; it may be repeated when that is committed. */
   group: number;
-}
-
-/** Entities that were finished when their group was handed out; `whole` have their whole history in it. */
-interface Finishing {
-  readonly group: number;
-  readonly whole: readonly Slot[];
-  readonly others: readonly Slot[];
 }
 
 /** Handled messages, entities, effects: counts since the domain started. */
@@ -109,34 +104,21 @@ export class Domain {
   readonly #gate: CommitGate;
   readonly #turn: Turn;
   readonly #outputs: Outputs;
-  readonly #footprint = new Footprint();
-  readonly #slots = new SlotTable(this.#footprint);
+  readonly #memory = new EntityMemory();
+  readonly #activation: Activation;
+  readonly #passivation: Passivation;
+  readonly #checkpoints: Checkpoints;
   readonly #ready = new ReadyEntities();
-  readonly #dirty = new Set<Slot>();
-  readonly #retired = new RetiredEntities();
-  /** In the order of their groups, which are in flight. */
-  readonly #finishing: Finishing[] = [];
-  /** Entities stored that way since the last checkpoint began: a recovery would still read their entries. */
-  #storedApart = 0;
   readonly #seqs: Map<number, number>;
   readonly #outside = new OutsideEffects();
   readonly #timers: Timers;
   readonly #effects: EffectTable;
   /** Answered effects of entities that cannot be rebuilt (S7). */
   readonly #stranded = new Set<string>();
-  /** Entity types without a definition that were told of. */
-  readonly #typesGone = new Set<string>();
   readonly #seen = new Map<string, SeenTell>();
-  readonly #tail: Map<string, readonly Entry[]>;
-  /** Entities with entries after the checkpoint whose snapshot is being read. */
-  #tailsLoading = 0;
   /** Durable messages that wait for the journal. Kept by address: their entity may leave memory meanwhile. */
   #parked: Array<{ readonly address: string; readonly message: Message }> = [];
-  #checkpoint: Checkpoint | null = null;
   #committedSeq: number;
-  /** An entity with entries after the checkpoint could not be rebuilt: the checkpoint must not move past them. */
-  #isPinned = false;
-  #sweep: MapIterator<Slot> | null = null;
   readonly #meter: DomainMeter;
   readonly #traced: ((handled: TracedMessage) => void) | null;
 
@@ -170,15 +152,31 @@ export class Domain {
       if (options.isOwned(shard) && !this.#seqs.has(shard)) this.#seqs.set(shard, 0);
     }
     this.#committedSeq = recovered.position;
-    this.#tail = new Map(recovered.tail);
     this.#timers = new Timers({ changes: recovered.timers, isOwned: options.isOwned });
+    this.#activation = new Activation({
+      memory: this.#memory,
+      ports: options.ports,
+      turn: this.#turn,
+      definitions: options.definitions,
+      shardCount: options.shardCount,
+      mailboxMax: options.limits.mailboxMax,
+      tail: recovered.tail,
+    });
+    this.#passivation = new Passivation({ memory: this.#memory, meter: this.#meter });
+    this.#checkpoints = new Checkpoints({
+      memory: this.#memory,
+      passivation: this.#passivation,
+      effects: this.#effects,
+      timers: this.#timers,
+      meter: this.#meter,
+    });
     if (options.plantedBug !== "dedup-not-rebuilt") {
       for (const { id, shard, answer } of recovered.handled) {
         this.#seen.set(id, { shard, from: Number(id.slice(0, id.indexOf("."))), waiting: null, answer, group: 0 });
       }
     }
     for (const effect of recovered.effects) {
-      const toShard = effect.outside === undefined ? this.#shardOf(effect.to) : OUTSIDE;
+      const toShard = effect.outside === undefined ? this.#activation.shardOf(effect.to) : OUTSIDE;
       const live = new LiveEffect({ effect, toShard, openedIn: 0 });
       this.#effects.open(live);
       if (isOutside(live)) this.#outside.open(live);
@@ -190,7 +188,7 @@ export class Domain {
    * was not handled; what was handled only gets its answer. Called once, when the ports work.
    */
   resume(): void {
-    for (const address of this.#tail.keys()) this.#slotOf(address);
+    this.#activation.wakeTails();
     for (const live of this.#effects) {
       if (live.answer !== null && this.#options.plantedBug !== "dedup-not-rebuilt") this.#deliverAnswer(live, live.answer);
       else this.#offer(live);
@@ -226,7 +224,7 @@ export class Domain {
     if (this.#turn.knowsPoison && message.id !== null && this.#turn.isPoison(commandWork(message.to, message.id))) {
       return this.#ports.answer(message.caller, POISONED);
     }
-    const present = this.#slots.get(message.to);
+    const present = this.#memory.slots.get(message.to);
     const definition = present?.definition ?? this.#options.definitions.get(partsOf(message.to).type);
     if (definition === undefined || !(Object.hasOwn(definition.commands, message.command) || message.command === RECORDED_ANSWER)) {
       return this.#ports.answer(
@@ -234,10 +232,10 @@ export class Domain {
         refusal("validation_failed", `There is no command "${message.command}" for ${message.to}.`),
       );
     }
-    if (present === undefined && !this.#options.isOwned(this.#shardOf(message.to))) {
+    if (present === undefined && !this.#options.isOwned(this.#activation.shardOf(message.to))) {
       return this.#ports.answer(message.caller, refusal("NOT_OWNER", `The shard of ${message.to} is not here; nothing was done.`));
     }
-    const slot = present ?? this.#slotOf(message.to);
+    const slot = present ?? this.#activation.slotOf(message.to);
     if (!slot.mailbox.offer(message)) {
       const detail = `${slot.mailbox.capacity} messages wait for ${message.to}; nothing was done. Send the command again later.`;
       return this.#ports.answer(message.caller, refusal("MAILBOX_FULL", detail));
@@ -251,7 +249,7 @@ export class Domain {
     const callersOf = new Map<string, Set<number>>();
     for (const [caller, to] of commands) callersOf.set(to, (callersOf.get(to) ?? new Set()).add(caller));
     for (const [to, callers] of callersOf) {
-      const slot = this.#slots.get(to);
+      const slot = this.#memory.slots.get(to);
       const dropped = slot?.mailbox.remove((message) => message.kind === "command" && callers.has(message.caller)) ?? [];
       this.#meter.commandsCancelled += dropped.length;
       if (slot !== undefined) {
@@ -296,26 +294,8 @@ export class Domain {
 
   /** Answer to `load`: the entity's snapshot or the entry that is its whole history, null when there is none, or why it cannot be read. */
   loaded(address: string, stored: Snapshot | Entry | null, failure: unknown = null): void {
-    const slot = this.#slots.get(address);
-    if (slot === undefined || slot.status !== "loading") return;
-    const hasTail = slot.tail !== null;
-    if (hasTail) this.#tailsLoading--;
-    try {
-      if (failure !== null) throw failure;
-      if (stored !== null || hasTail) this.#turn.takeUpRebuild(address); // A new entity is made of nothing that could be to blame.
-      rebuild(slot, stored);
-      this.#footprint.measure(slot);
-      slot.status = "ready";
-      if (this.#retired.find(address) !== undefined) this.#unretire(slot);
-      else if (hasTail && slot.seq > slot.snapshotSeq) this.#dirty.add(slot);
-    } catch (cause) {
-      slot.status = "failed";
-      slot.failure = cause instanceof Error ? cause.message : String(cause);
-      if (hasTail) this.#isPinned = true;
-      this.#ports.crashed(address, "rebuild", cause);
-    }
-    this.#turn.takeUp(null);
-    if (slot.mailbox.count > 0) this.#ready.add(slot);
+    const slot = this.#activation.loaded(address, stored, failure);
+    if (slot !== null && slot.mailbox.count > 0) this.#ready.add(slot);
   }
 
   /** How an attempt went, or goes on. One that nobody waits for any more changes nothing (L7). */
@@ -330,7 +310,7 @@ export class Domain {
       this.#outside.rest(live, this.#turn.nowMs + Math.max(outcome.afterMs, 1));
       return;
     }
-    const slot = this.#slotUnlessGone(live.opened.from, `outcome of ${id}`);
+    const slot = this.#activation.slotUnlessGone(live.opened.from, `outcome of ${id}`);
     if (slot === null) return; // It stays open, and is performed again, with the same id, by a program that has the entity.
     outside.isJudged = true;
     this.#put(slot, { kind: "outcome", live, attempt, outcome }, true);
@@ -340,7 +320,7 @@ export class Domain {
     const { opened, outside } = live;
     const { attempt } = outside;
     outside.hear();
-    const slot = this.#slotUnlessGone(opened.from, `progress of ${opened.id}`);
+    const slot = this.#activation.slotUnlessGone(opened.from, `progress of ${opened.id}`);
     if (slot === null) this.#ports.credit(opened.id, attempt);
     else this.#put(slot, { kind: "progress", live, attempt, value }, true);
   }
@@ -366,7 +346,7 @@ export class Domain {
         refusal("illegal_transition", `${id} is a message between entities: it is carried out, not resolved.`),
       );
     }
-    const slot = this.#slotUnlessGone(live.opened.from, `${action} of ${id}`);
+    const slot = this.#activation.slotUnlessGone(live.opened.from, `${action} of ${id}`);
     if (slot === null) {
       const detail = `${live.opened.from} is of a type that this program does not have; nothing was changed.`;
       return this.#ports.answer(caller, refusal("ENTITY_FAILED", detail));
@@ -409,9 +389,9 @@ export class Domain {
   committed(number: number, seq: number): void {
     if (this.#gate.isDropped) return;
     this.#committedSeq = seq;
-    if (this.#checkpoint?.group === number) this.#checkpoint.groupCommitted(seq);
+    this.#checkpoints.groupCommitted(number, seq);
     for (const output of this.#gate.commit(number)) this.#outputs.release(output);
-    if (this.#finishing[0]?.group === number) this.#retire(seq);
+    this.#passivation.groupCommitted(number, seq);
   }
 
   /**
@@ -429,7 +409,7 @@ export class Domain {
     for (const output of this.#gate.drop()) {
       if (output.kind === "answer") this.#ports.answer(output.caller, output.isFinal ? notDone : unknown);
     }
-    for (const slot of this.#slots.values()) {
+    for (const slot of this.#memory.slots.values()) {
       for (const waiter of slot.waiters ?? [])
         this.#ports.answer(waiter.caller, waiter.group > this.#gate.committedLast ? notDone : unknown);
       const isAbsent = slot.status === "ready" && slot.seq === 0;
@@ -446,7 +426,7 @@ export class Domain {
     if (isDown) return;
     const parkedOf = new Map<Slot, Message[]>();
     for (const { address, message } of this.#parked) {
-      const slot = this.#slotOf(address);
+      const slot = this.#activation.slotOf(address);
       const parked = parkedOf.get(slot);
       if (parked === undefined) parkedOf.set(slot, [message]);
       else parked.push(message);
@@ -510,7 +490,7 @@ export class Domain {
    */
   #fireTimers(): void {
     for (let timer = this.#timers.takeDue(this.#turn.at); timer !== undefined; timer = this.#timers.takeDue(this.#turn.at)) {
-      const slot = this.#slotUnlessGone(timer.entity, `timer ${timer.label}`);
+      const slot = this.#activation.slotUnlessGone(timer.entity, `timer ${timer.label}`);
       if (slot === null) this.#timers.leave(timer);
       else this.#put(slot, { kind: "timer", timer }, false);
     }
@@ -523,7 +503,7 @@ export class Domain {
     const group = this.#gate.cut(this.#turn.at);
     if (group === null) return true;
     this.#ports.submit(group);
-    this.#finish(group.number, entries);
+    this.#passivation.groupCut(group.number, entries);
     return true;
   }
 
@@ -535,33 +515,20 @@ export class Domain {
    * whole journal had committed before the call: with nothing in flight, all groups of this domain to come lie above it.
    */
   beginCheckpoint(journalSeq: number): Checkpoint | null {
-    if (this.#gate.isDropped || this.#checkpoint !== null || this.#retired.isStoring) return null;
-    if (this.#tailsLoading > 0 || this.#tail.size > 0) return null;
+    if (this.#gate.isDropped || !this.#checkpoints.mayBegin || this.#activation.isReadingTails) return null;
     if (this.#gate.entriesCount > 0 && !this.flush()) return null;
-    this.#checkpoint = new Checkpoint({
+    return this.#checkpoints.begin({
       group: this.#gate.cutLast,
       position: this.#gate.inFlightCount === 0 ? Math.max(this.#committedSeq, journalSeq) : null,
-      dirty: this.#dirty,
-      retired: this.#retired.takeAll(),
-      effects: this.#effects.toCheckpoint(),
       handled: this.#handledTells(),
-      timers: this.#timers.beginStoring(),
       seqs: this.#seqs,
       at: this.#turn.at,
     });
-    this.#dirty.clear();
-    this.#storedApart = 0;
-    return this.#checkpoint;
   }
 
   /** The store could not take it: its entities are to be in the next one. */
   abandonCheckpoint(): void {
-    for (const slot of this.#checkpoint?.slots ?? []) {
-      if (slot.seq > slot.snapshotSeq && this.#slots.get(slot.address) === slot) this.#dirty.add(slot);
-    }
-    if (this.#checkpoint !== null) this.#timers.endStoring(false);
-    this.#retired.putBack(this.#isReady);
-    this.#checkpoint = null;
+    this.#checkpoints.abandon();
   }
 
   /**
@@ -570,86 +537,40 @@ export class Domain {
    * where they are: snapshots may be ahead of them. Answered by `retiredStored`.
    */
   takeRetired(limits: { readonly rowsMin: number; readonly rowsMax: number }): RetiredBatch | null {
-    return this.#gate.isDropped || this.#checkpoint !== null ? null : this.#retired.take(limits);
+    return this.#gate.isDropped ? null : this.#checkpoints.takeRetired(limits);
   }
 
   /** What `takeRetired` gave is in the store, or not all of it. */
   retiredStored(isStored: boolean): void {
-    if (!isStored) return this.#retired.putBack(this.#isReady);
-    const count = this.#retired.stored();
-    this.#meter.passivations += count;
-    this.#storedApart += count;
+    this.#checkpoints.retiredStored(isStored);
   }
 
   /** An entity with entries after the checkpoint could not be rebuilt: the positions must not move past what it needs. */
   get isPinned(): boolean {
-    return this.#isPinned;
+    return this.#activation.isPinned;
   }
 
   /** The store holds the checkpoint: clean entities that are finished leave memory. */
   endCheckpoint(): void {
-    this.#checkpoint?.confirm();
-    if (this.#checkpoint !== null) this.#timers.endStoring(!this.#isPinned);
-    for (const slot of this.#checkpoint?.slots ?? []) {
-      if (this.#slots.get(slot.address) === slot) this.#footprint.measure(slot);
-      this.#releaseFinished(slot);
-    }
-    if (this.#checkpoint !== null) this.#meter.passivations += this.#retired.stored();
-    this.#checkpoint = null;
+    this.#checkpoints.end(this.#activation.isPinned);
   }
 
   /** Looks at most at `stepsMax` entities and passivates those untouched since `idleSince` (S6). Returns how many left. */
   passivate(options: { readonly idleSince: number; readonly stepsMax: number }): number {
-    let gone = 0;
-    this.#sweep ??= this.#slots.values();
-    for (let steps = 0; steps < options.stepsMax; steps++) {
-      const next = this.#sweep.next();
-      if (next.done === true) {
-        this.#sweep = null;
-        break;
-      }
-      if (next.value.touchedAt < options.idleSince && isClean(next.value)) {
-        this.#slots.delete(next.value.address);
-        gone++;
-      }
-    }
-    this.#meter.passivations += gone;
-    return gone;
+    return this.#passivation.passivate(options);
   }
 
   /**
    * Lets entities leave while all of them take more than `bytesMax` (S6): looks at `stepsMax` of them, on from the last look, and passivates of these the
    * ones with the largest bytes x idle time, at most half, so that what is small or in use stays. Returns how many left.
    */
-  passivateLargest({ bytesMax, stepsMax }: { readonly bytesMax: number; readonly stepsMax: number }): number {
-    if (this.bytes <= bytesMax) return 0;
-    this.#sweep ??= this.#slots.values();
-    const clean: Slot[] = [];
-    let seenBytes = 0;
-    for (let steps = 0; steps < stepsMax; steps++) {
-      const next = this.#sweep.next();
-      if (next.done === true) {
-        this.#sweep = null;
-        break;
-      }
-      seenBytes += next.value.bytes;
-      if (isClean(next.value)) clean.push(next.value);
-    }
-    const weightOf = ({ bytes, touchedAt }: Slot): number => bytes * (this.#turn.nowMs - touchedAt + 1);
-    clean.sort((a, b) => weightOf(b) - weightOf(a));
-    let gone = 0;
-    for (let over = Math.min(this.bytes - bytesMax, seenBytes / 2); over > 0 && gone < clean.length; gone++) {
-      const slot = clean[gone] as Slot;
-      over -= slot.bytes;
-      this.#slots.delete(slot.address);
-    }
-    this.#meter.passivations += gone;
-    return gone;
+  passivateLargest(options: { readonly bytesMax: number; readonly stepsMax: number }): number {
+    return this.#passivation.passivateLargest({ ...options, nowMs: this.#turn.nowMs });
   }
 
   /** Estimated bytes of all entities in memory. */
   get bytes(): number {
-    return this.#footprint.bytes + this.#footprint.retiredBytes(this.#retired);
+    return this.#memory.bytes;
   }
   get hasReady(): boolean {
     return !this.#ready.isEmpty;
@@ -659,14 +580,14 @@ export class Domain {
   }
   /** Entities with changes that no snapshot holds. */
   get dirtyCount(): number {
-    return this.#dirty.size + this.#retired.count + (this.#checkpoint?.statesCount ?? 0);
+    return this.#checkpoints.dirtyCount;
   }
   /** Entities that changed since the last checkpoint began: what a recovery has to read. */
   get changedCount(): number {
-    return this.#dirty.size + this.#retired.count + this.#storedApart;
+    return this.#checkpoints.changedCount;
   }
   get entitiesCount(): number {
-    return this.#slots.size + this.#retired.count;
+    return this.#memory.count;
   }
   get committedSeq(): number {
     return this.#committedSeq;
@@ -688,11 +609,11 @@ export class Domain {
   }
   /** Entities in memory by type; finished ones that wait to be stored are not among them. */
   get entitiesByType(): ReadonlyMap<string, number> {
-    return this.#slots.countByType;
+    return this.#memory.slots.countByType;
   }
   /** Each entity in memory once, in no order. May be gone through in pieces while the domain works. */
   *look(): Generator<EntityLook, void> {
-    for (const slot of this.#slots.values()) yield lookOfEntity(slot, this.#turn.nowMs);
+    for (const slot of this.#memory.slots.values()) yield lookOfEntity(slot, this.#turn.nowMs);
   }
   figures(): DomainFigures {
     return {
@@ -734,9 +655,7 @@ export class Domain {
     if (slot.mailbox.count > 0) this.#ready.add(slot);
     else {
       slot.mailbox.release();
-      if (slot.seq === 0 && isClean(slot))
-        this.#slots.delete(slot.address); // Looking at what does not exist must cost no memory.
-      else this.#releaseFinished(slot);
+      this.#passivation.turnEnded(slot);
     }
     return handled + 1;
   }
@@ -1214,8 +1133,8 @@ export class Domain {
     };
     if (answerTo !== undefined) effect.answerTo = answerTo;
     if (origin.trace !== undefined) effect.trace = origin.trace;
-    const target = this.#slots.get(to);
-    const live = new LiveEffect({ effect, toShard: target?.shard ?? this.#shardOf(to), openedIn: this.#gate.gathering });
+    const target = this.#memory.slots.get(to);
+    const live = new LiveEffect({ effect, toShard: target?.shard ?? this.#activation.shardOf(to), openedIn: this.#gate.gathering });
     live.work = this.#turn.work;
     entry.opens ??= [];
     entry.opens.push(live);
@@ -1239,7 +1158,7 @@ export class Domain {
   }
 
   #assertEntity(effect: TellEffect | AskEffect): void {
-    const definition = this.#slots.get(effect.to)?.definition ?? this.#options.definitions.get(partsOf(effect.to).type);
+    const definition = this.#activation.definitionOf(effect.to);
     if (definition === undefined || !Object.hasOwn(definition.commands, effect.command)) {
       throw new Error(`there is no command "${effect.command}" for ${effect.to}`);
     }
@@ -1256,7 +1175,7 @@ export class Domain {
       slot.entry = entry;
       slot.seq = seq;
       slot.changedIn = this.#gate.gathering;
-      if (slot.status === "ready") this.#dirty.add(slot); // What cannot be rebuilt has no state to keep; its entry changes none.
+      if (slot.status === "ready") this.#memory.dirty.add(slot); // What cannot be rebuilt has no state to keep; its entry changes none.
       this.#gate.add(entry);
     }
     this.#gate.grow();
@@ -1289,14 +1208,20 @@ export class Domain {
     const seen = this.#seen.get(effect.id);
     if (seen === undefined) {
       const message: TellMessage = { kind: "tell", effect, live: null };
-      this.#seen.set(effect.id, { shard: this.#shardOf(effect.to), from: effect.shard, waiting: message, answer: null, group: 0 });
+      this.#seen.set(effect.id, {
+        shard: this.#activation.shardOf(effect.to),
+        from: effect.shard,
+        waiting: message,
+        answer: null,
+        group: 0,
+      });
       return this.#enqueue(message, false);
     }
     if (seen.answer !== null) this.#outputs.send(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
   }
 
   #enqueue(message: TellMessage | AskMessage, isContinuing: boolean): void {
-    this.#put(this.#slotOf(message.effect.to), message, isContinuing);
+    this.#put(this.#activation.slotOf(message.effect.to), message, isContinuing);
   }
 
   #put(slot: Slot, message: Exclude<Message, CommandMessage>, isContinuing: boolean): void {
@@ -1306,7 +1231,7 @@ export class Domain {
   }
 
   #deliverAnswer(live: LiveEffect, answer: Answer<Json>): void {
-    this.#put(this.#slotOf(live.opened.from), { kind: "answer", live, answer }, true);
+    this.#put(this.#activation.slotOf(live.opened.from), { kind: "answer", live, answer }, true);
   }
 
   /** Tells the shards, after the group, which effects are open from here to them: they may forget all others that they handled. */
@@ -1327,107 +1252,11 @@ export class Domain {
     for (const [id, { shard, answer }] of this.#seen) if (answer !== null) yield { id, shard, answer };
   }
 
-  // Slots and the gate -------------------------------------------------------------------------------------------------------------
-
-  #slotOf(address: string): Slot {
-    const present = this.#slots.get(address);
-    if (present !== undefined) return present;
-    const definition = this.#options.definitions.get(partsOf(address).type);
-    if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
-    const slot = new Slot({ address, shard: this.#shardOf(address), definition, mailboxMax: this.#limits.mailboxMax });
-    slot.touchedAt = this.#turn.nowMs;
-    const retired = this.#retired.find(address);
-    if (retired !== undefined && typeof retired !== "number") return this.#revive(slot, retired);
-    const tail = this.#tail.get(address);
-    if (tail !== undefined) {
-      slot.tail = tail;
-      this.#tailsLoading++;
-      this.#tail.delete(address);
-    }
-    this.#slots.set(address, slot);
-    this.#ports.load(address, retired ?? (tail !== undefined && isWhole(tail[0]) ? "tail" : null));
-    return slot;
-  }
-
-  /** Null, and told once a type, when this program has no definition of it: what goes off years later must not take the thread down (L5). */
-  #slotUnlessGone(address: string, doing: string): Slot | null {
-    const { type } = partsOf(address);
-    if (this.#options.definitions.has(type)) return this.#slotOf(address);
-    if (!this.#typesGone.has(type)) {
-      this.#typesGone.add(type);
-      const why = `no definition of the entity type ${type} is loaded; its timers and effects stay as they are until a program has it`;
-      this.#ports.crashed(address, doing, new Error(why));
-    }
-    return null;
-  }
-
   #park(slot: Slot, message: Message): void {
     this.#turn.outcome = OUTCOME.parked;
     this.#parked.push({ address: slot.address, message });
   }
-
-  #releaseFinished(slot: Slot): void {
-    if (!isClean(slot) || slot.definition.isFinished?.(slot.state as never) !== true) return;
-    if (this.#slots.get(slot.address) === slot && this.#slots.delete(slot.address)) this.#meter.passivations++;
-  }
-
-  /** Notes which entities of a group that was handed out are finished: they may leave memory when it is committed. */
-  #finish(group: number, entries: readonly PendingEntry[]): void {
-    const whole: Slot[] = [];
-    const others: Slot[] = [];
-    for (const { slot, isBirth } of entries) {
-      const present = this.#slots.get(slot.address);
-      if (present?.status !== "ready" || present.definition.isFinished?.(present.state as never) !== true) continue;
-      (isBirth ? whole : others).push(present);
-    }
-    if (whole.length > 0 || others.length > 0) this.#finishing.push({ group, whole, others });
-  }
-
-  /** The oldest group with finished entities is committed as this record: those that nobody waits for leave memory as objects. */
-  #retire(record: number): void {
-    const finishing = this.#finishing.shift();
-    if (finishing === undefined) return;
-    const { group, whole, others } = finishing;
-    for (const slot of whole) if (this.#leave(slot, group)) this.#retired.keepRecord(slot.address, record);
-    for (const slot of others) if (this.#leave(slot, group)) this.#keepSnapshot(slot);
-  }
-
-  /** False when it is in use, has changed since, or is in a checkpoint. */
-  #leave(slot: Slot, group: number): boolean {
-    if (slot.changedIn !== group || !isIdle(slot) || !this.#dirty.delete(slot)) return false;
-    return this.#slots.delete(slot.address);
-  }
-
-  #keepSnapshot(slot: Slot): void {
-    const snapshot = snapshotOf(slot, slot.state, slot.keys?.toJson() ?? null);
-    this.#footprint.measureText(snapshot.body.length);
-    this.#retired.keepSnapshot(snapshot);
-  }
-
-  #revive(slot: Slot, snapshot: Snapshot): Slot {
-    rebuild(slot, snapshot);
-    slot.status = "ready";
-    this.#slots.set(slot.address, slot);
-    this.#unretire(slot);
-    return slot;
-  }
-
-  #unretire(slot: Slot): void {
-    slot.snapshotSeq = UNKNOWN_SEQ; // The store may be taking it just now.
-    this.#retired.forget(slot.address);
-    this.#dirty.add(slot);
-  }
-
-  /** What is being read, or cannot be, has no state that a checkpoint could take. */
-  readonly #isReady = (address: string): boolean => this.#slots.get(address)?.status === "ready";
-
-  #shardOf(address: string): number {
-    return shardOf(address, this.#options.shardCount);
-  }
 }
-
-/** Has it all events so far? */
-const isWhole = (entry: Entry | undefined): boolean => entry?.events !== undefined && entry.version === entry.events.length;
 
 /** Of a command that is not recorded: whether there is anything to write. */
 const leavesTrace = (decision: Decision<EventBase, Json>): boolean =>
@@ -1483,12 +1312,4 @@ function answerOf(decision: Decision<EventBase, Json>): Answer<Json> {
     default:
       return unreachable(decision);
   }
-}
-
-/** Nothing waits in it or for it. */
-const isIdle = (slot: Slot): boolean => slot.status === "ready" && slot.mailbox.count === 0 && !slot.isQueued && slot.waiters === null;
-
-/** Nothing waits in it or for it, and the store holds its last entry (S6). */
-function isClean(slot: Slot): boolean {
-  return isIdle(slot) && slot.seq <= slot.snapshotSeq;
 }
