@@ -1,19 +1,9 @@
 import type { DeadEffect, Entry } from "../journal/record.ts";
 import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
-import type { StoredTimer, TimerSet, TimerWindow } from "../journal/timer.ts";
+import type { StoredTimer, TimerWindow } from "../journal/timer.ts";
 import { partsOf } from "../kernel/address.ts";
-import type {
-  Accept,
-  Answer,
-  AskEffect,
-  Decision,
-  Effect,
-  EventBase,
-  OutsideEffect,
-  ScheduleEffect,
-  TellEffect,
-} from "../kernel/decision.ts";
-import { type Info, RECORDED_ANSWER } from "../kernel/definition.ts";
+import type { Answer, Decision, EventBase } from "../kernel/decision.ts";
+import { RECORDED_ANSWER } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer } from "../kernel/effect-protocol.ts";
 import { type Json, unreachable } from "../kernel/json.ts";
@@ -22,12 +12,17 @@ import { answerWork, commandWork, effectWork, progressWork, timerWork, workOf } 
 import type { Checkpoint } from "./checkpoint.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { CommitGate } from "./commit-gate.ts";
+import { answerOf, leavesTrace } from "./decided.ts";
+import { Delivery } from "./delivery.ts";
 import { DomainMeter, OUTCOME, OUTCOMES } from "./domain-meter.ts";
 import type { DomainLimits, DomainOptions, DomainPorts } from "./domain-options.ts";
+import { EffectOpener, NO_ORIGIN, OUTSIDE } from "./effect-opener.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { type EntityLook, lookOfEntity } from "./entity-look.ts";
 import { EntityMemory } from "./entity-memory.ts";
+import { EntryWriter } from "./entry-writer.ts";
+import { Handlers } from "./handlers.ts";
 import { KeyTable } from "./key-table.ts";
 import type {
   AnswerMessage,
@@ -45,12 +40,11 @@ import type {
 import { Outputs } from "./outputs.ts";
 import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
 import { Passivation } from "./passivation.ts";
-import { PendingEntry } from "./pending-entry.ts";
+import type { PendingEntry } from "./pending-entry.ts";
 import { CONTINUED_IN_A_ROW_MAX, ReadyEntities } from "./ready-entities.ts";
 import { CANCELLED, effectClosed, entityFailed, POISONED, refusal } from "./refusal.ts";
-import { evolve } from "./replay.ts";
 import type { RetiredBatch } from "./retired.ts";
-import { isFullOfWaiters, takeSettled } from "./settling.ts";
+import { isFullOfWaiters, settle } from "./settling.ts";
 import type { Slot } from "./slot.ts";
 import { Timers } from "./timers.ts";
 import { type TracedMessage, tracedOf } from "./traced-message.ts";
@@ -109,6 +103,9 @@ export class Domain {
   readonly #passivation: Passivation;
   readonly #checkpoints: Checkpoints;
   readonly #ready = new ReadyEntities();
+  readonly #delivery: Delivery;
+  readonly #handlers: Handlers;
+  readonly #writer: EntryWriter;
   readonly #seqs: Map<number, number>;
   readonly #outside = new OutsideEffects();
   readonly #timers: Timers;
@@ -170,6 +167,32 @@ export class Domain {
       timers: this.#timers,
       meter: this.#meter,
     });
+    this.#delivery = new Delivery({
+      activation: this.#activation,
+      ready: this.#ready,
+      outputs: this.#outputs,
+      meter: this.#meter,
+      isOwned: options.isOwned,
+    });
+    this.#handlers = new Handlers({ turn: this.#turn, ports: options.ports, shardCount: options.shardCount });
+    const opening = {
+      memory: this.#memory,
+      outputs: this.#outputs,
+      gate: this.#gate,
+      turn: this.#turn,
+      effects: this.#effects,
+      outside: this.#outside,
+      timers: this.#timers,
+    };
+    const opener = new EffectOpener({
+      ...opening,
+      activation: this.#activation,
+      delivery: this.#delivery,
+      incarnation: options.incarnation,
+      hopsMax: options.limits.hopsMax,
+      outsidePorts: options.outside,
+    });
+    this.#writer = new EntryWriter({ ...opening, opener, seqs: this.#seqs, ports: options.ports });
     if (options.plantedBug !== "dedup-not-rebuilt") {
       for (const { id, shard, answer } of recovered.handled) {
         this.#seen.set(id, { shard, from: Number(id.slice(0, id.indexOf("."))), waiting: null, answer, group: 0 });
@@ -190,8 +213,8 @@ export class Domain {
   resume(): void {
     this.#activation.wakeTails();
     for (const live of this.#effects) {
-      if (live.answer !== null && this.#options.plantedBug !== "dedup-not-rebuilt") this.#deliverAnswer(live, live.answer);
-      else this.#offer(live);
+      if (live.answer !== null && this.#options.plantedBug !== "dedup-not-rebuilt") this.#delivery.answer(live, live.answer);
+      else this.#delivery.offer(live);
     }
     this.#sendOpen(0, (shard) => !this.#options.isOwned(shard));
   }
@@ -267,14 +290,14 @@ export class Domain {
       case "tell":
         return this.#receiveTell(message.effect);
       case "ask":
-        return this.#enqueue({ kind: "ask", effect: message.effect, live: null }, false);
+        return this.#delivery.put(this.#activation.slotOf(message.effect.to), { kind: "ask", effect: message.effect, live: null }, false);
       case "answer": {
         const live = this.#effects.find(message.id);
         // Already closed: the answer was repeated after a recovery.
         if (live === undefined || live.answer !== null) return;
         this.#effects.handled(live);
         if (live.opened.kind === "tell") live.answer = message.answer;
-        return this.#deliverAnswer(live, message.answer);
+        return this.#delivery.answer(live, message.answer);
       }
       case "closed":
         this.#seen.delete(message.id);
@@ -313,7 +336,7 @@ export class Domain {
     const slot = this.#activation.slotUnlessGone(live.opened.from, `outcome of ${id}`);
     if (slot === null) return; // It stays open, and is performed again, with the same id, by a program that has the entity.
     outside.isJudged = true;
-    this.#put(slot, { kind: "outcome", live, attempt, outcome }, true);
+    this.#delivery.put(slot, { kind: "outcome", live, attempt, outcome }, true);
   }
 
   #progressed(live: OutsideLive, value: Json): void {
@@ -322,7 +345,7 @@ export class Domain {
     outside.hear();
     const slot = this.#activation.slotUnlessGone(opened.from, `progress of ${opened.id}`);
     if (slot === null) this.#ports.credit(opened.id, attempt);
-    else this.#put(slot, { kind: "progress", live, attempt, value }, true);
+    else this.#delivery.put(slot, { kind: "progress", live, attempt, value }, true);
   }
 
   /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and, but for X4, attempt. */
@@ -351,7 +374,7 @@ export class Domain {
       const detail = `${live.opened.from} is of a type that this program does not have; nothing was changed.`;
       return this.#ports.answer(caller, refusal("ENTITY_FAILED", detail));
     }
-    this.#put(slot, { kind: "resolve", live, action, caller }, true);
+    this.#delivery.put(slot, { kind: "resolve", live, action, caller }, true);
   }
 
   /** A page of the open effects, dead letters among them: see `lookAt`. */
@@ -492,7 +515,7 @@ export class Domain {
     for (let timer = this.#timers.takeDue(this.#turn.at); timer !== undefined; timer = this.#timers.takeDue(this.#turn.at)) {
       const slot = this.#activation.slotUnlessGone(timer.entity, `timer ${timer.label}`);
       if (slot === null) this.#timers.leave(timer);
-      else this.#put(slot, { kind: "timer", timer }, false);
+      else this.#delivery.put(slot, { kind: "timer", timer }, false);
     }
   }
 
@@ -646,8 +669,8 @@ export class Domain {
       counts[this.#turn.outcome] = (counts[this.#turn.outcome] ?? 0) + 1;
       if (isSampled) this.#meter.ended(slot.address);
       if (this.#traced !== null) {
-        const handled = tracedOf(slot.address, message, OUTCOMES[this.#turn.outcome] ?? "dropped");
-        if (handled !== null) this.#traced(handled);
+        const told = tracedOf(slot.address, message, OUTCOMES[this.#turn.outcome] ?? "dropped");
+        if (told !== null) this.#traced(told);
       }
     }
     this.#meter.messagesHandled += handled;
@@ -715,7 +738,7 @@ export class Domain {
         );
       }
     }
-    const decision = this.#decide(slot, message.command, message.body, id ?? "");
+    const decision = this.#handlers.decide(slot, message.command, message.body, id ?? "");
     if (decision === null) {
       return this.#outputs.answer(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
     }
@@ -736,7 +759,7 @@ export class Domain {
     }
     const answer = answerOf(decision);
     if (writes) {
-      const entry = this.#write(slot, decision, message.trace === null ? NO_ORIGIN : { hops: 0, trace: message.trace });
+      const entry = this.#writer.write(slot, decision, message.trace === null ? NO_ORIGIN : { hops: 0, trace: message.trace });
       if (entry === null) {
         return this.#outputs.answer(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
       }
@@ -756,7 +779,7 @@ export class Domain {
     } else {
       this.#outputs.answer(slot.changedIn, caller, answer, writes);
     }
-    if (decision.kind === "accept") this.#settle(slot, decision);
+    if (decision.kind === "accept") settle(slot, decision, this.#outputs);
   }
 
   #giveRecorded(slot: Slot, { caller, id }: CommandMessage): void {
@@ -781,22 +804,22 @@ export class Domain {
       this.#turn.outcome = OUTCOME["dead-letter"];
       answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
     } else {
-      const decision = this.#decide(slot, effect.command, effect.body, effect.id);
-      const entry = decision === null ? null : this.#write(slot, decision, effect);
+      const decision = this.#handlers.decide(slot, effect.command, effect.body, effect.id);
+      const entry = decision === null ? null : this.#writer.write(slot, decision, effect);
       if (decision !== null && entry !== null) {
         answer = answerOf(decision);
         if (!this.#closeUnanswered(entry, live)) {
           entry.handled ??= [];
           entry.handled.push({ written: { cause: effect.id, answer }, live });
         }
-        if (decision.kind === "accept") this.#settle(slot, decision);
+        if (decision.kind === "accept") settle(slot, decision, this.#outputs);
         return this.#tellHandled(slot, message, answer, seen);
       }
       answer = refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.");
     }
     // Not taken by the entity: a dead letter, which stands in the journal like any other message, so that it is not offered again (S3).
     this.#meter.deadLetters++;
-    const entry = this.#entryOf(slot, effect.trace);
+    const entry = this.#writer.entryOf(slot, effect.trace);
     entry.handled ??= [];
     entry.handled.push({ written: { cause: effect.id, answer, isDeadLetter: true }, live });
     this.#closeUnanswered(entry, live);
@@ -806,19 +829,8 @@ export class Domain {
   /** A tell from inside that wants no answer is closed by its receiver's entry. True when this is one. */
   #closeUnanswered(entry: PendingEntry, live: LiveEffect | null): boolean {
     if (live === null || live.opened.answerTo !== undefined) return false;
-    this.#close(entry, live);
+    this.#writer.close(entry, live);
     return true;
-  }
-
-  #close(entry: PendingEntry, live: LiveEffect): void {
-    this.#effects.close(live);
-    if (isOutside(live)) {
-      const next = this.#outside.close(live);
-      if (next !== null) this.#outputs.perform(this.#gate.gathering, next);
-    }
-    if (live.openedIn === this.#gate.gathering) return; // E2: what was opened in the same group leaves no trace.
-    entry.closes ??= [];
-    entry.closes.push(live.opened.id);
   }
 
   #tellHandled(slot: Slot, { effect, live }: TellMessage, answer: Answer<Json>, seen: SeenTell | undefined): void {
@@ -829,13 +841,13 @@ export class Domain {
       this.#outputs.send(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
     } else if (live?.isOpen === true) {
       live.answer = answer;
-      this.#deliverAnswer(live, answer);
+      this.#delivery.answer(live, answer);
     }
   }
 
   #handleAsk(slot: Slot, { effect, live }: AskMessage): void {
     const isPoison = this.#turn.isPoison(effectWork(effect.id));
-    const decision = slot.status === "failed" || isPoison ? null : this.#decide(slot, effect.command, effect.body, effect.id);
+    const decision = slot.status === "failed" || isPoison ? null : this.#handlers.decide(slot, effect.command, effect.body, effect.id);
     let answer: Answer<Json>;
     if (slot.status === "failed") {
       this.#turn.outcome = OUTCOME.failed;
@@ -847,7 +859,7 @@ export class Domain {
       answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${effect.command}" read-only.`);
     } else answer = answerOf(decision);
     if (live === null) this.#outputs.send(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
-    else if (live.isOpen) this.#deliverAnswer(live, answer);
+    else if (live.isOpen) this.#delivery.answer(live, answer);
   }
 
   #handleAnswer(slot: Slot, { live, answer, attempt }: AnswerMessage): void {
@@ -863,35 +875,16 @@ export class Domain {
     let decision: Decision<EventBase, never> | null = null;
     if (name !== undefined && this.#turn.knowsPoison && this.#turn.isPoison(answerWork(opened.id)))
       this.#turn.outcome = OUTCOME["dead-letter"];
-    else if (name !== undefined) decision = this.#react(slot, `answers.${name}`, handler, answer, this.#info(slot, opened.id, attempt));
-    const written = decision === null ? null : this.#write(slot, decision, opened);
+    else if (name !== undefined)
+      decision = this.#handlers.react(slot, `answers.${name}`, handler, answer, this.#handlers.info(slot, opened.id, attempt));
+    const written = decision === null ? null : this.#writer.write(slot, decision, opened);
     // A dead letter whose refusal the entity does not take is one, not two.
     if (written === null && name !== undefined && (live.outside?.dead ?? null) === null) this.#meter.deadLetters++;
-    this.#close(written ?? this.#entryOf(slot, opened.trace), live);
+    this.#writer.close(written ?? this.#writer.entryOf(slot, opened.trace), live);
     if (opened.kind === "tell" && !this.#options.isOwned(toShard)) {
       this.#outputs.send(slot.changedIn, toShard, { kind: "closed", id: opened.id });
     }
-    if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
-  }
-
-  /** What a handler makes of news of an effect; null when it threw (logged), or is not there: the state is as it was. */
-  #react<News>(
-    slot: Slot,
-    doing: string,
-    handler: ((state: never, news: News, info: Info) => Decision<EventBase, never>) | undefined,
-    news: News,
-    info: Info,
-  ): Decision<EventBase, never> | null {
-    try {
-      if (handler === undefined) throw new Error(`${slot.definition.type} has no handler ${doing}`);
-      const decision = handler(slot.state as never, news, info);
-      this.#turn.outcome = OUTCOME_OF[decision.kind];
-      return decision;
-    } catch (cause) {
-      this.#turn.outcome = OUTCOME.crashed;
-      this.#ports.crashed(slot.address, doing, cause);
-      return null;
-    }
+    if (written !== null && decision?.kind === "accept") settle(slot, decision, this.#outputs);
   }
 
   /** What arrived before its effect was over, or its attempt was lost, changes nothing after it (L7). Room for more is given when it is committed (L2). */
@@ -908,10 +901,10 @@ export class Domain {
     const { opened, outside } = live;
     const name = opened.progressTo ?? "";
     const handler = slot.definition.progress?.[name];
-    const decision = this.#react(slot, `progress.${name}`, handler, value, this.#info(slot, opened.id, attempt));
+    const decision = this.#handlers.react(slot, `progress.${name}`, handler, value, this.#handlers.info(slot, opened.id, attempt));
     if (decision?.kind !== "accept") return;
     if (leavesTrace(decision)) {
-      const entry = this.#write(slot, decision, opened);
+      const entry = this.#writer.write(slot, decision, opened);
       if (entry === null) return;
       if (live.isOpen && outside.progressed < attempt) {
         entry.progressed ??= [];
@@ -919,7 +912,7 @@ export class Domain {
         outside.progressed = attempt;
       }
     }
-    this.#settle(slot, decision);
+    settle(slot, decision, this.#outputs);
   }
 
   /** S8. An attempt's outcome is an entry of the entity that opened the effect, before anything else comes of it. */
@@ -936,7 +929,7 @@ export class Domain {
         if (opened.keepsDead === true) return this.#die(slot, live, { code: outcome.code, error: outcome.detail, attempts: attempt });
         return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail), attempt });
       case "failed": {
-        const entry = this.#entryOf(slot, opened.trace);
+        const entry = this.#writer.entryOf(slot, opened.trace);
         const nextAt = this.#turn.at + Math.max(outcome.afterMs, 1);
         entry.attempts ??= [];
         entry.attempts.push({ id: opened.id, attempt, error: outcome.error, nextAt });
@@ -957,7 +950,7 @@ export class Domain {
   /** A dead letter stands in the journal: it is open until somebody replays or drops it, or its entity is told. */
   #die(slot: Slot, { opened, outside }: OutsideLive, why: Omit<DeadEffect, "id">): void {
     this.#meter.deadLetters++;
-    const entry = this.#entryOf(slot, opened.trace);
+    const entry = this.#writer.entryOf(slot, opened.trace);
     const dead = { id: opened.id, ...why };
     entry.deadEffects ??= [];
     entry.deadEffects.push(dead);
@@ -972,32 +965,14 @@ export class Domain {
     const isPoison = this.#turn.knowsPoison && this.#turn.isPoison(timerWork(timer));
     if (isPoison) this.#turn.outcome = OUTCOME["dead-letter"];
     const decision =
-      isSkipped || isPoison ? null : this.#decide(slot, timer.command, timer.body, `timer ${slot.address} ${timer.label} ${timer.at}`);
+      isSkipped || isPoison
+        ? null
+        : this.#handlers.decide(slot, timer.command, timer.body, `timer ${slot.address} ${timer.label} ${timer.at}`);
     const origin = timer.trace === undefined ? NO_ORIGIN : { hops: 0, trace: timer.trace };
-    const written = decision === null ? null : this.#write(slot, decision, origin);
+    const written = decision === null ? null : this.#writer.write(slot, decision, origin);
     if (written === null && !isSkipped) this.#meter.deadLetters++;
-    if (this.#timers.isArmed(timer)) this.#endTimer(slot, written ?? this.#entryOf(slot, timer.trace), timer.label);
-    if (written !== null && decision?.kind === "accept") this.#settle(slot, decision);
-  }
-
-  #setTimer(slot: Slot, entry: PendingEntry, { label, at, command, body, catchUp }: ScheduleEffect, trace: string | undefined): void {
-    const timer: TimerSet = {
-      label,
-      at,
-      command,
-      body,
-      ...(catchUp === undefined || catchUp === "run" ? {} : { catchUp }),
-      ...(trace === undefined ? {} : { trace }),
-    };
-    entry.timers ??= new Map();
-    entry.timers.set(label, timer);
-    this.#timers.set({ ...timer, entity: slot.address, shard: slot.shard });
-  }
-
-  #endTimer(slot: Slot, entry: PendingEntry, label: string): void {
-    entry.timers ??= new Map();
-    entry.timers.set(label, null);
-    this.#timers.end(slot.address, label, slot.shard);
+    if (this.#timers.isArmed(timer)) this.#writer.endTimer(slot, written ?? this.#writer.entryOf(slot, timer.trace), timer.label);
+    if (written !== null && decision?.kind === "accept") settle(slot, decision, this.#outputs);
   }
 
   #handleResolve(slot: Slot, { live, action, caller }: ResolveMessage): void {
@@ -1010,13 +985,13 @@ export class Domain {
       return this.#outputs.answer(slot.changedIn, caller, refusal("illegal_transition", `${opened.id} ${why}. Nothing was changed.`));
     }
     this.#turn.outcome = OUTCOME.recorded;
-    const entry = this.#entryOf(slot, opened.trace);
+    const entry = this.#writer.entryOf(slot, opened.trace);
     if (action === "replay") {
       entry.replays ??= [];
       entry.replays.push(opened.id);
       outside.replay(this.#turn.at);
       this.#outputs.perform(slot.changedIn, live);
-    } else if (opened.answerTo === undefined || slot.status === "failed") this.#cancel(entry, live);
+    } else if (opened.answerTo === undefined || slot.status === "failed") this.#writer.cancel(entry, live);
     else {
       const cancelled = refusal("INTERNAL_ERROR", "The effect was cancelled by an operator; it may or may not have been carried out.");
       this.#handleAnswer(slot, { kind: "answer", live, answer: cancelled });
@@ -1025,184 +1000,7 @@ export class Domain {
     this.#outputs.answer(slot.changedIn, caller, { ok: true, value: { id: opened.id, action } });
   }
 
-  /** The handler's decision; null when it threw (logged): the state is as it was. */
-  #decide(slot: Slot, command: string, body: Json, id: string): Decision<EventBase, Json> | null {
-    const handler = slot.definition.decide[command];
-    if (handler === undefined)
-      return { kind: "reject", code: "validation_failed", detail: `${slot.definition.type} has no command "${command}".` };
-    try {
-      const decision = handler(slot.state as never, body as never, this.#info(slot, id));
-      this.#turn.outcome = OUTCOME_OF[decision.kind];
-      return decision;
-    } catch (cause) {
-      this.#turn.outcome = OUTCOME.crashed;
-      this.#ports.crashed(slot.address, command, cause);
-      return null;
-    }
-  }
-
-  #info(slot: Slot, id: string, attempt?: number): Info {
-    const info = { id, key: slot.key, shard: slot.shard, shardCount: this.#options.shardCount, at: this.#turn.at };
-    return attempt === undefined ? info : { ...info, attempt };
-  }
-
-  /**
-   * Applies the decision and notes it in the entity's entry of the gathering group, which it returns. Null when `evolve` threw (logged): the
-   * state is as it was and nothing is written.
-   */
-  #write(slot: Slot, decision: Decision<EventBase, Json>, origin: Origin): PendingEntry | null {
-    if (decision.kind !== "accept") return this.#entryOf(slot, origin.trace);
-    let state = slot.state;
-    try {
-      for (const event of decision.events) state = evolve(slot.definition, state, event);
-      for (const effect of decision.effects ?? []) this.#assertOpens(slot, effect, origin.hops);
-    } catch (cause) {
-      this.#turn.outcome = OUTCOME.crashed;
-      this.#ports.crashed(slot.address, "evolve", cause);
-      return null;
-    }
-    slot.state = state;
-    slot.version += decision.events.length;
-    const entry = this.#entryOf(slot, origin.trace);
-    for (const event of decision.events) entry.events.push(event);
-    for (const label of decision.cancels ?? []) {
-      this.#cancel(entry, this.#outside.find(slot.address, label));
-      this.#endTimer(slot, entry, label); // It may be one that only the store knows.
-    }
-    for (const effect of decision.effects ?? []) this.#open(slot, entry, effect, origin);
-    return entry;
-  }
-
-  #open(slot: Slot, entry: PendingEntry, effect: Effect, origin: Origin): void {
-    if (effect.kind === "tell" || effect.kind === "ask") this.#openInside(slot, entry, effect, origin);
-    else if (effect.kind === "schedule") this.#setTimer(slot, entry, effect, origin.trace);
-    else this.#openOutside(slot, entry, effect, origin);
-  }
-
-  #openOutside(
-    slot: Slot,
-    entry: PendingEntry,
-    { kind, to, command, body, answerTo, isOrdered, label, keepsDead, progressTo }: OutsideEffect,
-    origin: Origin,
-  ): void {
-    const effect: OpenEffect = {
-      id: `${slot.shard}.${this.#options.incarnation}.${entry.seq}.${entry.opened++}`,
-      kind,
-      to,
-      command,
-      body,
-      ...(answerTo === undefined ? {} : { answerTo }),
-      ...(isOrdered === true ? { isOrdered } : {}),
-      ...(label === undefined ? {} : { label }),
-      ...(keepsDead === true ? { keepsDead } : {}),
-      ...(progressTo === undefined ? {} : { progressTo }),
-      hops: 0, // What comes back from outside is an outside input: a queue that is worked off call by call is no chain without end.
-      ...(origin.trace === undefined ? {} : { trace: origin.trace }),
-      from: slot.address,
-      shard: slot.shard,
-      outside: { openedAt: this.#turn.at, attempts: 0, nextAt: 0, lastError: null, dead: null },
-    };
-    const live = new LiveEffect({ effect, toShard: OUTSIDE, openedIn: this.#gate.gathering });
-    live.work = this.#turn.work;
-    entry.opens ??= [];
-    entry.opens.push(live);
-    this.#effects.open(live);
-    if (!isOutside(live)) return;
-    this.#outside.open(live);
-    this.#outputs.perform(live.openedIn, live);
-  }
-
-  /** Ends an outside effect of the entity without its outcome. */
-  #cancel(entry: PendingEntry, live: OutsideLive | undefined): void {
-    if (live === undefined || !live.isOpen) return;
-    this.#close(entry, live);
-    this.#outputs.cancel(live.opened.id);
-  }
-
-  #openInside(slot: Slot, entry: PendingEntry, { kind, to, command, body, answerTo }: TellEffect | AskEffect, origin: Origin): void {
-    const id = `${slot.shard}.${this.#options.incarnation}.${entry.seq}.${entry.opened++}`;
-    const effect: { -readonly [Key in keyof OpenEffect]: OpenEffect[Key] } = {
-      id,
-      kind,
-      to,
-      command,
-      body,
-      hops: origin.hops + 1,
-      from: slot.address,
-      shard: slot.shard,
-    };
-    if (answerTo !== undefined) effect.answerTo = answerTo;
-    if (origin.trace !== undefined) effect.trace = origin.trace;
-    const target = this.#memory.slots.get(to);
-    const live = new LiveEffect({ effect, toShard: target?.shard ?? this.#activation.shardOf(to), openedIn: this.#gate.gathering });
-    live.work = this.#turn.work;
-    entry.opens ??= [];
-    entry.opens.push(live);
-    this.#effects.open(live);
-    if (target === undefined) this.#offer(live);
-    else this.#put(target, { kind, effect, live }, true);
-  }
-
-  /** A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells. @throws Error. */
-  #assertOpens(slot: Slot, effect: Effect, hops: number): void {
-    if (effect.kind === "schedule") return assertTimer(slot, effect);
-    if (effect.kind === "tell" || effect.kind === "ask") this.#assertEntity(effect);
-    else {
-      if (!this.#options.outside.has(effect.to)) throw new Error(`there is no port "${effect.to}"`);
-      assertProgress(slot, effect);
-    }
-    if (effect.answerTo !== undefined && !Object.hasOwn(slot.definition.answers ?? {}, effect.answerTo)) {
-      throw new Error(`${slot.definition.type} has no handler "${effect.answerTo}" in answers`);
-    }
-    if (hops > this.#limits.hopsMax) throw new Error(`the chain without an outside input is longer than ${this.#limits.hopsMax}`);
-  }
-
-  #assertEntity(effect: TellEffect | AskEffect): void {
-    const definition = this.#activation.definitionOf(effect.to);
-    if (definition === undefined || !Object.hasOwn(definition.commands, effect.command)) {
-      throw new Error(`there is no command "${effect.command}" for ${effect.to}`);
-    }
-  }
-
-  /** The entity's entry in the gathering group (E1), with one more message in it. */
-  #entryOf(slot: Slot, trace: string | undefined): PendingEntry {
-    let entry = slot.entry;
-    if (entry === null) {
-      const seq = (this.#seqs.get(slot.shard) ?? 0) + 1;
-      this.#seqs.set(slot.shard, seq);
-      entry = new PendingEntry(slot, seq, this.#turn.at);
-      entry.isBirth = slot.seq === 0 && slot.status === "ready";
-      slot.entry = entry;
-      slot.seq = seq;
-      slot.changedIn = this.#gate.gathering;
-      if (slot.status === "ready") this.#memory.dirty.add(slot); // What cannot be rebuilt has no state to keep; its entry changes none.
-      this.#gate.add(entry);
-    }
-    this.#gate.grow();
-    if (trace !== undefined && entry.traces?.at(-1) !== trace) {
-      entry.traces ??= [];
-      entry.traces.push(trace);
-    }
-    return entry;
-  }
-
-  #settle(slot: Slot, decision: Accept<EventBase, Json>): void {
-    // Lost together with its acceptance it is surely not done; accepted in an earlier group it goes on after the recovery.
-    for (const { waiter, answer } of takeSettled(slot, decision)) {
-      this.#outputs.answer(slot.changedIn, waiter.caller, answer, waiter.group === slot.changedIn);
-    }
-  }
-
   // Effects ------------------------------------------------------------------------------------------------------------------------
-
-  /** Brings a tell or ask to its entity, at once inside the domain and after the commit across domains; an outside effect to its port. */
-  #offer(live: LiveEffect): void {
-    if (isOutside(live)) return this.#outputs.perform(live.openedIn, live);
-    const { opened, toShard } = live;
-    if (opened.kind !== "tell" && opened.kind !== "ask") throw new Error(`${opened.id} leaves the runtime and has no progress`);
-    if (this.#options.isOwned(toShard)) this.#enqueue({ kind: opened.kind, effect: opened, live }, true);
-    else this.#outputs.send(live.openedIn, toShard, { kind: opened.kind, effect: opened });
-  }
 
   #receiveTell(effect: OpenEffect): void {
     const seen = this.#seen.get(effect.id);
@@ -1215,23 +1013,9 @@ export class Domain {
         answer: null,
         group: 0,
       });
-      return this.#enqueue(message, false);
+      return this.#delivery.put(this.#activation.slotOf(effect.to), message, false);
     }
     if (seen.answer !== null) this.#outputs.send(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
-  }
-
-  #enqueue(message: TellMessage | AskMessage, isContinuing: boolean): void {
-    this.#put(this.#activation.slotOf(message.effect.to), message, isContinuing);
-  }
-
-  #put(slot: Slot, message: Exclude<Message, CommandMessage>, isContinuing: boolean): void {
-    slot.mailbox.force(message);
-    this.#meter.queued(message);
-    this.#ready.add(slot, isContinuing);
-  }
-
-  #deliverAnswer(live: LiveEffect, answer: Answer<Json>): void {
-    this.#put(this.#activation.slotOf(live.opened.from), { kind: "answer", live, answer }, true);
   }
 
   /** Tells the shards, after the group, which effects are open from here to them: they may forget all others that they handled. */
@@ -1258,58 +1042,7 @@ export class Domain {
   }
 }
 
-/** Of a command that is not recorded: whether there is anything to write. */
-const leavesTrace = (decision: Decision<EventBase, Json>): boolean =>
-  decision.kind === "accept" && (decision.events.length > 0 || (decision.effects?.length ?? 0) > 0 || (decision.cancels?.length ?? 0) > 0);
-
-/** A label names a timer wherever its work is noted, where space is bounded: what is cut there cannot be known again as poison (L6). */
-const TIMER_LABEL_CHARS_MAX = 200;
-
-/** A timer that nobody can handle would be found out when it is due, which may be in a year. @throws Error. */
-function assertTimer({ definition }: Slot, { label, at, command }: ScheduleEffect): void {
-  if (label.length > TIMER_LABEL_CHARS_MAX)
-    throw new Error(
-      `a timer of ${definition.type} has a label of ${label.length} characters; at most ${TIMER_LABEL_CHARS_MAX} are allowed`,
-    );
-  if (!Object.hasOwn(definition.commands, command))
-    throw new Error(`${definition.type} has no command "${command}" for its timer "${label}"`);
-  if (!Number.isSafeInteger(at) || at < 0) throw new Error(`the timer "${label}" of ${definition.type} is set to ${at}, which is no time`);
-}
-
-/** @throws Error. */
-function assertProgress({ definition }: Slot, { kind, progressTo }: OutsideEffect): void {
-  if (progressTo === undefined) return;
-  if (kind === "compute") throw new Error("a task of the pool tells no progress");
-  if (!Object.hasOwn(definition.progress ?? {}, progressTo))
-    throw new Error(`${definition.type} has no handler "${progressTo}" in progress`);
-}
-
 /** How late a timer that may be skipped still fires. */
 const SKIP_LATE_MS = 60_000;
-/** The shard of what is not an entity. */
-const OUTSIDE = -1;
 /** Stands for all other domains. */
 const OTHERS = -1;
-/** Where a handled message came from: what its effects inherit. */
-interface Origin {
-  readonly hops: number;
-  readonly trace?: string;
-}
-const NO_ORIGIN: Origin = { hops: 0 };
-
-const OUTCOME_OF = { accept: OUTCOME.accepted, reject: OUTCOME.rejected, reply: OUTCOME.replied, ignore: OUTCOME.ignored } as const;
-
-function answerOf(decision: Decision<EventBase, Json>): Answer<Json> {
-  switch (decision.kind) {
-    case "accept":
-      return { ok: true, value: decision.reply ?? null };
-    case "reply":
-      return { ok: true, value: decision.value };
-    case "reject":
-      return { ok: false, code: decision.code, detail: decision.detail };
-    case "ignore":
-      return { ok: true, value: null };
-    default:
-      return unreachable(decision);
-  }
-}
