@@ -1,14 +1,15 @@
-import type { DeadEffect, Entry } from "../journal/record.ts";
-import type { HandledTell, OpenEffect, Snapshot } from "../journal/snapshots.ts";
+import type { Entry } from "../journal/record.ts";
+import type { OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import type { StoredTimer, TimerWindow } from "../journal/timer.ts";
 import { partsOf } from "../kernel/address.ts";
-import type { Answer, Decision, EventBase } from "../kernel/decision.ts";
 import { RECORDED_ANSWER } from "../kernel/definition.ts";
 import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer } from "../kernel/effect-protocol.ts";
-import { type Json, unreachable } from "../kernel/json.ts";
+import { unreachable } from "../kernel/json.ts";
 import { Activation } from "./activation.ts";
-import { answerWork, commandWork, effectWork, progressWork, timerWork, workOf } from "./at-work.ts";
+import { AnswerHandler } from "./answer-handler.ts";
+import { commandWork, workOf } from "./at-work.ts";
+import { AttemptHandler } from "./attempt-handler.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { CommitGate } from "./commit-gate.ts";
@@ -24,42 +25,22 @@ import { EntityMemory } from "./entity-memory.ts";
 import { EntryWriter } from "./entry-writer.ts";
 import { Handlers } from "./handlers.ts";
 import { KeyTable } from "./key-table.ts";
-import type {
-  AnswerMessage,
-  AskMessage,
-  CommandMessage,
-  DomainMessage,
-  EffectAction,
-  Message,
-  OutcomeMessage,
-  ProgressMessage,
-  ResolveMessage,
-  TellMessage,
-  TimerMessage,
-} from "./message.ts";
+import type { CommandMessage, DomainMessage, EffectAction, Message, TellMessage } from "./message.ts";
 import { Outputs } from "./outputs.ts";
-import { isOutside, OutsideEffects, type OutsideLive } from "./outside-effects.ts";
+import { isOutside, OutsideEffects } from "./outside-effects.ts";
 import { Passivation } from "./passivation.ts";
-import type { PendingEntry } from "./pending-entry.ts";
 import { CONTINUED_IN_A_ROW_MAX, ReadyEntities } from "./ready-entities.ts";
-import { CANCELLED, effectClosed, entityFailed, POISONED, refusal } from "./refusal.ts";
+import { CANCELLED, entityFailed, POISONED, refusal } from "./refusal.ts";
+import { ResolveHandler } from "./resolve-handler.ts";
 import type { RetiredBatch } from "./retired.ts";
+import { SeenTells } from "./seen-tells.ts";
 import { isFullOfWaiters, settle } from "./settling.ts";
 import type { Slot } from "./slot.ts";
+import { TellHandler } from "./tell-handler.ts";
+import { TimerHandler } from "./timer-handler.ts";
 import { Timers } from "./timers.ts";
 import { type TracedMessage, tracedOf } from "./traced-message.ts";
 import { Turn } from "./turn.ts";
-
-/** A tell or ask of another domain that arrived here and whose sender has not closed it. */
-interface SeenTell {
-  readonly shard: number;
-  readonly from: number;
-  /** The message that waits; null once it was handled. */
-  waiting: TellMessage | null;
-  answer: Answer<Json> | null;
-  /** The group that made the answer; it may be repeated when that is committed. */
-  group: number;
-}
 
 /** Handled messages, entities, effects: counts since the domain started. */
 export interface DomainFigures {
@@ -106,13 +87,16 @@ export class Domain {
   readonly #delivery: Delivery;
   readonly #handlers: Handlers;
   readonly #writer: EntryWriter;
+  readonly #seen: SeenTells;
+  readonly #tells: TellHandler;
+  readonly #answers: AnswerHandler;
+  readonly #attempts: AttemptHandler;
+  readonly #resolutions: ResolveHandler;
+  readonly #timerHandler: TimerHandler;
   readonly #seqs: Map<number, number>;
   readonly #outside = new OutsideEffects();
   readonly #timers: Timers;
   readonly #effects: EffectTable;
-  /** Answered effects of entities that cannot be rebuilt (S7). */
-  readonly #stranded = new Set<string>();
-  readonly #seen = new Map<string, SeenTell>();
   /** Durable messages that wait for the journal. Kept by address: their entity may leave memory meanwhile. */
   #parked: Array<{ readonly address: string; readonly message: Message }> = [];
   #committedSeq: number;
@@ -193,11 +177,27 @@ export class Domain {
       outsidePorts: options.outside,
     });
     this.#writer = new EntryWriter({ ...opening, opener, seqs: this.#seqs, ports: options.ports });
-    if (options.plantedBug !== "dedup-not-rebuilt") {
-      for (const { id, shard, answer } of recovered.handled) {
-        this.#seen.set(id, { shard, from: Number(id.slice(0, id.indexOf("."))), waiting: null, answer, group: 0 });
-      }
-    }
+    this.#seen = new SeenTells(options.plantedBug === "dedup-not-rebuilt" ? [] : recovered.handled);
+    const handling = {
+      gate: this.#gate,
+      ports: options.ports,
+      turn: this.#turn,
+      effects: this.#effects,
+      outside: this.#outside,
+      timers: this.#timers,
+      activation: this.#activation,
+      delivery: this.#delivery,
+      handlers: this.#handlers,
+      writer: this.#writer,
+      outputs: this.#outputs,
+      meter: this.#meter,
+      isOwned: options.isOwned,
+    };
+    this.#tells = new TellHandler({ ...handling, seen: this.#seen, hopsMax: options.limits.hopsMax });
+    this.#answers = new AnswerHandler(handling);
+    this.#attempts = new AttemptHandler({ ...handling, answers: this.#answers });
+    this.#resolutions = new ResolveHandler({ ...handling, answers: this.#answers });
+    this.#timerHandler = new TimerHandler(handling);
     for (const effect of recovered.effects) {
       const toShard = effect.outside === undefined ? this.#activation.shardOf(effect.to) : OUTSIDE;
       const live = new LiveEffect({ effect, toShard, openedIn: 0 });
@@ -300,14 +300,10 @@ export class Domain {
         return this.#delivery.answer(live, message.answer);
       }
       case "closed":
-        this.#seen.delete(message.id);
+        this.#seen.forget(message.id);
         return;
       case "open": {
-        const open = new Set(message.ids);
-        for (const [id, seen] of this.#seen) {
-          const isMeant = seen.shard === message.to && message.shards.includes(seen.from);
-          if (isMeant && seen.answer !== null && !open.has(id)) this.#seen.delete(id);
-        }
+        this.#seen.forgetAllBut(message);
         return;
       }
       default:
@@ -322,59 +318,18 @@ export class Domain {
   }
 
   /** How an attempt went, or goes on. One that nobody waits for any more changes nothing (L7). */
-  performed({ id, attempt, outcome }: FromPerformer): void {
-    const live = this.#effects.find(id);
-    if (this.#gate.isDropped || live === undefined || !isOutside(live)) return;
-    const { outside } = live;
-    if (!outside.isPerforming || attempt !== outside.attempt) return;
-    if (outcome.kind === "progress") return this.#progressed(live, outcome.value);
-    outside.isPerforming = false;
-    if (outcome.kind === "postponed") {
-      this.#outside.rest(live, this.#turn.nowMs + Math.max(outcome.afterMs, 1));
-      return;
-    }
-    const slot = this.#activation.slotUnlessGone(live.opened.from, `outcome of ${id}`);
-    if (slot === null) return; // It stays open, and is performed again, with the same id, by a program that has the entity.
-    outside.isJudged = true;
-    this.#delivery.put(slot, { kind: "outcome", live, attempt, outcome }, true);
-  }
-
-  #progressed(live: OutsideLive, value: Json): void {
-    const { opened, outside } = live;
-    const { attempt } = outside;
-    outside.hear();
-    const slot = this.#activation.slotUnlessGone(opened.from, `progress of ${opened.id}`);
-    if (slot === null) this.#ports.credit(opened.id, attempt);
-    else this.#delivery.put(slot, { kind: "progress", live, attempt, value }, true);
+  performed(outcome: FromPerformer): void {
+    this.#attempts.performed(outcome);
   }
 
   /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and, but for X4, attempt. */
   performerLost(): void {
-    if (this.#gate.isDropped) return;
-    for (const live of this.#effects) {
-      if (!isOutside(live) || !live.outside.isPerforming) continue;
-      live.outside.isPerforming = false;
-      this.#outputs.performNow(live);
-    }
+    this.#attempts.performerLost();
   }
 
   /** A person's decision about an open effect; `caller` is answered. */
-  resolve({ caller, id, action }: { readonly caller: number; readonly id: string; readonly action: EffectAction }): void {
-    const live = this.#effects.find(id);
-    if (this.#gate.isDropped) return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered. Try again."));
-    if (live === undefined) return this.#ports.answer(caller, effectClosed(id));
-    if (!isOutside(live)) {
-      return this.#ports.answer(
-        caller,
-        refusal("illegal_transition", `${id} is a message between entities: it is carried out, not resolved.`),
-      );
-    }
-    const slot = this.#activation.slotUnlessGone(live.opened.from, `${action} of ${id}`);
-    if (slot === null) {
-      const detail = `${live.opened.from} is of a type that this program does not have; nothing was changed.`;
-      return this.#ports.answer(caller, refusal("ENTITY_FAILED", detail));
-    }
-    this.#delivery.put(slot, { kind: "resolve", live, action, caller }, true);
+  resolve(decided: { readonly caller: number; readonly id: string; readonly action: EffectAction }): void {
+    this.#resolutions.decided(decided);
   }
 
   /** A page of the open effects, dead letters among them: see `lookAt`. */
@@ -468,7 +423,7 @@ export class Domain {
    * Returns the last group that holds something handled so far: once that is committed, the successor may read the journal.
    */
   peerChanged(isPeerShard: (shard: number) => boolean): number {
-    for (const [id, seen] of this.#seen) if (isPeerShard(seen.from) && seen.waiting !== null) this.#seen.delete(id);
+    this.#seen.forgetWaiting(isPeerShard);
     return this.#lastGroup;
   }
   /** The successor is there: what is open from here to its shards is sent to it, and then what is open at all. */
@@ -490,9 +445,8 @@ export class Domain {
   run(messagesMax: number): boolean {
     if (this.#gate.isDropped) return false;
     this.#turn.begin(this.#ports.nowMs(), this.#gate.entriesCount > 0);
-    for (let due = this.#outside.takeDue(this.#turn.nowMs); due !== undefined; due = this.#outside.takeDue(this.#turn.nowMs))
-      this.#outputs.performNow(due);
-    if (!this.#gate.isJournalDown) this.#fireTimers();
+    this.#attempts.performDue();
+    if (!this.#gate.isJournalDown) this.#timerHandler.fire();
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
     while (left > 0 || (this.#ready.isContinuing && left > -CONTINUED_IN_A_ROW_MAX)) {
@@ -505,18 +459,6 @@ export class Domain {
     this.flush();
     this.#turn.takeUp(null);
     return this.hasReady;
-  }
-
-  /**
-   * Not while the journal is down: they would all be read, wake their entities and wait in memory, for as long as that lasts. By the time that
-   * their entry will carry: a group that gathers may be older than now, and no timer fires before its time by `info.at`.
-   */
-  #fireTimers(): void {
-    for (let timer = this.#timers.takeDue(this.#turn.at); timer !== undefined; timer = this.#timers.takeDue(this.#turn.at)) {
-      const slot = this.#activation.slotUnlessGone(timer.entity, `timer ${timer.label}`);
-      if (slot === null) this.#timers.leave(timer);
-      else this.#delivery.put(slot, { kind: "timer", timer }, false);
-    }
   }
 
   /** Hands the gathering group to the journal. False when as many are in flight as may be. */
@@ -543,7 +485,7 @@ export class Domain {
     return this.#checkpoints.begin({
       group: this.#gate.cutLast,
       position: this.#gate.inFlightCount === 0 ? Math.max(this.#committedSeq, journalSeq) : null,
-      handled: this.#handledTells(),
+      handled: this.#seen.handled(),
       seqs: this.#seqs,
       at: this.#turn.at,
     });
@@ -617,7 +559,7 @@ export class Domain {
   }
   /** Messages between entities that something is still to come of; without those whose entity cannot be rebuilt. */
   get effectsOpen(): number {
-    return this.#effects.count - this.#outside.count - this.#stranded.size;
+    return this.#effects.count - this.#outside.count - this.#answers.strandedCount;
   }
   /** Open effects that leave the runtime: they may rest for hours, and a stop does not wait for them. */
   get outsideOpen(): number {
@@ -625,7 +567,7 @@ export class Domain {
   }
   /** Tells of other domains that arrived and whose sender has not said that it closed them. */
   get tellsSeen(): number {
-    return this.#seen.size;
+    return this.#seen.count;
   }
   get meter(): DomainMeter {
     return this.#meter;
@@ -688,19 +630,19 @@ export class Domain {
       case "command":
         return this.#handleCommand(slot, message);
       case "tell":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleTell(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#tells.tell(slot, message);
       case "ask":
-        return this.#handleAsk(slot, message);
+        return this.#tells.ask(slot, message);
       case "answer":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleAnswer(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#answers.answer(slot, message);
       case "progress":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleProgress(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#attempts.progress(slot, message);
       case "outcome":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleOutcome(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#attempts.outcome(slot, message);
       case "resolve":
-        return this.#handleResolve(slot, message);
+        return this.#resolutions.resolve(slot, message);
       case "timer":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#handleTimer(slot, message);
+        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#timerHandler.timer(slot, message);
       default:
         return unreachable(message);
     }
@@ -789,230 +731,13 @@ export class Domain {
     this.#outputs.answer(slot.changedIn, caller, kept === undefined ? unknown : { ...kept.answer, isRepeat: true });
   }
 
-  #handleTell(slot: Slot, message: TellMessage): void {
-    const { effect, live } = message;
-    const seen = live === null ? this.#seen.get(effect.id) : undefined;
-    if (live === null ? seen?.waiting !== message : !live.isOpen) return; // Its sender's successor sent it again.
-    let answer: Answer<Json>;
-    if (slot.status === "failed") {
-      this.#turn.outcome = OUTCOME.failed;
-      answer = entityFailed(slot);
-    } else if (this.#turn.isPoison(effectWork(effect.id))) {
-      this.#turn.outcome = OUTCOME["dead-letter"];
-      answer = POISONED;
-    } else if (effect.hops > this.#limits.hopsMax) {
-      this.#turn.outcome = OUTCOME["dead-letter"];
-      answer = refusal("INTERNAL_ERROR", `The chain of tells without an outside input is longer than ${this.#limits.hopsMax}.`);
-    } else {
-      const decision = this.#handlers.decide(slot, effect.command, effect.body, effect.id);
-      const entry = decision === null ? null : this.#writer.write(slot, decision, effect);
-      if (decision !== null && entry !== null) {
-        answer = answerOf(decision);
-        if (!this.#closeUnanswered(entry, live)) {
-          entry.handled ??= [];
-          entry.handled.push({ written: { cause: effect.id, answer }, live });
-        }
-        if (decision.kind === "accept") settle(slot, decision, this.#outputs);
-        return this.#tellHandled(slot, message, answer, seen);
-      }
-      answer = refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed.");
-    }
-    // Not taken by the entity: a dead letter, which stands in the journal like any other message, so that it is not offered again (S3).
-    this.#meter.deadLetters++;
-    const entry = this.#writer.entryOf(slot, effect.trace);
-    entry.handled ??= [];
-    entry.handled.push({ written: { cause: effect.id, answer, isDeadLetter: true }, live });
-    this.#closeUnanswered(entry, live);
-    this.#tellHandled(slot, message, answer, seen);
-  }
-
-  /** A tell from inside that wants no answer is closed by its receiver's entry. True when this is one. */
-  #closeUnanswered(entry: PendingEntry, live: LiveEffect | null): boolean {
-    if (live === null || live.opened.answerTo !== undefined) return false;
-    this.#writer.close(entry, live);
-    return true;
-  }
-
-  #tellHandled(slot: Slot, { effect, live }: TellMessage, answer: Answer<Json>, seen: SeenTell | undefined): void {
-    if (seen !== undefined) {
-      seen.waiting = null;
-      seen.answer = answer;
-      seen.group = slot.changedIn;
-      this.#outputs.send(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
-    } else if (live?.isOpen === true) {
-      live.answer = answer;
-      this.#delivery.answer(live, answer);
-    }
-  }
-
-  #handleAsk(slot: Slot, { effect, live }: AskMessage): void {
-    const isPoison = this.#turn.isPoison(effectWork(effect.id));
-    const decision = slot.status === "failed" || isPoison ? null : this.#handlers.decide(slot, effect.command, effect.body, effect.id);
-    let answer: Answer<Json>;
-    if (slot.status === "failed") {
-      this.#turn.outcome = OUTCOME.failed;
-      answer = entityFailed(slot);
-    } else if (isPoison) {
-      this.#turn.outcome = OUTCOME["dead-letter"];
-      answer = POISONED;
-    } else if (decision === null || decision.kind === "accept") {
-      answer = refusal("INTERNAL_ERROR", `${slot.definition.type} cannot answer "${effect.command}" read-only.`);
-    } else answer = answerOf(decision);
-    if (live === null) this.#outputs.send(slot.changedIn, effect.shard, { kind: "answer", id: effect.id, answer });
-    else if (live.isOpen) this.#delivery.answer(live, answer);
-  }
-
-  #handleAnswer(slot: Slot, { live, answer, attempt }: AnswerMessage): void {
-    if (!live.isOpen) return;
-    const { opened, toShard } = live;
-    if (slot.status === "failed") {
-      this.#turn.outcome = OUTCOME.failed;
-      if (!isOutside(live)) this.#stranded.add(opened.id); // An outside effect is performed again, with the same id, when its entity can be rebuilt.
-      return;
-    }
-    const name = opened.answerTo;
-    const handler = name === undefined ? undefined : slot.definition.answers?.[name];
-    let decision: Decision<EventBase, never> | null = null;
-    if (name !== undefined && this.#turn.knowsPoison && this.#turn.isPoison(answerWork(opened.id)))
-      this.#turn.outcome = OUTCOME["dead-letter"];
-    else if (name !== undefined)
-      decision = this.#handlers.react(slot, `answers.${name}`, handler, answer, this.#handlers.info(slot, opened.id, attempt));
-    const written = decision === null ? null : this.#writer.write(slot, decision, opened);
-    // A dead letter whose refusal the entity does not take is one, not two.
-    if (written === null && name !== undefined && (live.outside?.dead ?? null) === null) this.#meter.deadLetters++;
-    this.#writer.close(written ?? this.#writer.entryOf(slot, opened.trace), live);
-    if (opened.kind === "tell" && !this.#options.isOwned(toShard)) {
-      this.#outputs.send(slot.changedIn, toShard, { kind: "closed", id: opened.id });
-    }
-    if (written !== null && decision?.kind === "accept") settle(slot, decision, this.#outputs);
-  }
-
-  /** What arrived before its effect was over, or its attempt was lost, changes nothing after it (L7). Room for more is given when it is committed (L2). */
-  #handleProgress(slot: Slot, { live, attempt, value }: ProgressMessage): void {
-    const { opened, outside } = live;
-    if (!live.isOpen || attempt !== outside.attempt) return; // Nobody waits for room: the attempt is over.
-    if (slot.status === "failed") this.#turn.outcome = OUTCOME.failed;
-    else if (this.#turn.isPoison(progressWork(opened.id))) this.#turn.outcome = OUTCOME["dead-letter"];
-    else this.#hear(slot, live, attempt, value);
-    this.#outputs.credit(slot.changedIn, opened.id, attempt);
-  }
-
-  #hear(slot: Slot, live: OutsideLive, attempt: number, value: Json): void {
-    const { opened, outside } = live;
-    const name = opened.progressTo ?? "";
-    const handler = slot.definition.progress?.[name];
-    const decision = this.#handlers.react(slot, `progress.${name}`, handler, value, this.#handlers.info(slot, opened.id, attempt));
-    if (decision?.kind !== "accept") return;
-    if (leavesTrace(decision)) {
-      const entry = this.#writer.write(slot, decision, opened);
-      if (entry === null) return;
-      if (live.isOpen && outside.progressed < attempt) {
-        entry.progressed ??= [];
-        entry.progressed.push({ id: opened.id, attempt });
-        outside.progressed = attempt;
-      }
-    }
-    settle(slot, decision, this.#outputs);
-  }
-
-  /** S8. An attempt's outcome is an entry of the entity that opened the effect, before anything else comes of it. */
-  #handleOutcome(slot: Slot, { live, attempt, outcome }: OutcomeMessage): void {
-    const { opened, outside } = live;
-    outside.isJudged = false;
-    if (!live.isOpen) return;
-    this.#meter.attempted(opened.kind, outcome.kind);
-    this.#turn.outcome = OUTCOME.recorded;
-    switch (outcome.kind) {
-      case "done":
-        return this.#handleAnswer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value }, attempt });
-      case "refused":
-        if (opened.keepsDead === true) return this.#die(slot, live, { code: outcome.code, error: outcome.detail, attempts: attempt });
-        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail), attempt });
-      case "failed": {
-        const entry = this.#writer.entryOf(slot, opened.trace);
-        const nextAt = this.#turn.at + Math.max(outcome.afterMs, 1);
-        entry.attempts ??= [];
-        entry.attempts.push({ id: opened.id, attempt, error: outcome.error, nextAt });
-        outside.attempts = attempt;
-        outside.lastError = outcome.error;
-        outside.nextAt = nextAt;
-        return this.#outputs.perform(slot.changedIn, live);
-      }
-      case "dead":
-        this.#die(slot, live, { code: outcome.code, error: outcome.error, attempts: outcome.attempts });
-        if (opened.answerTo === undefined || opened.keepsDead === true) return;
-        return this.#handleAnswer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error), attempt });
-      default:
-        return unreachable(outcome);
-    }
-  }
-
-  /** A dead letter stands in the journal: it is open until somebody replays or drops it, or its entity is told. */
-  #die(slot: Slot, { opened, outside }: OutsideLive, why: Omit<DeadEffect, "id">): void {
-    this.#meter.deadLetters++;
-    const entry = this.#writer.entryOf(slot, opened.trace);
-    const dead = { id: opened.id, ...why };
-    entry.deadEffects ??= [];
-    entry.deadEffects.push(dead);
-    outside.dead = dead;
-  }
-
-  /** A timer that was replaced or cancelled since it became due does nothing; one that fired is over, whatever came of it. */
-  #handleTimer(slot: Slot, { timer }: TimerMessage): void {
-    if (!this.#timers.isArmed(timer)) return;
-    if (slot.status === "failed") return this.#timers.leave(timer);
-    const isSkipped = timer.catchUp === "skip" && this.#turn.at - timer.at > SKIP_LATE_MS;
-    const isPoison = this.#turn.knowsPoison && this.#turn.isPoison(timerWork(timer));
-    if (isPoison) this.#turn.outcome = OUTCOME["dead-letter"];
-    const decision =
-      isSkipped || isPoison
-        ? null
-        : this.#handlers.decide(slot, timer.command, timer.body, `timer ${slot.address} ${timer.label} ${timer.at}`);
-    const origin = timer.trace === undefined ? NO_ORIGIN : { hops: 0, trace: timer.trace };
-    const written = decision === null ? null : this.#writer.write(slot, decision, origin);
-    if (written === null && !isSkipped) this.#meter.deadLetters++;
-    if (this.#timers.isArmed(timer)) this.#writer.endTimer(slot, written ?? this.#writer.entryOf(slot, timer.trace), timer.label);
-    if (written !== null && decision?.kind === "accept") settle(slot, decision, this.#outputs);
-  }
-
-  #handleResolve(slot: Slot, { live, action, caller }: ResolveMessage): void {
-    const { opened, outside } = live;
-    if (!live.isOpen) return this.#outputs.answer(slot.changedIn, caller, effectClosed(opened.id));
-    if (this.#gate.isJournalDown)
-      return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment."));
-    if ((action === "cancel") !== (outside.dead === null)) {
-      const why = action === "cancel" ? "is a dead letter: replay or drop it" : "is no dead letter: it can only be cancelled";
-      return this.#outputs.answer(slot.changedIn, caller, refusal("illegal_transition", `${opened.id} ${why}. Nothing was changed.`));
-    }
-    this.#turn.outcome = OUTCOME.recorded;
-    const entry = this.#writer.entryOf(slot, opened.trace);
-    if (action === "replay") {
-      entry.replays ??= [];
-      entry.replays.push(opened.id);
-      outside.replay(this.#turn.at);
-      this.#outputs.perform(slot.changedIn, live);
-    } else if (opened.answerTo === undefined || slot.status === "failed") this.#writer.cancel(entry, live);
-    else {
-      const cancelled = refusal("INTERNAL_ERROR", "The effect was cancelled by an operator; it may or may not have been carried out.");
-      this.#handleAnswer(slot, { kind: "answer", live, answer: cancelled });
-      this.#outputs.cancel(opened.id);
-    }
-    this.#outputs.answer(slot.changedIn, caller, { ok: true, value: { id: opened.id, action } });
-  }
-
   // Effects ------------------------------------------------------------------------------------------------------------------------
 
   #receiveTell(effect: OpenEffect): void {
-    const seen = this.#seen.get(effect.id);
+    const seen = this.#seen.find(effect.id);
     if (seen === undefined) {
       const message: TellMessage = { kind: "tell", effect, live: null };
-      this.#seen.set(effect.id, {
-        shard: this.#activation.shardOf(effect.to),
-        from: effect.shard,
-        waiting: message,
-        answer: null,
-        group: 0,
-      });
+      this.#seen.arrived(message, this.#activation.shardOf(effect.to));
       return this.#delivery.put(this.#activation.slotOf(effect.to), message, false);
     }
     if (seen.answer !== null) this.#outputs.send(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
@@ -1032,17 +757,11 @@ export class Domain {
     return this.#gate.entriesCount > 0 ? this.#gate.gathering : this.#gate.cutLast;
   }
 
-  *#handledTells(): Iterable<HandledTell> {
-    for (const [id, { shard, answer }] of this.#seen) if (answer !== null) yield { id, shard, answer };
-  }
-
   #park(slot: Slot, message: Message): void {
     this.#turn.outcome = OUTCOME.parked;
     this.#parked.push({ address: slot.address, message });
   }
 }
 
-/** How late a timer that may be skipped still fires. */
-const SKIP_LATE_MS = 60_000;
 /** Stands for all other domains. */
 const OTHERS = -1;
