@@ -58,9 +58,14 @@ export class Activation {
     return shardOf(address, this.#shardCount);
   }
 
-  /** In memory or not; undefined when this program has none of the type. */
+  /** Of an entity that may be in memory; undefined when this program has none of the type. */
   definitionOf(address: string): AnyDefinition | undefined {
-    return this.#memory.slots.get(address)?.definition ?? this.#definitions.get(partsOf(address).type);
+    return this.#memory.slots.get(address)?.definition ?? this.definitionByType(address);
+  }
+
+  /** The same without a look into memory. */
+  definitionByType(address: string): AnyDefinition | undefined {
+    return this.#definitions.get(partsOf(address).type);
   }
 
   /** Wakes every entity that has entries after the checkpoint. */
@@ -72,7 +77,7 @@ export class Activation {
   slotOf(address: string): Slot {
     const present = this.#memory.slots.get(address);
     if (present !== undefined) return present;
-    const definition = this.#definitions.get(partsOf(address).type);
+    const definition = this.definitionByType(address);
     if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
     const slot = new Slot({ address, shard: this.shardOf(address), definition, mailboxMax: this.#mailboxMax });
     slot.touchedAt = this.#turn.nowMs;

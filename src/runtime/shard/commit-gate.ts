@@ -65,6 +65,10 @@ export class CommitGate {
   get cutLast(): number {
     return this.#number - 1;
   }
+  /** The last group that holds, or will hold, something handled so far. */
+  get lastGroup(): number {
+    return this.#entries.length > 0 ? this.#number : this.cutLast;
+  }
   get committedLast(): number {
     return this.#committed;
   }

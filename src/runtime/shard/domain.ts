@@ -1,40 +1,37 @@
 import type { Entry } from "../journal/record.ts";
-import type { OpenEffect, Snapshot } from "../journal/snapshots.ts";
+import type { Snapshot } from "../journal/snapshots.ts";
 import type { StoredTimer, TimerWindow } from "../journal/timer.ts";
-import { partsOf } from "../kernel/address.ts";
-import { RECORDED_ANSWER } from "../kernel/definition.ts";
-import { sha256Base64Url } from "../kernel/digest.ts";
 import type { EffectLook, FromPerformer } from "../kernel/effect-protocol.ts";
 import { unreachable } from "../kernel/json.ts";
 import { Activation } from "./activation.ts";
 import { AnswerHandler } from "./answer-handler.ts";
-import { commandWork, workOf } from "./at-work.ts";
+import { workOf } from "./at-work.ts";
 import { AttemptHandler } from "./attempt-handler.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { CommandDoor } from "./command-door.ts";
+import { CommandHandler } from "./command-handler.ts";
 import { CommitGate } from "./commit-gate.ts";
-import { answerOf, leavesTrace } from "./decided.ts";
 import { Delivery } from "./delivery.ts";
 import { DomainMeter, OUTCOME, OUTCOMES } from "./domain-meter.ts";
 import type { DomainLimits, DomainOptions, DomainPorts } from "./domain-options.ts";
-import { EffectOpener, NO_ORIGIN, OUTSIDE } from "./effect-opener.ts";
+import { EffectOpener, OUTSIDE } from "./effect-opener.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { type EntityLook, lookOfEntity } from "./entity-look.ts";
 import { EntityMemory } from "./entity-memory.ts";
 import { EntryWriter } from "./entry-writer.ts";
 import { Handlers } from "./handlers.ts";
-import { KeyTable } from "./key-table.ts";
-import type { CommandMessage, DomainMessage, EffectAction, Message, TellMessage } from "./message.ts";
+import type { CommandMessage, DomainMessage, EffectAction, Message } from "./message.ts";
 import { Outputs } from "./outputs.ts";
 import { isOutside, OutsideEffects } from "./outside-effects.ts";
 import { Passivation } from "./passivation.ts";
+import { Peers } from "./peers.ts";
 import { CONTINUED_IN_A_ROW_MAX, ReadyEntities } from "./ready-entities.ts";
-import { CANCELLED, entityFailed, POISONED, refusal } from "./refusal.ts";
+import { refusal } from "./refusal.ts";
 import { ResolveHandler } from "./resolve-handler.ts";
 import type { RetiredBatch } from "./retired.ts";
 import { SeenTells } from "./seen-tells.ts";
-import { isFullOfWaiters, settle } from "./settling.ts";
 import type { Slot } from "./slot.ts";
 import { TellHandler } from "./tell-handler.ts";
 import { TimerHandler } from "./timer-handler.ts";
@@ -88,6 +85,9 @@ export class Domain {
   readonly #handlers: Handlers;
   readonly #writer: EntryWriter;
   readonly #seen: SeenTells;
+  readonly #peers: Peers;
+  readonly #door: CommandDoor;
+  readonly #commands: CommandHandler;
   readonly #tells: TellHandler;
   readonly #answers: AnswerHandler;
   readonly #attempts: AttemptHandler;
@@ -193,6 +193,15 @@ export class Domain {
       meter: this.#meter,
       isOwned: options.isOwned,
     };
+    this.#peers = new Peers({ ...handling, seen: this.#seen, seqs: this.#seqs, shardCount: options.shardCount });
+    this.#door = new CommandDoor({
+      ...handling,
+      limits: options.limits,
+      memory: this.#memory,
+      checkpoints: this.#checkpoints,
+      ready: this.#ready,
+    });
+    this.#commands = new CommandHandler(handling);
     this.#tells = new TellHandler({ ...handling, seen: this.#seen, hopsMax: options.limits.hopsMax });
     this.#answers = new AnswerHandler(handling);
     this.#attempts = new AttemptHandler({ ...handling, answers: this.#answers });
@@ -216,99 +225,24 @@ export class Domain {
       if (live.answer !== null && this.#options.plantedBug !== "dedup-not-rebuilt") this.#delivery.answer(live, live.answer);
       else this.#delivery.offer(live);
     }
-    this.#sendOpen(0, (shard) => !this.#options.isOwned(shard));
+    this.#peers.recovered();
   }
 
   // Inputs -------------------------------------------------------------------------------------------------------------------------
 
   /** A client's command. Refused at once, with nothing kept, when a limit is reached (L6). */
   command(message: CommandMessage): void {
-    if (this.#gate.isDropped)
-      return this.#ports.answer(
-        message.caller,
-        refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered; this attempt did nothing. Send the command again with the same key."),
-      );
-    if (this.#effects.count >= this.#limits.effectsMax || this.dirtyCount >= this.#limits.dirtyMax) {
-      return this.#ports.answer(
-        message.caller,
-        refusal("OVERLOADED", "The shard thread has as much open work as it may hold; nothing was done. Send the command again later."),
-      );
-    }
-    if (this.bytes >= this.#limits.entitiesBytesMax) {
-      const detail =
-        "The entities in memory take as many bytes as they may, and none can leave yet; nothing was done. Send the command again later.";
-      return this.#ports.answer(message.caller, refusal("OVERLOADED", detail));
-    }
-    if (this.#effects.isPortSpent) {
-      const detail =
-        "Another shard thread has as many messages of this one to handle as it may have; nothing was done. Send the command again later.";
-      return this.#ports.answer(message.caller, refusal("OVERLOADED", detail));
-    }
-    if (this.#turn.knowsPoison && message.id !== null && this.#turn.isPoison(commandWork(message.to, message.id))) {
-      return this.#ports.answer(message.caller, POISONED);
-    }
-    const present = this.#memory.slots.get(message.to);
-    const definition = present?.definition ?? this.#options.definitions.get(partsOf(message.to).type);
-    if (definition === undefined || !(Object.hasOwn(definition.commands, message.command) || message.command === RECORDED_ANSWER)) {
-      return this.#ports.answer(
-        message.caller,
-        refusal("validation_failed", `There is no command "${message.command}" for ${message.to}.`),
-      );
-    }
-    if (present === undefined && !this.#options.isOwned(this.#activation.shardOf(message.to))) {
-      return this.#ports.answer(message.caller, refusal("NOT_OWNER", `The shard of ${message.to} is not here; nothing was done.`));
-    }
-    const slot = present ?? this.#activation.slotOf(message.to);
-    if (!slot.mailbox.offer(message)) {
-      const detail = `${slot.mailbox.capacity} messages wait for ${message.to}; nothing was done. Send the command again later.`;
-      return this.#ports.answer(message.caller, refusal("MAILBOX_FULL", detail));
-    }
-    this.#meter.queued(message);
-    this.#ready.add(slot);
+    this.#door.take(message);
   }
 
   /** The clients of these commands went away: what still waits is dropped and answered as surely not run; what has begun goes on. */
   cancel(commands: Iterable<readonly [caller: number, to: string]>): void {
-    const callersOf = new Map<string, Set<number>>();
-    for (const [caller, to] of commands) callersOf.set(to, (callersOf.get(to) ?? new Set()).add(caller));
-    for (const [to, callers] of callersOf) {
-      const slot = this.#memory.slots.get(to);
-      const dropped = slot?.mailbox.remove((message) => message.kind === "command" && callers.has(message.caller)) ?? [];
-      this.#meter.commandsCancelled += dropped.length;
-      if (slot !== undefined) {
-        const counts = this.#meter.countsOf(slot.definition.type);
-        counts[OUTCOME.dropped] = (counts[OUTCOME.dropped] ?? 0) + dropped.length;
-      }
-      for (const message of dropped) if (message.kind === "command") this.#ports.answer(message.caller, CANCELLED);
-    }
+    this.#door.cancel(commands);
   }
 
   /** A message of another domain. */
   receive(message: DomainMessage): void {
-    if (this.#gate.isDropped) return;
-    switch (message.kind) {
-      case "tell":
-        return this.#receiveTell(message.effect);
-      case "ask":
-        return this.#delivery.put(this.#activation.slotOf(message.effect.to), { kind: "ask", effect: message.effect, live: null }, false);
-      case "answer": {
-        const live = this.#effects.find(message.id);
-        // Already closed: the answer was repeated after a recovery.
-        if (live === undefined || live.answer !== null) return;
-        this.#effects.handled(live);
-        if (live.opened.kind === "tell") live.answer = message.answer;
-        return this.#delivery.answer(live, message.answer);
-      }
-      case "closed":
-        this.#seen.forget(message.id);
-        return;
-      case "open": {
-        this.#seen.forgetAllBut(message);
-        return;
-      }
-      default:
-        return unreachable(message);
-    }
+    if (!this.#gate.isDropped) this.#peers.receive(message);
   }
 
   /** Answer to `load`: the entity's snapshot or the entry that is its whole history, null when there is none, or why it cannot be read. */
@@ -423,19 +357,11 @@ export class Domain {
    * Returns the last group that holds something handled so far: once that is committed, the successor may read the journal.
    */
   peerChanged(isPeerShard: (shard: number) => boolean): number {
-    this.#seen.forgetWaiting(isPeerShard);
-    return this.#lastGroup;
+    return this.#peers.changed(isPeerShard);
   }
   /** The successor is there: what is open from here to its shards is sent to it, and then what is open at all. */
   resend(isPeerShard: (shard: number) => boolean): void {
-    if (this.#gate.isDropped) return;
-    for (const { opened, answer, openedIn, toShard } of this.#effects) {
-      if (answer !== null || openedIn > this.#gate.committedLast || toShard === OUTSIDE || !isPeerShard(toShard)) continue;
-      if (opened.kind === "tell" || opened.kind === "ask") this.#ports.send(toShard, { kind: opened.kind, effect: opened });
-    }
-    // What was closed here since the successor read the journal was told to nobody. An effect leaves the table before its closing entry is
-    // committed, so the list waits for the last group that may hold one: the receiver must not forget what a crash here would open again.
-    this.#sendOpen(this.#lastGroup, isPeerShard);
+    if (!this.#gate.isDropped) this.#peers.resend(isPeerShard);
   }
   isCommitted(group: number): boolean {
     return group <= this.#gate.committedLast;
@@ -628,7 +554,7 @@ export class Domain {
   #handle(slot: Slot, message: Message): void {
     switch (message.kind) {
       case "command":
-        return this.#handleCommand(slot, message);
+        return this.#commands.command(slot, message);
       case "tell":
         return this.#gate.isJournalDown ? this.#park(slot, message) : this.#tells.tell(slot, message);
       case "ask":
@@ -646,115 +572,6 @@ export class Domain {
       default:
         return unreachable(message);
     }
-  }
-
-  #handleCommand(slot: Slot, message: CommandMessage): void {
-    const { caller, id } = message;
-    if (message.deadlineAt < this.#turn.nowMs) {
-      this.#turn.outcome = OUTCOME.expired;
-      return this.#ports.answer(caller, refusal("DEADLINE_EXCEEDED", "The command waited longer than its deadline; it was not run."));
-    }
-    if (slot.status === "failed") {
-      this.#turn.outcome = OUTCOME.failed;
-      return this.#ports.answer(caller, entityFailed(slot));
-    }
-    if (message.command === RECORDED_ANSWER) return this.#giveRecorded(slot, message);
-    const isRecorded = id !== null && slot.definition.commands[message.command]?.repeats === "recorded";
-    const print = isRecorded ? sha256Base64Url(`${message.command} ${JSON.stringify(message.body)}`) : "";
-    if (isRecorded) {
-      const kept = slot.keys?.find(id);
-      if (kept !== undefined) {
-        this.#turn.outcome = OUTCOME.repeated;
-        const reused = refusal("key_reused", "This key was used for another command. Use a new key for a new command.");
-        return this.#outputs.answer(slot.changedIn, caller, kept.print === print ? { ...kept.answer, isRepeat: true } : reused);
-      }
-      if (slot.keys?.isFull(this.#turn.at) === true) {
-        this.#turn.outcome = OUTCOME.refused;
-        return this.#outputs.answer(
-          slot.changedIn,
-          caller,
-          refusal(
-            "keys_exhausted",
-            `${slot.address} remembers as many keys as it may. It takes a new one when the oldest is 24 hours old.`,
-          ),
-        );
-      }
-    }
-    const decision = this.#handlers.decide(slot, message.command, message.body, id ?? "");
-    if (decision === null) {
-      return this.#outputs.answer(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
-    }
-    const writes = isRecorded || leavesTrace(decision);
-    if (!writes && decision.kind !== "accept") return this.#outputs.answer(slot.changedIn, caller, answerOf(decision));
-    const isWaiting = decision.kind === "accept" && decision.isAnsweredLater === true;
-    if (isWaiting && isFullOfWaiters(slot)) {
-      this.#turn.outcome = OUTCOME.refused;
-      const detail = `${slot.waiters?.length} clients wait for ${slot.address} to settle; nothing was done. Send the command again later.`;
-      return this.#outputs.answer(slot.changedIn, caller, refusal("MAILBOX_FULL", detail));
-    }
-    if (writes && this.#gate.isJournalDown) {
-      this.#turn.outcome = OUTCOME.refused;
-      return this.#ports.answer(
-        caller,
-        refusal("JOURNAL_UNAVAILABLE", "The journal takes no writes at the moment; nothing was done. Send the command again later."),
-      );
-    }
-    const answer = answerOf(decision);
-    if (writes) {
-      const entry = this.#writer.write(slot, decision, message.trace === null ? NO_ORIGIN : { hops: 0, trace: message.trace });
-      if (entry === null) {
-        return this.#outputs.answer(slot.changedIn, caller, refusal("INTERNAL_ERROR", "The command failed inside; nothing was changed."));
-      }
-      if (isRecorded) {
-        entry.keys ??= [];
-        entry.keys.push({ id, print, answer });
-        slot.keys ??= new KeyTable();
-        slot.keys.keep({ id, print, at: this.#turn.at, answer });
-      } else if (id !== null) {
-        entry.ids ??= [];
-        entry.ids.push(id);
-      }
-    }
-    if (isWaiting) {
-      slot.waiters ??= [];
-      slot.waiters.push({ caller, id: id ?? "", group: writes ? this.#gate.gathering : 0 });
-    } else {
-      this.#outputs.answer(slot.changedIn, caller, answer, writes);
-    }
-    if (decision.kind === "accept") settle(slot, decision, this.#outputs);
-  }
-
-  #giveRecorded(slot: Slot, { caller, id }: CommandMessage): void {
-    const kept = id === null ? undefined : slot.keys?.find(id);
-    this.#turn.outcome = kept === undefined ? OUTCOME.rejected : OUTCOME.repeated;
-    const unknown = refusal("not_found", `${slot.address} remembers no answer under this key.`);
-    this.#outputs.answer(slot.changedIn, caller, kept === undefined ? unknown : { ...kept.answer, isRepeat: true });
-  }
-
-  // Effects ------------------------------------------------------------------------------------------------------------------------
-
-  #receiveTell(effect: OpenEffect): void {
-    const seen = this.#seen.find(effect.id);
-    if (seen === undefined) {
-      const message: TellMessage = { kind: "tell", effect, live: null };
-      this.#seen.arrived(message, this.#activation.shardOf(effect.to));
-      return this.#delivery.put(this.#activation.slotOf(effect.to), message, false);
-    }
-    if (seen.answer !== null) this.#outputs.send(seen.group, effect.shard, { kind: "answer", id: effect.id, answer: seen.answer });
-  }
-
-  /** Tells the shards, after the group, which effects are open from here to them: they may forget all others that they handled. */
-  #sendOpen(group: number, isMeant: (shard: number) => boolean): void {
-    const shards = [...this.#seqs.keys()];
-    const idsOf = new Map<number, string[]>();
-    for (let shard = 0; shard < this.#options.shardCount; shard++) if (isMeant(shard)) idsOf.set(shard, []);
-    for (const { opened, toShard } of this.#effects) idsOf.get(toShard)?.push(opened.id);
-    for (const [to, ids] of idsOf) this.#outputs.send(group, to, { kind: "open", to, shards, ids });
-  }
-
-  /** The last group that holds, or will hold, something handled so far. */
-  get #lastGroup(): number {
-    return this.#gate.entriesCount > 0 ? this.#gate.gathering : this.#gate.cutLast;
   }
 
   #park(slot: Slot, message: Message): void {
