@@ -42,7 +42,7 @@ export class AnswerHandler {
     return this.#stranded.size;
   }
 
-  answer(slot: Slot, message: AnswerMessage): void {
+  handle(slot: Slot, message: AnswerMessage): void {
     const { live } = message;
     if (!live.isOpen) return;
     const { opened, toShard } = live;

@@ -144,16 +144,16 @@ export class AttemptHandler {
     this.#turn.outcome = OUTCOME.recorded;
     switch (outcome.kind) {
       case "done":
-        return this.#answers.answer(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value }, attempt });
+        return this.#answers.handle(slot, { kind: "answer", live, answer: { ok: true, value: outcome.value }, attempt });
       case "refused":
         if (opened.keepsDead === true) return this.#die(slot, live, { code: outcome.code, error: outcome.detail, attempts: attempt });
-        return this.#answers.answer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail), attempt });
+        return this.#answers.handle(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.detail), attempt });
       case "failed":
         return this.#failed(slot, live, { attempt, error: outcome.error, afterMs: outcome.afterMs });
       case "dead":
         this.#die(slot, live, { code: outcome.code, error: outcome.error, attempts: outcome.attempts });
         if (opened.answerTo === undefined || opened.keepsDead === true) return;
-        return this.#answers.answer(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error), attempt });
+        return this.#answers.handle(slot, { kind: "answer", live, answer: refusal(outcome.code, outcome.error), attempt });
       default:
         return unreachable(outcome);
     }

@@ -49,7 +49,7 @@ export class CommandHandler {
     this.#outputs = options.outputs;
   }
 
-  command(slot: Slot, message: CommandMessage): void {
+  handle(slot: Slot, message: CommandMessage): void {
     const { caller, id } = message;
     if (message.deadlineAt < this.#turn.nowMs) {
       this.#turn.outcome = OUTCOME.expired;

@@ -1,40 +1,32 @@
 import type { Entry } from "../journal/record.ts";
-import type { Snapshot } from "../journal/snapshots.ts";
+import type { OpenEffect, Snapshot } from "../journal/snapshots.ts";
 import type { StoredTimer, TimerWindow } from "../journal/timer.ts";
 import type { EffectLook, FromPerformer } from "../kernel/effect-protocol.ts";
-import { unreachable } from "../kernel/json.ts";
 import { Activation } from "./activation.ts";
-import { AnswerHandler } from "./answer-handler.ts";
 import { workOf } from "./at-work.ts";
-import { AttemptHandler } from "./attempt-handler.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { CommandDoor } from "./command-door.ts";
-import { CommandHandler } from "./command-handler.ts";
 import { CommitGate } from "./commit-gate.ts";
 import { Delivery } from "./delivery.ts";
 import { DomainMeter, OUTCOME, OUTCOMES } from "./domain-meter.ts";
 import type { DomainLimits, DomainOptions, DomainPorts } from "./domain-options.ts";
-import { EffectOpener, OUTSIDE } from "./effect-opener.ts";
+import { OUTSIDE } from "./effect-opener.ts";
 import { type EffectPage, lookAt, lookOf } from "./effect-page.ts";
 import { EffectTable, LiveEffect } from "./effect-table.ts";
 import { type EntityLook, lookOfEntity } from "./entity-look.ts";
 import { EntityMemory } from "./entity-memory.ts";
-import { EntryWriter } from "./entry-writer.ts";
-import { Handlers } from "./handlers.ts";
-import type { CommandMessage, DomainMessage, EffectAction, Message } from "./message.ts";
+import type { CommandMessage, DomainMessage, EffectAction } from "./message.ts";
+import { MessageHandlers } from "./message-handlers.ts";
 import { Outputs } from "./outputs.ts";
 import { isOutside, OutsideEffects } from "./outside-effects.ts";
 import { Passivation } from "./passivation.ts";
 import { Peers } from "./peers.ts";
 import { CONTINUED_IN_A_ROW_MAX, ReadyEntities } from "./ready-entities.ts";
 import { refusal } from "./refusal.ts";
-import { ResolveHandler } from "./resolve-handler.ts";
 import type { RetiredBatch } from "./retired.ts";
 import { SeenTells } from "./seen-tells.ts";
 import type { Slot } from "./slot.ts";
-import { TellHandler } from "./tell-handler.ts";
-import { TimerHandler } from "./timer-handler.ts";
 import { Timers } from "./timers.ts";
 import { type TracedMessage, tracedOf } from "./traced-message.ts";
 import { Turn } from "./turn.ts";
@@ -70,11 +62,17 @@ export interface DomainFigures {
  *     entity that cannot be read without it is like one that cannot be rebuilt.
  */
 export class Domain {
-  readonly #options: DomainOptions;
   readonly #ports: DomainPorts;
   readonly #limits: DomainLimits;
+  readonly #meter: DomainMeter;
+  readonly #traced: ((handled: TracedMessage) => void) | null;
+  readonly #isDedupLost: boolean;
   readonly #gate: CommitGate;
   readonly #turn: Turn;
+  readonly #effects: EffectTable;
+  readonly #outside = new OutsideEffects();
+  readonly #timers: Timers;
+  readonly #seen: SeenTells;
   readonly #outputs: Outputs;
   readonly #memory = new EntityMemory();
   readonly #activation: Activation;
@@ -82,137 +80,62 @@ export class Domain {
   readonly #checkpoints: Checkpoints;
   readonly #ready = new ReadyEntities();
   readonly #delivery: Delivery;
-  readonly #handlers: Handlers;
-  readonly #writer: EntryWriter;
-  readonly #seen: SeenTells;
-  readonly #peers: Peers;
   readonly #door: CommandDoor;
-  readonly #commands: CommandHandler;
-  readonly #tells: TellHandler;
-  readonly #answers: AnswerHandler;
-  readonly #attempts: AttemptHandler;
-  readonly #resolutions: ResolveHandler;
-  readonly #timerHandler: TimerHandler;
+  readonly #peers: Peers;
+  readonly #messages: MessageHandlers;
+  /** The last sequence of each shard of this domain. */
   readonly #seqs: Map<number, number>;
-  readonly #outside = new OutsideEffects();
-  readonly #timers: Timers;
-  readonly #effects: EffectTable;
-  /** Durable messages that wait for the journal. Kept by address: their entity may leave memory meanwhile. */
-  #parked: Array<{ readonly address: string; readonly message: Message }> = [];
   #committedSeq: number;
-  readonly #meter: DomainMeter;
-  readonly #traced: ((handled: TracedMessage) => void) | null;
 
   constructor(options: DomainOptions) {
-    this.#options = options;
-    this.#ports = options.ports;
-    this.#limits = options.limits;
-    this.#meter = options.meter ?? new DomainMeter(() => options.ports.nowMs());
-    this.#traced = options.ports.traced ?? null;
+    const { ports, limits, recovered, isOwned, shardCount, definitions } = options;
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#meter = options.meter ?? new DomainMeter(() => ports.nowMs());
+    this.#traced = ports.traced ?? null;
+    this.#isDedupLost = options.plantedBug === "dedup-not-rebuilt";
     this.#gate = new CommitGate({ domain: options.domain, incarnation: options.incarnation });
-    const { recovered, isOwned, domainOf = () => OTHERS } = options;
-    this.#turn = new Turn({
-      nowMs: options.ports.nowMs(),
-      at: recovered.at,
-      note: options.ports.atWork ?? null,
-      poison: options.poison ?? new Set(),
-    });
-    this.#outputs = new Outputs({
-      gate: this.#gate,
-      ports: options.ports,
-      outside: this.#outside,
-      turn: this.#turn,
-      plantedBug: options.plantedBug ?? null,
-    });
-    this.#effects = new EffectTable({
-      messagesMax: options.limits.portMessagesMax,
-      peerOf: (shard) => (isOwned(shard) ? null : domainOf(shard)),
-    });
-    this.#seqs = new Map(recovered.seqs);
-    for (let shard = 0; shard < options.shardCount; shard++) {
-      if (options.isOwned(shard) && !this.#seqs.has(shard)) this.#seqs.set(shard, 0);
-    }
+    this.#turn = turnOf(options);
+    this.#effects = effectTableOf(options);
+    this.#timers = new Timers({ changes: recovered.timers, isOwned });
+    this.#seen = new SeenTells(this.#isDedupLost ? [] : recovered.handled);
+    this.#seqs = seqsOf(options);
     this.#committedSeq = recovered.position;
-    this.#timers = new Timers({ changes: recovered.timers, isOwned: options.isOwned });
-    this.#activation = new Activation({
-      memory: this.#memory,
-      ports: options.ports,
-      turn: this.#turn,
-      definitions: options.definitions,
-      shardCount: options.shardCount,
-      mailboxMax: options.limits.mailboxMax,
-      tail: recovered.tail,
-    });
-    this.#passivation = new Passivation({ memory: this.#memory, meter: this.#meter });
-    this.#checkpoints = new Checkpoints({
-      memory: this.#memory,
-      passivation: this.#passivation,
-      effects: this.#effects,
-      timers: this.#timers,
+    const tables = {
       meter: this.#meter,
-    });
-    this.#delivery = new Delivery({
-      activation: this.#activation,
-      ready: this.#ready,
-      outputs: this.#outputs,
-      meter: this.#meter,
-      isOwned: options.isOwned,
-    });
-    this.#handlers = new Handlers({ turn: this.#turn, ports: options.ports, shardCount: options.shardCount });
-    const opening = {
-      memory: this.#memory,
-      outputs: this.#outputs,
       gate: this.#gate,
       turn: this.#turn,
       effects: this.#effects,
       outside: this.#outside,
       timers: this.#timers,
+      seen: this.#seen,
+      memory: this.#memory,
+      ready: this.#ready,
+      seqs: this.#seqs,
     };
-    const opener = new EffectOpener({
-      ...opening,
-      activation: this.#activation,
-      delivery: this.#delivery,
+    const given = { ...tables, ports, limits, isOwned, shardCount };
+    this.#outputs = new Outputs({ ...given, plantedBug: options.plantedBug ?? null });
+    this.#activation = new Activation({ ...given, definitions, mailboxMax: limits.mailboxMax, tail: recovered.tail });
+    this.#passivation = new Passivation(given);
+    this.#checkpoints = new Checkpoints({ ...given, passivation: this.#passivation });
+    this.#door = new CommandDoor({ ...given, activation: this.#activation, checkpoints: this.#checkpoints });
+    this.#delivery = new Delivery({ ...given, activation: this.#activation, outputs: this.#outputs });
+    const ways = { ...given, activation: this.#activation, outputs: this.#outputs, delivery: this.#delivery };
+    this.#peers = new Peers(ways);
+    this.#messages = new MessageHandlers({
+      ...ways,
       incarnation: options.incarnation,
-      hopsMax: options.limits.hopsMax,
+      hopsMax: limits.hopsMax,
       outsidePorts: options.outside,
     });
-    this.#writer = new EntryWriter({ ...opening, opener, seqs: this.#seqs, ports: options.ports });
-    this.#seen = new SeenTells(options.plantedBug === "dedup-not-rebuilt" ? [] : recovered.handled);
-    const handling = {
-      gate: this.#gate,
-      ports: options.ports,
-      turn: this.#turn,
-      effects: this.#effects,
-      outside: this.#outside,
-      timers: this.#timers,
-      activation: this.#activation,
-      delivery: this.#delivery,
-      handlers: this.#handlers,
-      writer: this.#writer,
-      outputs: this.#outputs,
-      meter: this.#meter,
-      isOwned: options.isOwned,
-    };
-    this.#peers = new Peers({ ...handling, seen: this.#seen, seqs: this.#seqs, shardCount: options.shardCount });
-    this.#door = new CommandDoor({
-      ...handling,
-      limits: options.limits,
-      memory: this.#memory,
-      checkpoints: this.#checkpoints,
-      ready: this.#ready,
-    });
-    this.#commands = new CommandHandler(handling);
-    this.#tells = new TellHandler({ ...handling, seen: this.#seen, hopsMax: options.limits.hopsMax });
-    this.#answers = new AnswerHandler(handling);
-    this.#attempts = new AttemptHandler({ ...handling, answers: this.#answers });
-    this.#resolutions = new ResolveHandler({ ...handling, answers: this.#answers });
-    this.#timerHandler = new TimerHandler(handling);
-    for (const effect of recovered.effects) {
-      const toShard = effect.outside === undefined ? this.#activation.shardOf(effect.to) : OUTSIDE;
-      const live = new LiveEffect({ effect, toShard, openedIn: 0 });
-      this.#effects.open(live);
-      if (isOutside(live)) this.#outside.open(live);
-    }
+    for (const effect of recovered.effects) this.#reopen(effect);
+  }
+
+  #reopen(effect: OpenEffect): void {
+    const toShard = effect.outside === undefined ? this.#activation.shardOf(effect.to) : OUTSIDE;
+    const live = new LiveEffect({ effect, toShard, openedIn: 0 });
+    this.#effects.open(live);
+    if (isOutside(live)) this.#outside.open(live);
   }
 
   /**
@@ -222,7 +145,7 @@ export class Domain {
   resume(): void {
     this.#activation.wakeTails();
     for (const live of this.#effects) {
-      if (live.answer !== null && this.#options.plantedBug !== "dedup-not-rebuilt") this.#delivery.answer(live, live.answer);
+      if (live.answer !== null && !this.#isDedupLost) this.#delivery.answer(live, live.answer);
       else this.#delivery.offer(live);
     }
     this.#peers.recovered();
@@ -253,17 +176,17 @@ export class Domain {
 
   /** How an attempt went, or goes on. One that nobody waits for any more changes nothing (L7). */
   performed(outcome: FromPerformer): void {
-    this.#attempts.performed(outcome);
+    this.#messages.attempts.performed(outcome);
   }
 
   /** Whoever performed effects is gone, and its successor is there: what was under way is handed out again, with the same id and, but for X4, attempt. */
   performerLost(): void {
-    this.#attempts.performerLost();
+    this.#messages.attempts.performerLost();
   }
 
   /** A person's decision about an open effect; `caller` is answered. */
   resolve(decided: { readonly caller: number; readonly id: string; readonly action: EffectAction }): void {
-    this.#resolutions.decided(decided);
+    this.#messages.resolutions.decided(decided);
   }
 
   /** A page of the open effects, dead letters among them: see `lookAt`. */
@@ -335,21 +258,7 @@ export class Domain {
   /** While the journal takes no writes, reads are answered, writes are refused, and tells wait. */
   journalDown(isDown: boolean): void {
     this.#gate.isJournalDown = isDown;
-    if (isDown) return;
-    const parkedOf = new Map<Slot, Message[]>();
-    for (const { address, message } of this.#parked) {
-      const slot = this.#activation.slotOf(address);
-      const parked = parkedOf.get(slot);
-      if (parked === undefined) parkedOf.set(slot, [message]);
-      else parked.push(message);
-    }
-    this.#parked = [];
-    for (const [slot, messages] of parkedOf) {
-      // What came later and still waits stands behind what was parked: the order of a pair of entities is kept.
-      for (let later = slot.mailbox.take(); later !== undefined; later = slot.mailbox.take()) messages.push(later);
-      for (const message of messages) slot.mailbox.force(message);
-      this.#ready.add(slot);
-    }
+    if (!isDown) this.#messages.parked.release();
   }
 
   /**
@@ -371,8 +280,8 @@ export class Domain {
   run(messagesMax: number): boolean {
     if (this.#gate.isDropped) return false;
     this.#turn.begin(this.#ports.nowMs(), this.#gate.entriesCount > 0);
-    this.#attempts.performDue();
-    if (!this.#gate.isJournalDown) this.#timerHandler.fire();
+    this.#messages.attempts.performDue();
+    if (!this.#gate.isJournalDown) this.#messages.timers.fire();
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
     while (left > 0 || (this.#ready.isContinuing && left > -CONTINUED_IN_A_ROW_MAX)) {
@@ -485,7 +394,7 @@ export class Domain {
   }
   /** Messages between entities that something is still to come of; without those whose entity cannot be rebuilt. */
   get effectsOpen(): number {
-    return this.#effects.count - this.#outside.count - this.#answers.strandedCount;
+    return this.#effects.count - this.#outside.count - this.#messages.answers.strandedCount;
   }
   /** Open effects that leave the runtime: they may rest for hours, and a stop does not wait for them. */
   get outsideOpen(): number {
@@ -533,7 +442,7 @@ export class Domain {
       if (isSampled) this.#meter.began();
       this.#turn.outcome = OUTCOME.dropped;
       this.#turn.takeUp(workOf(message, this.#gate.committedLast));
-      this.#handle(slot, message);
+      this.#messages.handle(slot, message);
       counts[this.#turn.outcome] = (counts[this.#turn.outcome] ?? 0) + 1;
       if (isSampled) this.#meter.ended(slot.address);
       if (this.#traced !== null) {
@@ -550,35 +459,21 @@ export class Domain {
     }
     return handled + 1;
   }
-
-  #handle(slot: Slot, message: Message): void {
-    switch (message.kind) {
-      case "command":
-        return this.#commands.command(slot, message);
-      case "tell":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#tells.tell(slot, message);
-      case "ask":
-        return this.#tells.ask(slot, message);
-      case "answer":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#answers.answer(slot, message);
-      case "progress":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#attempts.progress(slot, message);
-      case "outcome":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#attempts.outcome(slot, message);
-      case "resolve":
-        return this.#resolutions.resolve(slot, message);
-      case "timer":
-        return this.#gate.isJournalDown ? this.#park(slot, message) : this.#timerHandler.timer(slot, message);
-      default:
-        return unreachable(message);
-    }
-  }
-
-  #park(slot: Slot, message: Message): void {
-    this.#turn.outcome = OUTCOME.parked;
-    this.#parked.push({ address: slot.address, message });
-  }
 }
 
 /** Stands for all other domains. */
 const OTHERS = -1;
+
+function turnOf({ ports, recovered, poison }: DomainOptions): Turn {
+  return new Turn({ nowMs: ports.nowMs(), at: recovered.at, note: ports.atWork ?? null, poison: poison ?? new Set() });
+}
+
+function effectTableOf({ limits, isOwned, domainOf = () => OTHERS }: DomainOptions): EffectTable {
+  return new EffectTable({ messagesMax: limits.portMessagesMax, peerOf: (shard) => (isOwned(shard) ? null : domainOf(shard)) });
+}
+
+function seqsOf({ recovered, shardCount, isOwned }: DomainOptions): Map<number, number> {
+  const seqs = new Map(recovered.seqs);
+  for (let shard = 0; shard < shardCount; shard++) if (isOwned(shard) && !seqs.has(shard)) seqs.set(shard, 0);
+  return seqs;
+}

@@ -66,7 +66,7 @@ export class ResolveHandler {
     this.#delivery.put(slot, { kind: "resolve", live, action, caller }, true);
   }
 
-  resolve(slot: Slot, message: ResolveMessage): void {
+  handle(slot: Slot, message: ResolveMessage): void {
     const { live, action, caller } = message;
     const { opened, outside } = live;
     if (!live.isOpen) return this.#outputs.answer(slot.changedIn, caller, effectClosed(opened.id));
@@ -92,7 +92,7 @@ export class ResolveHandler {
     } else if (opened.answerTo === undefined || slot.status === "failed") this.#writer.cancel(entry, live);
     else {
       const cancelled = refusal("INTERNAL_ERROR", "The effect was cancelled by an operator; it may or may not have been carried out.");
-      this.#answers.answer(slot, { kind: "answer", live, answer: cancelled });
+      this.#answers.handle(slot, { kind: "answer", live, answer: cancelled });
       this.#outputs.cancel(opened.id);
     }
   }

@@ -60,7 +60,7 @@ export class TimerHandler {
   }
 
   /** A timer that was replaced or cancelled since it became due does nothing; one that fired is over, whatever came of it. */
-  timer(slot: Slot, { timer }: TimerMessage): void {
+  handle(slot: Slot, { timer }: TimerMessage): void {
     if (!this.#timers.isArmed(timer)) return;
     if (slot.status === "failed") return this.#timers.leave(timer);
     const isSkipped = timer.catchUp === "skip" && this.#turn.at - timer.at > SKIP_LATE_MS;
