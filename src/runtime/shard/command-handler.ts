@@ -65,6 +65,7 @@ export class CommandHandler {
     if (known !== null) return this.#outputs.answer(slot.changedIn, caller, known);
     const decision = this.#handlers.decide(slot, message.command, message.body, id ?? "");
     if (decision === null) return this.#outputs.answer(slot.changedIn, caller, FAILED_INSIDE);
+    if (key === null && decision.kind !== "accept") return this.#outputs.answer(slot.changedIn, caller, answerOf(decision)); // Nothing to write.
     this.#carryOut(slot, message, decision, key);
   }
 
@@ -93,7 +94,6 @@ export class CommandHandler {
   #carryOut(slot: Slot, message: CommandMessage, decision: Decision<EventBase, Json>, key: CommandKey | null): void {
     const { caller } = message;
     const writes = key !== null || leavesTrace(decision);
-    if (!writes && decision.kind !== "accept") return this.#outputs.answer(slot.changedIn, caller, answerOf(decision));
     const isWaiting = decision.kind === "accept" && decision.isAnsweredLater === true;
     if (isWaiting && isFullOfWaiters(slot)) {
       this.#turn.outcome = OUTCOME.refused;
