@@ -51,6 +51,7 @@ export class CommandHandler {
 
   handle(slot: Slot, message: CommandMessage): void {
     const { caller, id } = message;
+    const outputs = this.#outputs;
     if (message.deadlineAt < this.#turn.nowMs) {
       this.#turn.outcome = OUTCOME.expired;
       return this.#ports.answer(caller, EXPIRED);
@@ -62,10 +63,10 @@ export class CommandHandler {
     if (message.command === RECORDED_ANSWER) return this.#giveRecorded(slot, message);
     const key = keyOf(slot, message);
     const known = key === null ? null : this.#whatIsKnown(slot, key);
-    if (known !== null) return this.#outputs.answer(slot.changedIn, caller, known);
+    if (known !== null) return outputs.answer(slot.changedIn, caller, known);
     const decision = this.#handlers.decide(slot, message.command, message.body, id ?? "");
-    if (decision === null) return this.#outputs.answer(slot.changedIn, caller, FAILED_INSIDE);
-    if (key === null && decision.kind !== "accept") return this.#outputs.answer(slot.changedIn, caller, answerOf(decision)); // Nothing to write.
+    if (decision === null) return outputs.answer(slot.changedIn, caller, FAILED_INSIDE);
+    if (key === null && decision.kind !== "accept") return outputs.answer(slot.changedIn, caller, answerOf(decision)); // Nothing to write.
     this.#carryOut(slot, message, decision, key);
   }
 

@@ -22,15 +22,17 @@ export class Handlers {
 
   /** The decision about a command; null when the handler threw. */
   decide(slot: Slot, command: string, body: Json, id: string): Decision<EventBase, Json> | null {
+    const turn = this.#turn;
     const handler = slot.definition.decide[command];
     if (handler === undefined)
       return { kind: "reject", code: "validation_failed", detail: `${slot.definition.type} has no command "${command}".` };
     try {
-      const decision = handler(slot.state as never, body as never, this.info(slot, id));
-      this.#turn.outcome = OUTCOME_OF[decision.kind];
+      const info = { id, key: slot.key, shard: slot.shard, shardCount: this.#shardCount, at: turn.at };
+      const decision = handler(slot.state as never, body as never, info);
+      turn.outcome = OUTCOME_OF[decision.kind];
       return decision;
     } catch (cause) {
-      this.#turn.outcome = OUTCOME.crashed;
+      turn.outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, command, cause);
       return null;
     }
