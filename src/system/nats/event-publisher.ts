@@ -165,5 +165,6 @@ const isNobodyThere = (cause: unknown): boolean => cause instanceof Error && cau
 
 function messageOf(cause: unknown): string {
   if (isNobodyThere(cause)) return "no stream takes it, or the server has no JetStream";
+  if (cause instanceof TimeoutError) return "the server did not answer in time (nats.eventsAckMs)";
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -47,10 +47,8 @@ export class NatsDoor implements Component, Door {
   /** Subjects that the server does not let us subscribe to, on this connection. */
   readonly #refused = new Set<string>();
 
-  /** @throws Fault `CONFIG_INVALID` when a file or variable that the configuration names is not there. */
   constructor(options: NatsDoorOptions) {
     const { system, config, log, version } = options;
-    connectionOptionsOf(config.nats, options.env);
     const door = new ConversationDoor(system);
     const behind = {
       system,

@@ -198,7 +198,7 @@ describeWithNats("faults of NATS", (version) => {
 
     proxy.delayMs = TOO_SLOW_MS;
     const during = await deposits(node, "during", ["alice", "bob"], 12);
-    await isNamed(node, /^Events wait in the journal/);
+    await isNamed(node, /^Events wait in the journal.*did not answer in time/);
     const { counts } = await outboxOf(node).figures();
     expect(counts.failed).toBeGreaterThan(0);
     proxy.delayMs = 0;
