@@ -41,6 +41,15 @@ export function whyGivenTooOften(given: number, attemptsMax: number): Refusal | 
   );
 }
 
+/** What a dead letter says and its client hears. That a deadline had passed says of this time only that it was not begun: an earlier one may have done it. */
+export function asFarAsKnown(refusal: Refusal, given: number): Refusal {
+  if (refusal.code !== "DEADLINE_EXCEEDED" || given <= 1) return refusal;
+  return refuse(
+    "OUTCOME_UNKNOWN",
+    `it was given ${given} times, and its deadline had passed this time; an earlier one may have done it. Its status tells, and the same key is safe`,
+  );
+}
+
 /** Times that a command may be given beyond its attempts: acknowledgements are lost when a connection or a process ends. */
 const LOST_MAX = 16;
 

@@ -7,7 +7,7 @@ import type { Log } from "../observe/log.ts";
 import { answerMessage, type CommandLimits, headersIn, isRefusal, type Received, readCommand, replyToOf } from "./command-message.ts";
 import type { CommandStreams } from "./command-streams.ts";
 import { deadMessageOf } from "./dead-message.ts";
-import { type Verdict, verdictOf, whyGivenTooOften, whyNotDurable } from "./durable-verdict.ts";
+import { asFarAsKnown, type Verdict, verdictOf, whyGivenTooOften, whyNotDurable } from "./durable-verdict.ts";
 import type { PullGate } from "./pull-gate.ts";
 
 /** What all commands of one connection share. */
@@ -110,9 +110,10 @@ export class DurableWork {
   }
 
   /** D1: acknowledged when the dead letter is stored. */
-  async #die({ refusal, id }: Extract<Ending, { readonly kind: "dead" }>): Promise<DurableOutcome> {
+  async #die({ refusal: met, id }: Extract<Ending, { readonly kind: "dead" }>): Promise<DurableOutcome> {
     const { connection, streams, commandOf, onDead, log } = this.#with;
     const { subject, data, info, seq, timestampNanos } = this.#message;
+    const refusal = asFarAsKnown(met, info.deliveryCount);
     const bytesMax = connection.info?.max_payload ?? MESSAGE_BYTES_MIN;
     const facts = { attempts: info.deliveryCount, at: Date.now(), bytesMax };
     const headers = isRefusal(this.#headers) ? null : this.#headers;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type Code, STATUS_OF_CODE } from "../../../src/runtime/index.ts";
 import { refuse } from "../../../src/system/ingress/ledger-door.ts";
-import { verdictOf, whyGivenTooOften, whyNotDurable } from "../../../src/system/nats/durable-verdict.ts";
+import { asFarAsKnown, verdictOf, whyGivenTooOften, whyNotDurable } from "../../../src/system/nats/durable-verdict.ts";
 
 const deposit = { type: "transfer", command: "deposit" };
 const kindOf = (code: Code, given = 1): string => verdictOf(refuse(code, ""), { given, attemptsMax: 3 }).kind;
@@ -37,4 +37,10 @@ it("an answer is done, also one that says no: it is durable", () => {
 it("what came to no end often enough is not begun once more, and what could do harm when it is given twice not at all", () => {
   expect([whyGivenTooOften(19, 3), whyGivenTooOften(20, 3)?.code]).toEqual([null, "INTERNAL_ERROR"]);
   expect([whyNotDurable(deposit), whyNotDurable({ type: "conversation", command: "stop" })?.code]).toEqual([null, "validation_failed"]);
+});
+
+it("a deadline that had passed says that nothing was begun only of a command that was given once", () => {
+  const late = refuse("DEADLINE_EXCEEDED", "");
+  expect([asFarAsKnown(late, 1).code, asFarAsKnown(late, 2).code]).toEqual(["DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN"]);
+  expect(asFarAsKnown(refuse("amount_invalid", ""), 2).code).toBe("amount_invalid");
 });

@@ -153,6 +153,24 @@ describeWithEachNats("durable commands", (version) => {
     expect(await server.stop()).toBe(0);
   });
 
+  it("TRAPS 43: what was given before, and comes again after its deadline, is not told to have never been begun", async () => {
+    using folder = tempFolder();
+    await using nats = await TestNats.start({ version });
+    const first = await started(folder.path, nats);
+    await openAccount(first.url, "alice");
+    await using client = await DurableClient.open(nats.url);
+    await taking(client);
+    expect(await first.stop()).toBe(0);
+    await client.publish("transfer.deposit", "k", deposit("alice"), { "Troupe-Deadline": new Date(Date.now() + 200).toISOString() });
+    const stolen = await (await jetstream(client.connection).consumers.get(COMMANDS, "troupe")).fetch({ max_messages: 1, expires: 1_000 });
+    for await (const _ of stolen);
+    const server = await started(folder.path, nats);
+    await allDone(client);
+    expect(client.answers.get("k")?.map(({ body }) => (JSON.parse(body) as { readonly code: string }).code)).toEqual(["OUTCOME_UNKNOWN"]);
+    expect((await listed(folder.path)).items).toMatchObject([{ source: "nats", code: "OUTCOME_UNKNOWN" }]);
+    expect(await server.stop()).toBe(0);
+  });
+
   it("TRAPS 9: what can never be done is a dead letter with its code at once; a person lists, shows, replays and drops it", async () => {
     using folder = tempFolder();
     await using nats = await TestNats.start({ version });
