@@ -71,14 +71,20 @@ async function answered(connection: NatsConnection, { config, call, answerMsMax 
   if (call.key !== null) headers.set(HEADERS.key, call.key);
   const subject = subjectOf(call);
   const reply = await heardInbox(connection);
-  const answer = await connection
-    .request(subject, call.body, { headers, timeout: answerMsMax, noMux: true, reply })
-    .catch((cause: unknown) => {
-      throw failureOf(cause, subject, config);
-    });
+  const asked = connection.request(subject, call.body, { headers, timeout: answerMsMax, noMux: true, reply }).catch((cause: unknown) => {
+    throw failureOf(cause, subject, config);
+  });
+  // With an inbox of its own the library's request never ends when its connection does.
+  const answer = await Promise.race([asked, lost(connection)]);
   const status = Number(answer.headers?.get("Troupe-Status") ?? Number.NaN);
   if (!Number.isInteger(status)) throw new NatsCallError(`who answered on ${subject} is no Troupe`, { cause: null, isOutcomeOpen: true });
   return { status, body: answer.string(), isReplayed: answer.headers?.get("Idempotency-Replayed") === "true" };
+}
+
+async function lost(connection: NatsConnection): Promise<never> {
+  const cause = await connection.closed();
+  const why = cause instanceof Error ? connectionTroubleOf(cause) : "the server closed it";
+  throw new NatsCallError(`the connection to NATS was lost before the answer came: ${why}`, { cause, isOutcomeOpen: true });
 }
 
 /** A subject on which this user may hear an answer, made sure before the command is sent: else it would be done, and nobody could say so. */

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "nats";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { main } from "../../../src/system/cli/program.ts";
 import { commandTable } from "../../../src/system/ingress/command-table.ts";
@@ -137,5 +138,20 @@ describeWithNats("a server with both doors", () => {
       code: "SERVER_UNREACHABLE",
       message: expect.stringContaining("nobody takes troupe.v1.account.get"),
     });
+  });
+});
+
+describeWithNats("a server that ends while the answer is awaited", () => {
+  it("leaves the outcome unknown, which is told with the key that makes a repeat safe", async () => {
+    await using server = await TestNats.start();
+    const silent = await connect({ servers: server.url, reconnect: false });
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    silent.subscribe("troupe.v1.>", { callback: () => resolve() });
+    await silent.flush();
+    const calling = call("transfer", "-", "deposit", "{}", "--key", "k", "--nats", server.url, "--json");
+    await asked;
+    await server.kill();
+    expect(figuresOf(await calling)).toMatchObject({ ok: false, code: "OUTCOME_UNKNOWN", message: expect.stringContaining("--key k ") });
+    await silent.close();
   });
 });
