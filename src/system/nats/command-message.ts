@@ -86,6 +86,11 @@ export function answerMessage({ status, body, isReplayed, code, detail }: Servic
   return { headers, body };
 }
 
+export const ANSWER_TOO_LARGE = refuse(
+  "payload_too_large",
+  "the command was carried out, but its answer is larger than this server of NATS carries (max_payload); ask over HTTP, or for a smaller page",
+);
+
 /** As it came; of a message of a stream the size is not known. */
 export type Received = Pick<Msg, "headers" | "data"> & {
   readonly subject?: string;

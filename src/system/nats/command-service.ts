@@ -3,7 +3,7 @@ import type { Refusal } from "../../runtime/index.ts";
 import { SHUTTING_DOWN } from "../ingress/door-refusals.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import { refusedAnswer, type ServiceAnswer, type ServiceCommand } from "../ingress/service-commands.ts";
-import { answerMessage, type CommandLimits, idOfMessage, readCommand } from "./command-message.ts";
+import { ANSWER_TOO_LARGE, answerMessage, type CommandLimits, idOfMessage, readCommand } from "./command-message.ts";
 import { EndpointStats } from "./endpoint-stats.ts";
 import { commandSubject, isReplySubject } from "./subjects.ts";
 
@@ -124,7 +124,7 @@ export class CommandService {
     const { reply } = message;
     if (reply === undefined || reply === "") return; // Nobody waits: the command was published, and its key tells later what came of it.
     if (!isReplySubject(reply, this.#options.inboxPrefix)) return endpoint.stats.refusedReply();
-    if (!respond(message, answer)) respond(message, this.#refused(taken, TOO_LARGE));
+    if (!respond(message, answer)) respond(message, this.#refused(taken, ANSWER_TOO_LARGE));
   }
 
   #refused({ endpoint, message }: Taken, refusal: Refusal): ServiceAnswer {
@@ -146,7 +146,3 @@ function respond(message: Msg, answer: ServiceAnswer): boolean {
 
 const BUSY = refuse("OVERLOADED", "the node works on as many commands as it may; nothing was done, repeat after Retry-After");
 const DEFECT = refuse("INTERNAL_ERROR", "the service met a defect and logged it; a repeat with the same key is safe");
-const TOO_LARGE = refuse(
-  "payload_too_large",
-  "the command was carried out, but its answer is larger than this server of NATS carries (max_payload); ask over HTTP, or for a smaller page",
-);

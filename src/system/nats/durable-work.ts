@@ -1,10 +1,20 @@
 import type { JsMsg } from "@nats-io/jetstream";
-import { type MsgHdrs, type NatsConnection, headers as newHeaders } from "nats";
+import { errors, type MsgHdrs, type NatsConnection, headers as newHeaders } from "nats";
 import { type Backoff, nextDelayMs, type Refusal } from "../../runtime/index.ts";
 import { refuse } from "../ingress/ledger-door.ts";
 import { refusedAnswer, type ServiceAnswer, type ServiceCommand } from "../ingress/service-commands.ts";
 import type { Log } from "../observe/log.ts";
-import { answerMessage, type CommandLimits, headersIn, isRefusal, type Received, readCommand, replyToOf } from "./command-message.ts";
+import {
+  ANSWER_TOO_LARGE,
+  answerMessage,
+  type CommandLimits,
+  headersIn,
+  idOfMessage,
+  isRefusal,
+  type Received,
+  readCommand,
+  replyToOf,
+} from "./command-message.ts";
 import type { CommandStreams } from "./command-streams.ts";
 import { deadMessageOf } from "./dead-message.ts";
 import { asFarAsKnown, type Verdict, verdictOf, whyGivenTooOften, whyNotDurable } from "./durable-verdict.ts";
@@ -142,10 +152,25 @@ export class DurableWork {
 
   /** To whoever waits for it; nobody need. */
   #reply(answer: ServiceAnswer): void {
-    const replyTo = isRefusal(this.#headers) ? null : replyToOf(this.#headers, this.#with.inboxPrefix);
+    const headers = this.#headers;
+    if (isRefusal(headers)) return;
+    const replyTo = replyToOf(headers, this.#with.inboxPrefix);
     if (replyTo === null) return;
+    const { subject, data } = this.#message;
+    this.#tell(() => {
+      try {
+        this.#publish(replyTo, answer);
+      } catch (cause) {
+        if (!(cause instanceof errors.InvalidArgumentError)) throw cause;
+        const path = this.#with.commandOf(subject)?.path(idOfMessage({ headers, data }) ?? "", data) ?? "/";
+        this.#publish(replyTo, refusedAnswer(ANSWER_TOO_LARGE, path));
+      }
+    });
+  }
+
+  #publish(replyTo: string, answer: ServiceAnswer): void {
     const { headers, body } = answerMessage(answer);
-    this.#tell(() => this.#with.connection.publish(replyTo, body, { headers }));
+    this.#with.connection.publish(replyTo, body, { headers });
   }
 
   /** Says something to the server. What it does not hear, because the connection is gone, was not said: the stream gives the command again. */
@@ -153,7 +178,7 @@ export class DurableWork {
     try {
       say();
     } catch {
-      // Also an answer that is larger than a message may be: HTTP shows it.
+      // The connection is gone.
     }
   }
 

@@ -337,6 +337,21 @@ describeWithNats("what happens to durable commands", () => {
     await server.stop();
   });
 
+  it("an answer that is larger than the server carries is told, as to a request", async () => {
+    using folder = tempFolder();
+    await using nats = await TestNats.start({ config: "max_payload: 4096" });
+    const server = await started(folder.path, nats);
+    await openAccount(server.url, "alice");
+    await using client = await DurableClient.open(nats.url);
+    await taking(client);
+    for (let n = 0; n < 40; n++) await post(server.url, "/v1/deposits", JSON.stringify(deposit("alice")), `k${n}`);
+    await client.publish("account.entries", "k", { limit: 100 }, { "Troupe-Id": "alice" });
+    await allDone(client);
+    const [answer] = client.answers.get("k") ?? [];
+    expect([answer?.status, answer?.body]).toEqual([413, expect.stringContaining("smaller page")]);
+    expect(await server.stop()).toBe(0);
+  });
+
   it("a server without JetStream is named, and commands by request and reply go on; it comes later, and they are taken", async () => {
     using folder = tempFolder();
     await using nats = await TestNats.start({ jetstream: false });
