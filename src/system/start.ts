@@ -108,9 +108,9 @@ function compose({ config, options, log, dataDir }: Composition): Node {
       });
     },
     keepsSpare: true,
-    mayStart: () => shards.dropAll(JOURNAL_ENDED),
+    mayStart: () => shards.dropAll(),
     open: async (worker) => node.journalOpened((await worker.call.open()).synchronous),
-    onEnded: () => void shards.dropAll(JOURNAL_ENDED),
+    onEnded: () => void shards.dropAll(),
   });
   const checkpoint: ThreadComponent<CheckpointControl> = new ThreadComponent({
     type: "checkpoint-thread",
@@ -303,7 +303,6 @@ function compose({ config, options, log, dataDir }: Composition): Node {
   return node;
 }
 
-const JOURNAL_ENDED = "the journal thread ended, and with it what was handed to it";
 /** Messages of one entity in a row, while others are ready too. */
 const TURN_MESSAGES_MAX = 64;
 /** Entities with changes that no snapshot holds, in multiples of what starts a checkpoint: beyond, the door waits for the disk. */

@@ -8,6 +8,7 @@
  */
 import type { ChildSpec, Component, Crash, Directive, RestartPolicy, Supervision, SupervisorSpec } from "../runtime/index.ts";
 import { Escalation } from "../runtime/index.ts";
+import { JournalThreadEnded } from "./threads/shard-threads.ts";
 
 export interface TreeParts {
   readonly journal: Component;
@@ -46,6 +47,9 @@ export const OUTBOX_RESTART: RestartPolicy = {
 const decide = ({ cause }: Crash): Directive => (cause instanceof Escalation || cause instanceof StartRefused ? "escalate" : "restart");
 const oneForOne = (restart: RestartPolicy): Supervision => ({ strategy: "one-for-one", restart, decide });
 
+/** The journal thread's death ends all shard threads, and is counted there; each of them would rest longer for every one of these deaths. */
+const SHARD_SUPERVISION: Supervision = { ...oneForOne(SHARD_RESTART), counts: ({ cause }) => !(cause instanceof JournalThreadEnded) };
+
 export const ROOT_SUPERVISION = oneForOne(SYSTEM_RESTART);
 
 /** The threads of a node. Stopped in reverse: effects, shard threads, outbox, views, checkpoint, journal. */
@@ -58,7 +62,7 @@ export function systemSpec({ journal, checkpoint, views, outbox, shards, effects
     {
       kind: "supervisor",
       name: "shards",
-      supervision: oneForOne(SHARD_RESTART),
+      supervision: SHARD_SUPERVISION,
       startsTogether: true,
       children: shards.map((shard, thread) => threadSpec(String(thread), shard)),
     },

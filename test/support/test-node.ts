@@ -16,6 +16,8 @@ export interface TestNode {
   readonly node: Node;
   /** Texts of the errors that it logged. */
   readonly errors: readonly string[];
+  /** The crashes of its parts, and how long each rested before it was replaced. */
+  readonly crashes: ReadonlyArray<{ readonly address: string; readonly cause: string; readonly delayMs: number }>;
   /** Its threads by name. */
   readonly threads: ReadonlyMap<string, Worker>;
 }
@@ -29,13 +31,18 @@ export async function openNode(
   const given = { "--data.dir": dir, "--shard.count": SHARDS, "--journal.disk-free-bytes-min": 0, ...flags };
   const argv = Object.entries(given).flatMap(([flag, value]) => [flag, String(value)]);
   const errors: string[] = [];
+  const crashes: Array<TestNode["crashes"][number]> = [];
   const nothing = (): void => {};
-  const log = { debug: nothing, info: nothing, warn: nothing, error: (_: object, text: string) => void errors.push(text) };
+  const error = (fields: object, text: string): void => {
+    errors.push(text);
+    if ("delayMs" in fields) crashes.push(fields as (typeof crashes)[number]);
+  };
+  const log = { debug: nothing, info: nothing, warn: nothing, error };
   const threads = new Map<string, Worker>();
   const started = (worker: Worker): void => void threads.set(worker.threadName ?? "", worker);
   process.on("worker", started);
   try {
-    return { node: await startSystem(loadConfig({ argv, env: {}, cwd: process.cwd() }), { log, modules }), errors, threads };
+    return { node: await startSystem(loadConfig({ argv, env: {}, cwd: process.cwd() }), { log, modules }), errors, crashes, threads };
   } finally {
     process.off("worker", started);
   }

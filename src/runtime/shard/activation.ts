@@ -68,9 +68,18 @@ export class Activation {
     return this.#definitions.get(partsOf(address).type);
   }
 
-  /** Wakes every entity that has entries after the checkpoint. */
-  wakeTails(): void {
-    for (const address of this.#tail.keys()) this.slotOf(address);
+  /** Entities with entries after the checkpoint that nobody has woken yet. */
+  get hasSleepingTails(): boolean {
+    return this.#tail.size > 0;
+  }
+
+  /** Wakes some of them. Whoever is sent a message is woken by it, before its turn comes here. */
+  wakeTails(countMax: number): void {
+    let count = 0;
+    for (const address of this.#tail.keys()) {
+      if (++count > countMax) return;
+      this.slotOf(address);
+    }
   }
 
   /** The entity in memory, loading if need be. @throws Error when its type has no definition. */

@@ -139,11 +139,10 @@ export class Domain {
   }
 
   /**
-   * The last step of a start: wakes every entity that has entries after the checkpoint, and offers again, in order, what is open and
-   * was not handled; what was handled only gets its answer. Called once, when the ports work.
+   * The last step of a start: offers again, in order, what is open and was not handled; what was handled only gets its answer. Called once, when
+   * the ports work. The entities that have entries after the checkpoint wake in the runs after it, some in each, so that whoever waits for one of them does not wait for all.
    */
   resume(): void {
-    this.#activation.wakeTails();
     for (const live of this.#effects) {
       if (live.answer !== null && !this.#isDedupLost) this.#delivery.answer(live, live.answer);
       else this.#delivery.offer(live);
@@ -276,11 +275,12 @@ export class Domain {
     return group <= this.#gate.committedLast;
   }
 
-  /** Handles waiting messages, about `messagesMax` of them, and hands out a group. True when ready entities are left. */
+  /** Handles waiting messages, about `messagesMax` of them, and hands out a group. True when another run has something to do. */
   run(messagesMax: number): boolean {
     if (this.#gate.isDropped) return false;
     this.#turn.begin(this.#ports.nowMs(), this.#gate.entriesCount > 0);
     this.#messages.attempts.performDue();
+    if (this.#activation.hasSleepingTails) this.#activation.wakeTails(TAILS_WOKEN_A_RUN);
     if (!this.#gate.isJournalDown) this.#messages.timers.fire();
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
@@ -372,8 +372,9 @@ export class Domain {
   get bytes(): number {
     return this.#memory.bytes;
   }
+  /** Another run has something to do. */
   get hasReady(): boolean {
-    return !this.#ready.isEmpty;
+    return !this.#ready.isEmpty || this.#activation.hasSleepingTails;
   }
   get isIdle(): boolean {
     return !this.hasReady && this.#gate.entriesCount === 0 && this.#gate.inFlightCount === 0;
@@ -470,6 +471,8 @@ export class Domain {
   }
 }
 
+/** Entities that a run wakes because they have entries after the checkpoint: about a millisecond of reading. */
+const TAILS_WOKEN_A_RUN = 64;
 /** Stands for all other domains. */
 const OTHERS = -1;
 

@@ -23,4 +23,9 @@ export class RestartWindow {
     if (recent > restartsMax) return null;
     return nextDelayMs(this.#policy, recent, random);
   }
+
+  /** Milliseconds until the restart after a crash that does not count. */
+  uncounted(random: number): number {
+    return nextDelayMs(this.#policy, 1, random);
+  }
 }

@@ -28,12 +28,17 @@ export interface RestartPolicy extends Backoff {
   readonly windowMs: number;
 }
 
-/** The policy of one parent, as data. `decide` is pure; if it throws, the crash escalates. Each child has a window of its own. */
+/** The policy of one parent, as data. Its functions are pure; if one throws, the crash escalates. Each child has a window of its own. */
 export interface Supervision {
   readonly strategy: Strategy;
   readonly restart: RestartPolicy;
   /** `restart` when absent. */
   readonly decide?: (crash: Crash) => Directive;
+  /**
+   * Whether the crash uses up a restart and lengthens the delay of the next; every one does when absent. For a child that only followed the end of
+   * something that has a window of its own: it comes back after the first delay, however often.
+   */
+  readonly counts?: (crash: Crash) => boolean;
 }
 
 /** 10 restarts a minute, after 100 ms to 10 s. */

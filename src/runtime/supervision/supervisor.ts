@@ -172,8 +172,10 @@ export class Supervisor implements Overseer {
   #judge(entry: Entry, crash: Crash, canResume: boolean): Verdict {
     const { supervision, ports } = this.#options;
     let directive: Directive;
+    let counts: boolean;
     try {
       directive = supervision.decide?.(crash) ?? "restart";
+      counts = supervision.counts?.(crash) ?? true;
     } catch (cause) {
       return { directive: "escalate", delayMs: null, why: `its supervisor could not decide (${String(cause)})` };
     }
@@ -181,7 +183,8 @@ export class Supervisor implements Overseer {
     if (directive === "resume" && !canResume) directive = "restart";
     if (directive === "restart" && entry.mode === "temporary") directive = "stop";
     if (directive !== "restart") return { directive, delayMs: null, why: "its supervisor decided so" };
-    const delayMs = entry.window.crashed(ports.nowMs(), ports.random());
+    const random = ports.random();
+    const delayMs = counts ? entry.window.crashed(ports.nowMs(), random) : entry.window.uncounted(random);
     if (delayMs !== null) return { directive, delayMs: this.#planted("respawn-without-backoff") ? 0 : delayMs, why: "" };
     if (this.#planted("respawn-without-cap")) return { directive, delayMs: supervision.restart.backoffMsMax, why: "" };
     const { restartsMax, windowMs } = supervision.restart;

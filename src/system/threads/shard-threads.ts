@@ -33,15 +33,23 @@ export interface ShardThreadsOptions {
 
 type ShardWorker = WorkerThread<ShardControl>;
 
+/** A shard thread's part ended only because the journal thread did: no failure of its own. */
+export class JournalThreadEnded extends Error {
+  constructor() {
+    super("the journal thread ended, and with it what was handed to it");
+    this.name = "JournalThreadEnded";
+  }
+}
+
 /** What a thread is at the moment. */
 interface Part {
   readonly thread: number;
   readonly unwatch: () => void;
   readonly over: (cause: Error) => void;
+  /** Why we end it; null as long as we do not. When we do, its work is not to blame. */
+  endedFor: Error | null;
   /** It has a port of the journal thread. */
   isRegistered: boolean;
-  /** Then its work is not to blame. */
-  isEndedByUs: boolean;
 }
 
 /** To drop everything is to close ports and timers. */
@@ -107,8 +115,9 @@ export class ShardThreads {
   }
 
   /** S3. Resolves when nothing is left of the threads that were registered. */
-  async dropAll(reason: string): Promise<void> {
-    await Promise.all(Array.from(this.#parts, ([worker, part]) => (part.isRegistered ? this.#drop(worker, part, reason) : null)));
+  async dropAll(): Promise<void> {
+    const cause = new JournalThreadEnded();
+    await Promise.all(Array.from(this.#parts, ([worker, part]) => (part.isRegistered ? this.#drop(worker, part, cause) : null)));
   }
 
   /** S2: the checkpoint thread runs. */
@@ -145,12 +154,12 @@ export class ShardThreads {
     const { journal, heartbeats } = this.#options;
     const worker = this.#spares.take(`shard-${thread}`);
     const { promise: ended, resolve } = Promise.withResolvers<Error>();
-    const part: Part = { thread, unwatch: heartbeats.watch(worker), over: resolve, isRegistered: false, isEndedByUs: false };
+    const part: Part = { thread, unwatch: heartbeats.watch(worker), over: resolve, endedFor: null, isRegistered: false };
     this.#parts.set(worker, part);
     void worker.exited.then((reason) => this.#over(worker, part, reason));
     const stop = async (): Promise<void> => {
       if (this.#parts.get(worker) !== part) return; // It is a spare by now, or has another part: not this one's to end.
-      part.isEndedByUs = true;
+      part.endedFor ??= new Error("it was stopped");
       await worker.terminate();
     };
     const abort = (): void => void stop();
@@ -160,7 +169,7 @@ export class ShardThreads {
       part.isRegistered = true;
       const ingress = await this.#recover(part, worker, writer);
       if (this.#parts.get(worker) !== part) throw await ended;
-      if (journal.running !== writer) throw new Error("the journal thread ended meanwhile");
+      if (journal.running !== writer) throw new JournalThreadEnded();
       this.#runs(thread, worker);
       this.#options.router.attach(thread, ingress);
     } catch (cause) {
@@ -174,12 +183,12 @@ export class ShardThreads {
   }
 
   /** S3. A thread that does not do it at once, or is just starting, is ended. */
-  async #drop(worker: ShardWorker, part: Part, reason: string): Promise<void> {
-    part.isEndedByUs = true;
+  async #drop(worker: ShardWorker, part: Part, cause: Error): Promise<void> {
+    part.endedFor = cause;
     if (!(this.#running[part.thread] === worker && (await this.#hasDropped(worker)))) {
-      worker.end(reason);
+      worker.end(cause.message);
       await worker.exited;
-    } else if (this.#over(worker, part, reason)) await this.#spares.giveBack(worker);
+    } else if (this.#over(worker, part, cause.message)) await this.#spares.giveBack(worker);
   }
 
   async #hasDropped(worker: ShardWorker): Promise<boolean> {
@@ -201,9 +210,9 @@ export class ShardThreads {
     if (this.#parts.get(worker) !== part) return false;
     this.#parts.delete(worker);
     part.unwatch();
-    if (!part.isEndedByUs) this.#blame(part.thread, worker);
+    if (part.endedFor === null) this.#blame(part.thread, worker);
     this.#ended(part.thread, worker);
-    part.over(new Error(reason));
+    part.over(part.endedFor ?? new Error(reason));
     return true;
   }
 
@@ -298,7 +307,7 @@ export class ShardThreads {
         log.error({ thread, reason: message.reason }, "a checkpoint could not be stored; it is tried again");
         break;
       case "refused": // It has answered what it could.
-        void this.#drop(worker, part, "a commit group was refused");
+        void this.#drop(worker, part, new Error("a commit group was refused"));
         break;
       default:
         unreachable(message);

@@ -390,3 +390,22 @@ describe("tells between domains", () => {
     expect(bench.domain.effectsOpen).toBe(0);
   });
 });
+
+describe("the entities that changed after the checkpoint", () => {
+  const before = new DomainBench({ limits: { dirtyMax: 1_000 } });
+  for (let i = 0; i < 300; i++) before.ask(`counter/${i}`, "add", { by: 1 });
+
+  it("wake some in a run, whoever is sent a message first; all have their state, and no checkpoint begins before", () => {
+    const bench = new DomainBench({ records: before.records, limits: { dirtyMax: 1_000 } });
+    expect([bench.loads.length, bench.domain.hasReady, bench.domain.isIdle]).toEqual([0, true, false]);
+    const get = bench.send("counter/299", "get");
+    bench.domain.run(1_000);
+    expect(bench.loads[0]).toEqual(["counter/299", "tail"]);
+    expect(bench.loads.length).toBeLessThan(100);
+    expect(bench.domain.beginCheckpoint(bench.records.length)).toBeNull();
+    bench.drive();
+    expect(replyIn(bench.answers.get(get))).toMatchObject({ total: 1 });
+    expect(bench.domain.figures()).toMatchObject({ entities: 300, dirty: 300 });
+    expect(bench.domain.beginCheckpoint(bench.records.length)).not.toBeNull();
+  });
+});

@@ -153,6 +153,7 @@ describe("finished entities whose whole history is one record", () => {
     const before = born("a");
     before.storeRows(rowsOf(before.domain.takeRetired(ALL)) ?? { snapshots: [], pointers: new Float64Array(0) });
     const after = new DomainBench({ records: before.records, store: before.store });
+    after.domain.run(1); // Wakes it.
     expect(after.loads).toEqual([["counter/a", "tail"]]);
     expect(after.ask("counter/a", "get")).toMatchObject({ ok: true, value: { total: 1_000 } });
   });

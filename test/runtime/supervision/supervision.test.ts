@@ -6,6 +6,7 @@ import {
   type ChildSpec,
   type Component,
   type ComponentContext,
+  type Crash,
   DEFAULT_SUPERVISION,
   type Directive,
   defineBehavior,
@@ -186,6 +187,27 @@ describe("intensity and back-off", () => {
     }
     const ofA = it.kit.crashes.filter(({ address }) => address === "/f/a");
     expect(ofA.map(({ delayMs, directive }) => delayMs ?? directive)).toEqual([100, 200, 400, 500, 500, "escalate"]);
+  });
+
+  it("a crash that does not count uses up no restart, and lengthens no delay", async () => {
+    const counts = ({ cause }: Crash): boolean => !String(cause).includes("elsewhere");
+    await using it = await familyOf(policy({ restart: { restartsMax: 2, windowMs: 10_000 }, counts }));
+    for (const why of ["elsewhere", "own", "elsewhere", "elsewhere", "elsewhere", "own", "elsewhere", "own"]) {
+      it.refs.a.tell.crash({ why });
+      await it.kit.advance(300);
+    }
+    const ofA = it.kit.crashes.filter(({ address }) => address === "/f/a");
+    expect(ofA.map(({ delayMs, directive }) => delayMs ?? directive)).toEqual([100, 100, 100, 100, 100, 200, 100, "escalate"]);
+  });
+
+  it("`counts` that throws escalates, as `decide` does", async () => {
+    const counts = (): boolean => {
+      throw new Error("no idea");
+    };
+    await using it = await familyOf(policy({ counts }));
+    it.refs.a.tell.crash({ why: "always" });
+    await it.kit.settle();
+    expect(it.kit.crashes[0]).toMatchObject({ address: "/f/a", directive: "escalate" });
   });
 
   it("a crash that has left the window does not count", () => {

@@ -13,9 +13,10 @@ import { CommandRouter } from "../../../src/system/threads/command-router.ts";
 import { handOver, handOverAll } from "../../../src/system/threads/control.ts";
 import { HeartbeatWatch } from "../../../src/system/threads/heartbeat-watch.ts";
 import { moduleUrl } from "../../../src/system/threads/module-url.ts";
-import { ShardThreads, type ShardThreadsOptions } from "../../../src/system/threads/shard-threads.ts";
+import { JournalThreadEnded, ShardThreads, type ShardThreadsOptions } from "../../../src/system/threads/shard-threads.ts";
 import { SpareThreads } from "../../../src/system/threads/spare-threads.ts";
 import { WorkerThread } from "../../../src/system/threads/worker-thread.ts";
+import { SHARD_RESTART } from "../../../src/system/tree.ts";
 import type { ControlWorker } from "../../support/control-worker.ts";
 import { looper } from "../../support/looping-module.ts";
 import { openOnNode } from "../../support/node-door.ts";
@@ -193,6 +194,23 @@ describe("the journal thread of a node ends", () => {
     expect(new Set(living.keys())).toEqual(before);
   });
 
+  it("its deaths do not count as deaths of the shard threads, which come back as soon as after the first", async () => {
+    const { node, crashes } = await openNode(join(dir, "uncounted"), { "--shard.threads": 2 });
+    await using _closes = node;
+    await openOnNode(node, "alice", "0");
+    for (let death = 0; death < 6; death++) {
+      await endThread(node, "/system/journal");
+      await until("it serves", async () => (await deposit(node, `key-${death}`, "alice")).ok);
+    }
+    const ofShards = crashes.filter(({ address }) => address.startsWith("/system/shards/"));
+    expect(ofShards.length).toBeGreaterThanOrEqual(12);
+    for (const crash of ofShards) {
+      expect(crash.cause).toContain("the journal thread ended, and with it what was handed to it");
+      expect(crash.delayMs).toBeLessThanOrEqual(SHARD_RESTART.backoffMsMin * (1 + SHARD_RESTART.jitterRatio));
+    }
+    expect(await balanceOf(node, "alice")).toBe("6.00");
+  });
+
   it("S3: a thread that does not drop its part is ended, and is blamed for nothing", async () => {
     const modules = [new URL("../../support/looping-module.ts", import.meta.url)];
     const { node, errors } = await openNode(join(dir, "busy"), { "--shard.threads": 1, "--threads.heartbeat-ms": 60_000 }, modules);
@@ -238,10 +256,10 @@ describe("ShardThreads", () => {
     const first = await start();
     const worker = shards.running(0);
     await until("a spare", () => living.size === 2);
-    await shards.dropAll("the journal thread ended");
-    expect(await first.ended).toEqual(new Error("the journal thread ended"));
+    await shards.dropAll();
+    expect(await first.ended).toBeInstanceOf(JournalThreadEnded);
     const second = await start(); // Takes the spare; the next one takes the thread that dropped its part.
-    await shards.dropAll("the journal thread ended again");
+    await shards.dropAll();
     await second.ended;
     const third = await start();
     expect(shards.running(0)).toBe(worker);
