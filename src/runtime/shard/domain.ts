@@ -376,6 +376,10 @@ export class Domain {
   get hasReady(): boolean {
     return !this.#ready.isEmpty || this.#activation.hasSleepingTails;
   }
+  /** Entities with entries after the checkpoint are left to be woken: a run a turn is enough, so that what it read and committed leaves between them. */
+  get isWaking(): boolean {
+    return this.#activation.hasSleepingTails;
+  }
   get isIdle(): boolean {
     return !this.hasReady && this.#gate.entriesCount === 0 && this.#gate.inFlightCount === 0;
   }

@@ -323,7 +323,7 @@ export class ShardThread {
     do {
       hasMore = this.#domain.run(settings.runMessagesMax);
       if (this.#load()) hasMore = this.#domain.hasReady;
-    } while (hasMore && performance.now() < until);
+    } while (hasMore && !this.#domain.isWaking && performance.now() < until);
     this.#stepCheckpoint();
     this.#passivateLargest(0);
     this.#flush();
