@@ -5,7 +5,7 @@ import { deadCommandRoutes } from "../admin/dead-command-routes.ts";
 import { lookRoutes } from "../admin/look-routes.ts";
 import type { Config } from "../config/config.ts";
 import { effectRoutes } from "../effects/effect-routes.ts";
-import { HttpListener } from "../http/index.ts";
+import type { HttpListener } from "../http/index.ts";
 import type { NatsDoor } from "../nats/nats-door.ts";
 import type { Node } from "../node.ts";
 import { type Log, openLog } from "../observe/log.ts";
@@ -47,7 +47,9 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   // From here on a signal is kept: one that comes while the node recovers stops it as soon as it is up.
   using signal = new StopSignal(options);
   if (options.isSupervised) obeySupervisor(signal);
-  const node = await started(config, log, options);
+  const starting = started(config, log, options);
+  // Loaded while the node's threads load what they need: before, one core would load it and the other one rest.
+  const [node, { HttpListener }] = await Promise.all([starting, import("../http/index.ts")]);
   const metrics = new Metrics(node);
   const { host, port } = config.http;
   const http = new HttpListener({ system: node, config, log, metrics });

@@ -241,7 +241,7 @@ export class ShardThreads {
     this.#linkToCheckpoint(thread, worker);
     this.#linkToPerformer(thread, worker);
     for (const [other, peer] of this.#running.entries()) if (peer !== null && peer !== worker) this.#link(thread, worker, other, peer);
-    if (this.recovering.length === 0) this.#spares.refill();
+    if (this.recovering.length === 0) this.#spares.refillLater();
   }
 
   #link(thread: number, worker: ShardWorker, other: number, peer: ShardWorker): void {

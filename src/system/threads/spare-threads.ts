@@ -11,6 +11,7 @@ export class SpareThreads<Api extends Warm> {
   readonly #create: (name: string) => WorkerThread<Api>;
   readonly #name: string;
   #spares: Array<WorkerThread<Api>> = [];
+  #refillTimer: NodeJS.Timeout | null = null;
   #isClosed = false;
 
   constructor(options: { readonly name: string; readonly create: (name: string) => WorkerThread<Api> }) {
@@ -34,13 +35,19 @@ export class SpareThreads<Api extends Warm> {
     this.#spares.push(thread);
   }
 
-  /** Starts one when there is none: when the part that took the last one runs, because both would want the same cores. */
-  refill(): void {
-    if (!this.#isClosed && this.#living.length === 0) this.#spares = [this.#create(this.#name)];
+  /** Starts one soon, when there is none by then. Not at once: whatever starts beside it wants the same cores. */
+  refillLater(): void {
+    if (this.#isClosed || this.#refillTimer !== null) return;
+    this.#refillTimer = setTimeout(() => {
+      this.#refillTimer = null;
+      if (this.#living.length === 0) this.#spares = [this.#create(this.#name)];
+    }, SPARE_AFTER_MS);
+    this.#refillTimer.unref();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
     await Promise.all(this.#spares.splice(0).map((spare) => spare.terminate()));
   }
 
@@ -48,3 +55,6 @@ export class SpareThreads<Api extends Warm> {
     return this.#spares.filter(({ isGone }) => !isGone);
   }
 }
+
+/** From when a part runs to the start of its spare. */
+export const SPARE_AFTER_MS = 1_000;

@@ -1,6 +1,7 @@
 import { type Component, type ComponentContext, Fault, type RunningComponent } from "../../runtime/index.ts";
 import type { Control } from "./control.ts";
 import type { HeartbeatWatch } from "./heartbeat-watch.ts";
+import { SPARE_AFTER_MS } from "./spare-threads.ts";
 import type { WorkerThread } from "./worker-thread.ts";
 
 type Closable = Readonly<Record<string, (...args: never[]) => unknown>> & { close(): unknown };
@@ -152,4 +153,3 @@ async function closed<Api extends Closable>(thread: WorkerThread<Api>): Promise<
 }
 
 const CLOSE_MS_MAX = 5_000;
-const SPARE_AFTER_MS = 1_000;
