@@ -316,6 +316,7 @@ export class ShardThread {
     this.#isScheduled = false;
     if (this.#isClosed) return;
     const { settings } = this.#options;
+    this.#flush(); // What is committed need not wait for what is handled now.
     const until = performance.now() + settings.runMsMax;
     const window = this.#domain.timersWanted;
     if (window !== null) this.#domain.timersLoaded(window, this.#options.snapshots.timers(window));
