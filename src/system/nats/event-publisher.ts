@@ -1,8 +1,17 @@
-import { JetStreamApiError, type JetStreamClient, jetstream } from "@nats-io/jetstream";
-import { type ConnectionOptions, headers, InvalidArgumentError, type NatsConnection, PermissionViolationError, TimeoutError } from "nats";
+import { JetStreamApiError, PubHeaders } from "@nats-io/jetstream";
+import {
+  type ConnectionOptions,
+  headers,
+  InvalidArgumentError,
+  type NatsConnection,
+  NoRespondersError,
+  PermissionViolationError,
+  TimeoutError,
+} from "nats";
 import { type Backoff, nextDelayMs } from "../../runtime/index.ts";
 import type { EventMessage } from "../outbox/event-message.ts";
 import type { EventPort, Sent } from "../outbox/event-port.ts";
+import { AckedPublisher } from "./acked-publisher.ts";
 import { EVENT_STREAM, ensureEventStream } from "./event-stream.ts";
 import { NatsLink } from "./nats-link.ts";
 import { ForeignStreamError } from "./stream-owner.ts";
@@ -26,7 +35,7 @@ export interface EventPublisherOptions {
 export class EventPublisher implements EventPort {
   readonly #options: EventPublisherOptions;
   readonly #link: NatsLink;
-  #stream: JetStreamClient | null = null;
+  #stream: AckedPublisher | null = null;
   #whyNoStream: string | null = null;
   /** On which connection the stream is looked after now. */
   #ensuring: NatsConnection | null = null;
@@ -38,7 +47,7 @@ export class EventPublisher implements EventPort {
   constructor(options: EventPublisherOptions) {
     this.#options = options;
     this.#link = new NatsLink({
-      connection: { ...options.connection, noAsyncTraces: true }, // They cost a stack for each event.
+      connection: options.connection,
       backoffMsMin: options.backoffMsMin,
       backoffMsMax: options.backoffMsMax,
       onUp: (connection) => void this.#ensure(connection),
@@ -64,9 +73,11 @@ export class EventPublisher implements EventPort {
     const [connection, stream] = [this.#link.connection, this.#stream];
     if (connection === null || stream === null) return { kind: "failed", why: this.whyDown ?? "the connection was just made" };
     const head = headers();
-    for (const [key, value] of Object.entries(given)) head.set(key, value);
+    // Each once, so nothing is to be replaced, which `set` looks for.
+    for (const [key, value] of Object.entries(given)) head.append(key, value);
+    head.append(PubHeaders.MsgIdHdr, messageId);
     try {
-      await stream.publish(eventSubject(type, name), body, { msgID: messageId, headers: head, timeout: this.#options.ackMs, retries: 1 });
+      await stream.publish(eventSubject(type, name), body, head);
       if (this.#whyNoStream !== null) this.#lookNoMore(); // Whatever kept us from looking after it: it is there.
       this.#whyNoStream = null;
       return { kind: "acknowledged" };
@@ -88,7 +99,8 @@ export class EventPublisher implements EventPort {
   #open(connection: NatsConnection): void {
     if (this.#stream !== null) return;
     if (this.#link.connection !== connection) return this.#lookLater(connection);
-    this.#stream = jetstream(connection, { timeout: this.#options.ackMs });
+    const { ackMs, connection: given } = this.#options;
+    this.#stream = new AckedPublisher(connection, { inboxPrefix: given.inboxPrefix, ackMs });
     this.#options.onUp();
   }
 
@@ -161,7 +173,7 @@ function refusalOf(cause: unknown, connection: NatsConnection, body: string): st
   return null;
 }
 
-const isNobodyThere = (cause: unknown): boolean => cause instanceof Error && cause.name === "JetStreamNotEnabled";
+const isNobodyThere = (cause: unknown): boolean => cause instanceof NoRespondersError;
 
 function messageOf(cause: unknown): string {
   if (isNobodyThere(cause)) return "no stream takes it, or the server has no JetStream";
