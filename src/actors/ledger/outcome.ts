@@ -7,7 +7,12 @@ export const httpOutcomeSchema = z.object({ status: z.number(), body: z.string()
 export type HttpOutcome = Readonly<z.infer<typeof httpOutcomeSchema>>;
 
 /** Times on the wire: ISO 8601 in UTC with milliseconds. `at` is milliseconds since 1970. */
-export const isoTime = (at: number): string => new Date(at).toISOString();
+export function isoTime(at: number): string {
+  if (at !== written.at) written = { at, text: new Date(at).toISOString() };
+  return written.text;
+}
+/** All that a commit group decides has one time, and writing it was 0.7 of the 1.7 us of a transfer's body. */
+let written = { at: 0, text: new Date(0).toISOString() };
 
 /**
  * The body of a refusal as application/problem+json. `instance` is the path of what was asked for, `at` milliseconds since 1970. The detail
