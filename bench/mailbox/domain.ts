@@ -86,6 +86,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
       entitiesBytesMax: 1e9,
       dirtyMax: 1_000,
       hopsMax: 100,
+      tailsWokenMax: 64,
     },
     recovered: { seqs: new Map(), effects: [], handled: [], timers: new Map(), tail: new Map(), position: 0, at: 0 },
     ports: {

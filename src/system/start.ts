@@ -269,6 +269,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
         entitiesBytesMax: shard.entitiesBytesMax * CROWDED_DOOR,
         dirtyMax: checkpointConfig.everyEntities * DIRTY_FACTOR,
         hopsMax: shard.hopsMax,
+        tailsWokenMax: TAILS_WOKEN_MAX,
       },
       settings: {
         runMessagesMax: shard.turnMessagesMax,
@@ -305,6 +306,8 @@ function compose({ config, options, log, dataDir }: Composition): Node {
 
 /** Messages of one entity in a row, while others are ready too. */
 const TURN_MESSAGES_MAX = 64;
+/** About a millisecond of reading, between which others are answered. */
+const TAILS_WOKEN_MAX = 64;
 /** Entities with changes that no snapshot holds, in multiples of what starts a checkpoint: beyond, the door waits for the disk. */
 const DIRTY_FACTOR = 4;
 /** Bytes of entities in memory at which the door closes, in multiples of those from which on entities leave: they can leave when they are stored only. */

@@ -47,7 +47,7 @@ export class Activation {
 
   /** Entities with entries after the last checkpoint are still being read: the positions must not move past what no snapshot holds. */
   get isReadingTails(): boolean {
-    return this.#tailsLoading > 0 || this.#tail.size > 0;
+    return this.tailsUnread > 0;
   }
   /** An entity with entries after the checkpoint could not be rebuilt: the positions must not move past what it needs. */
   get isPinned(): boolean {
@@ -73,6 +73,16 @@ export class Activation {
     return this.#tail.size > 0;
   }
 
+  /** Entities with entries after the checkpoint whose state is not there yet: no snapshot holds what they changed. */
+  get tailsUnread(): number {
+    return this.#tail.size + this.#tailsLoading;
+  }
+
+  /** Before anything is served: what cannot be read would end the thread again and again. @throws Error for an entity whose type has no definition. */
+  assertTailsKnown(): void {
+    for (const address of this.#tail.keys()) if (this.definitionByType(address) === undefined) throw noDefinition(address);
+  }
+
   /** Wakes some of them. Whoever is sent a message is woken by it, before its turn comes here. */
   wakeTails(countMax: number): void {
     let count = 0;
@@ -87,7 +97,7 @@ export class Activation {
     const present = this.#memory.slots.get(address);
     if (present !== undefined) return present;
     const definition = this.definitionByType(address);
-    if (definition === undefined) throw new Error(`no definition of the entity type of ${address} is loaded`);
+    if (definition === undefined) throw noDefinition(address);
     const slot = new Slot({ address, shard: this.shardOf(address), definition, mailboxMax: this.#mailboxMax });
     slot.touchedAt = this.#turn.nowMs;
     const retired = this.#memory.retired.find(address);
@@ -151,6 +161,8 @@ export class Activation {
     else if (hasTail && slot.seq > slot.snapshotSeq) this.#memory.dirty.add(slot);
   }
 }
+
+const noDefinition = (address: string): Error => new Error(`no definition of the entity type of ${address} is loaded`);
 
 /** Has it all events so far? */
 const isWhole = (entry: Entry | undefined): boolean => entry?.events !== undefined && entry.version === entry.events.length;

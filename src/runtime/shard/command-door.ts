@@ -71,7 +71,8 @@ export class CommandDoor {
   /** Why no command at all is taken now; null when there is room. */
   #whyFull(): Refusal | null {
     if (this.#gate.isDropped) return RECOVERING;
-    if (this.#effects.count >= this.#limits.effectsMax || this.#checkpoints.dirtyCount >= this.#limits.dirtyMax) return FULL_OF_WORK;
+    const unstored = this.#checkpoints.dirtyCount + this.#activation.tailsUnread;
+    if (this.#effects.count >= this.#limits.effectsMax || unstored >= this.#limits.dirtyMax) return FULL_OF_WORK;
     if (this.#memory.bytes >= this.#limits.entitiesBytesMax) return FULL_OF_ENTITIES;
     return this.#effects.isPortSpent ? PORT_SPENT : null;
   }

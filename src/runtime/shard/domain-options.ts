@@ -53,6 +53,8 @@ export interface DomainLimits {
   readonly entitiesBytesMax: number;
   /** Causes without an outside input before a chain of tells ends as a dead letter. */
   readonly hopsMax: number;
+  /** Entities with entries after the checkpoint that one run wakes after a recovery. */
+  readonly tailsWokenMax: number;
 }
 
 /** Switches that each break one rule, to prove that a check notices. Never set outside checks. */

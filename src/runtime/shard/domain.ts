@@ -141,8 +141,10 @@ export class Domain {
   /**
    * The last step of a start: offers again, in order, what is open and was not handled; what was handled only gets its answer. Called once, when
    * the ports work. The entities that have entries after the checkpoint wake in the runs after it, some in each, so that whoever waits for one of them does not wait for all.
+   * @throws Error when one of them is of a type that this program does not have.
    */
   resume(): void {
+    this.#activation.assertTailsKnown();
     for (const live of this.#effects) {
       if (live.answer !== null && !this.#isDedupLost) this.#delivery.answer(live, live.answer);
       else this.#delivery.offer(live);
@@ -280,7 +282,7 @@ export class Domain {
     if (this.#gate.isDropped) return false;
     this.#turn.begin(this.#ports.nowMs(), this.#gate.entriesCount > 0);
     this.#messages.attempts.performDue();
-    if (this.#activation.hasSleepingTails) this.#activation.wakeTails(TAILS_WOKEN_A_RUN);
+    if (this.#activation.hasSleepingTails) this.#activation.wakeTails(this.#limits.tailsWokenMax);
     if (!this.#gate.isJournalDown) this.#messages.timers.fire();
     let left = messagesMax;
     // What is going on inside the domain is finished first: an effect that is closed in the group of its opening is not written (E2).
@@ -475,8 +477,6 @@ export class Domain {
   }
 }
 
-/** Entities that a run wakes because they have entries after the checkpoint: about a millisecond of reading. */
-const TAILS_WOKEN_A_RUN = 64;
 /** Stands for all other domains. */
 const OTHERS = -1;
 

@@ -236,6 +236,7 @@ const LIMITS: DomainLimits = {
   entitiesBytesMax: 1e9,
   dirtyMax: 100_000,
   hopsMax: 100,
+  tailsWokenMax: 64,
 };
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });

@@ -39,6 +39,7 @@ const LIMITS: DomainLimits = {
   entitiesBytesMax: 1e9,
   dirtyMax: 1e6,
   hopsMax: 10,
+  tailsWokenMax: 64,
 };
 
 /** What a domain of all shards answers to the looks, recovered by the runtime's own code from the stores of a simulation that is quiet. */

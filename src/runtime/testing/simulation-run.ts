@@ -285,6 +285,7 @@ function limitsOf(random: Random): DomainLimits {
     entitiesBytesMax: 1e9,
     dirtyMax: random.pick([40, 5000]),
     hopsMax: 100,
+    tailsWokenMax: random.pick([1, 64]),
   };
 }
 

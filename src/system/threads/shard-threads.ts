@@ -164,8 +164,9 @@ export class ShardThreads {
     };
     const abort = (): void => void stop();
     signal.addEventListener("abort", abort, { once: true });
+    let writer: WorkerThread<JournalControl> | null = null;
     try {
-      const writer = await journal.untilRunning(signal);
+      writer = await journal.untilRunning(signal);
       part.isRegistered = true;
       const ingress = await this.#recover(part, worker, writer);
       if (this.#parts.get(worker) !== part) throw await ended;
@@ -173,8 +174,11 @@ export class ShardThreads {
       this.#runs(thread, worker);
       this.#options.router.attach(thread, ingress);
     } catch (cause) {
+      // Whatever it fails at then, that is why: a call to the journal thread, or its own thread, which was ended because it was just starting.
+      const hasLostJournal =
+        part.endedFor instanceof JournalThreadEnded || (writer !== null && (writer.isGone || journal.running !== writer));
       await stop();
-      throw cause;
+      throw hasLostJournal ? new JournalThreadEnded() : cause;
     } finally {
       signal.removeEventListener("abort", abort);
     }
@@ -184,7 +188,7 @@ export class ShardThreads {
 
   /** S3. A thread that does not do it at once, or is just starting, is ended. */
   async #drop(worker: ShardWorker, part: Part, cause: Error): Promise<void> {
-    part.endedFor = cause;
+    part.endedFor ??= cause;
     if (!(this.#running[part.thread] === worker && (await this.#hasDropped(worker)))) {
       worker.end(cause.message);
       await worker.exited;

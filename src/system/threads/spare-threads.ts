@@ -21,6 +21,7 @@ export class SpareThreads<Api extends Warm> {
 
   /** A spare, or a new thread when there is none. It belongs to the caller. */
   take(name: string): WorkerThread<Api> {
+    this.#refillNoMore();
     const spare = this.#living.shift();
     this.#spares = this.#spares.filter((other) => other !== spare);
     if (spare === undefined) return this.#create(name);
@@ -47,8 +48,14 @@ export class SpareThreads<Api extends Warm> {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
+    this.#refillNoMore();
     await Promise.all(this.#spares.splice(0).map((spare) => spare.terminate()));
+  }
+
+  /** Whoever takes one asks for the next when it runs. */
+  #refillNoMore(): void {
+    if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
+    this.#refillTimer = null;
   }
 
   get #living(): Array<WorkerThread<Api>> {

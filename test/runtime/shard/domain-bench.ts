@@ -149,6 +149,7 @@ export const LIMITS: DomainLimits = {
   entitiesBytesMax: 1e9,
   dirtyMax: 100,
   hopsMax: 10,
+  tailsWokenMax: 64,
 };
 
 export interface BenchOptions {

@@ -1,7 +1,7 @@
 /** The domain's loop: order, limits, faults of handlers, keys, and what leaves when (S1-S4, L2, L3, L5, L6). */
 import { describe, expect, it } from "vitest";
 import { addressOf, RECORDED_ANSWER, shardOf, tagOfShard, unpackEntries } from "../../../src/runtime/index.ts";
-import { codeOf, DomainBench, recoveredOf, replyIn, SHARD_COUNT } from "./domain-bench.ts";
+import { ball, codeOf, DomainBench, recoveredOf, replyIn, SHARD_COUNT } from "./domain-bench.ts";
 
 const foreign = (shard: number): boolean => shard < SHARD_COUNT / 2;
 /** A counter in a shard that `foreign` owns, and one that it does not. */
@@ -407,5 +407,18 @@ describe("the entities that changed after the checkpoint", () => {
     expect(replyIn(bench.answers.get(get))).toMatchObject({ total: 1 });
     expect(bench.domain.figures()).toMatchObject({ entities: 300, dirty: 300 });
     expect(bench.domain.beginCheckpoint(bench.records.length)).not.toBeNull();
+  });
+
+  it("L6: count as changes that no snapshot holds before they wake too", () => {
+    const bench = new DomainBench({ records: before.records, limits: { dirtyMax: 300 } });
+    expect(codeOf(bench.ask("counter/new", "add", { by: 1 }))).toBe("OVERLOADED");
+    bench.checkpoint();
+    expect(replyIn(bench.ask("counter/new", "add", { by: 1 }))).toEqual({ total: 1 });
+  });
+
+  it("of a type that the program does not have refuse its start, before anything is served", () => {
+    expect(() => new DomainBench({ records: before.records, definitions: [ball] })).toThrow(
+      "no definition of the entity type of counter/0",
+    );
   });
 });

@@ -60,6 +60,7 @@ const workerDataOf = (path: string): ShardThreadsOptions["workerData"] => ({
     dirtyMax: 100,
     entitiesBytesMax: 1e9,
     hopsMax: 10,
+    tailsWokenMax: 64,
   },
   settings: {
     runMessagesMax: 10,
@@ -201,17 +202,23 @@ describe("the journal thread of a node ends", () => {
     const { node, crashes } = await openNode(join(dir, "uncounted"), { "--shard.threads": 2 });
     await using _closes = node;
     await openOnNode(node, "alice", "0");
-    for (let death = 0; death < 6; death++) {
+    const journalThread = (): number | undefined => node.threadIds.get("/system/journal");
+    for (let round = 0; round < 4; round++) {
+      const first = journalThread();
       await endThread(node, "/system/journal");
-      await until("it serves", async () => (await deposit(node, `key-${death}`, "alice")).ok);
+      // Again while the shard threads are starting: they wait for it, register with it, or read.
+      await until("another journal thread", () => ![first, undefined].includes(journalThread()));
+      await new Promise((resolve) => setTimeout(resolve, round * 10));
+      await endThread(node, "/system/journal");
+      await until("it serves", async () => (await deposit(node, `key-${round}`, "alice")).ok);
     }
     const ofShards = crashes.filter(({ address }) => address.startsWith("/system/shards/"));
-    expect(ofShards.length).toBeGreaterThanOrEqual(12);
+    expect(ofShards.length).toBeGreaterThanOrEqual(8);
     for (const crash of ofShards) {
       expect(crash.cause).toContain("the journal thread ended, and with it what was handed to it");
       expect(crash.delayMs).toBeLessThanOrEqual(SHARD_RESTART.backoffMsMin * (1 + SHARD_RESTART.jitterRatio));
     }
-    expect(await balanceOf(node, "alice")).toBe("6.00");
+    expect(await balanceOf(node, "alice")).toBe("4.00");
   });
 
   it("S3: a thread that does not drop its part is ended, and is blamed for nothing", async () => {
@@ -232,16 +239,11 @@ describe("the journal thread of a node ends", () => {
 });
 
 describe("ShardThreads", () => {
-  it("S3: the stop of a part that was dropped does not end its thread, which has another part by then", async () => {
-    const path = join(dir, "stop");
+  /** One shard thread, with a journal thread of the test's. */
+  const shardsOn = (path: string, heartbeats: HeartbeatWatch, writer: WorkerThread<JournalControl>): ShardThreads => {
     mkdirSync(path);
     openStores({ dir: path, shardCount: 2, synchronous: "full", ...FILES, walPagesMax: 1_000, diskFreeBytesMin: 0 });
-    const heartbeats = new HeartbeatWatch({ heartbeatMs: 60_000 });
-    let incarnation = 0;
-    const writer = {
-      call: { register: async () => ({ incarnation: ++incarnation, isDown: false }) },
-    } as unknown as WorkerThread<JournalControl>;
-    const shards = new ShardThreads({
+    return new ShardThreads({
       threadCount: 1,
       committed: new SharedArrayBuffer(8),
       heapMiBMax: 128,
@@ -255,7 +257,19 @@ describe("ShardThreads", () => {
       log: { warn: () => undefined, error: () => undefined },
       workerData: workerDataOf(path),
     });
-    const start = () => shards.component(0).start({ address: "/system/shards/0", incarnation: 1, signal: new AbortController().signal });
+  };
+  const startOf = (shards: ShardThreads) =>
+    shards.component(0).start({ address: "/system/shards/0", incarnation: 1, signal: new AbortController().signal });
+
+  it("S3: the stop of a part that was dropped does not end its thread, which has another part by then", async () => {
+    const path = join(dir, "stop");
+    const heartbeats = new HeartbeatWatch({ heartbeatMs: 60_000 });
+    let incarnation = 0;
+    const writer = {
+      call: { register: async () => ({ incarnation: ++incarnation, isDown: false }) },
+    } as unknown as WorkerThread<JournalControl>;
+    const shards = shardsOn(path, heartbeats, writer);
+    const start = () => startOf(shards);
     const first = await start();
     const worker = shards.running(0);
     await until("a spare", () => living.size === 2);
@@ -270,6 +284,32 @@ describe("ShardThreads", () => {
     expect(worker?.isGone).toBe(false);
     await third.stop();
     expect(worker?.isGone).toBe(true);
+    await shards.close();
+    heartbeats.close();
+  });
+
+  it("a start that fails because the journal thread ended says so, whatever it failed at; another one says what it failed at", async () => {
+    const heartbeats = new HeartbeatWatch({ heartbeatMs: 60_000 });
+    const writer = { isGone: false, call: { register: () => Promise.reject(new Error("the journal thread did not answer")) } };
+    const shards = shardsOn(join(dir, "lost"), heartbeats, writer as unknown as WorkerThread<JournalControl>);
+    await expect(startOf(shards)).rejects.toThrow("the journal thread did not answer");
+    writer.isGone = true;
+    await expect(startOf(shards)).rejects.toBeInstanceOf(JournalThreadEnded);
+    await shards.close();
+    heartbeats.close();
+  });
+
+  it("one whose thread is ended for the journal thread while it starts says so too", async () => {
+    const heartbeats = new HeartbeatWatch({ heartbeatMs: 60_000 });
+    const asked = Promise.withResolvers<(why: Error) => void>();
+    const register = (): Promise<never> => new Promise((_, reject) => asked.resolve(reject));
+    const writer = { isGone: false, call: { register } } as unknown as WorkerThread<JournalControl>;
+    const shards = shardsOn(join(dir, "dropped"), heartbeats, writer);
+    const starting = startOf(shards).catch((cause: unknown) => cause);
+    const answer = await asked.promise;
+    await shards.dropAll();
+    answer(new Error("too late"));
+    expect(await starting).toBeInstanceOf(JournalThreadEnded);
     await shards.close();
     heartbeats.close();
   });
