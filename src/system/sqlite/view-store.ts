@@ -238,10 +238,8 @@ export class SqliteViews {
 
   /** Keeps the books that moved last, so that a hot account needs no read. */
   #remember(touched: ReadonlyMap<string, TouchedAccount>): void {
-    // As long as all have room nobody asks which moved last.
-    const isCrowded = this.#books.size + touched.size > ACCOUNTS_AT_HAND_MAX;
     for (const [id, { books }] of touched) {
-      if (isCrowded) this.#books.delete(id);
+      this.#books.delete(id);
       this.#books.set(id, books);
     }
     for (const id of this.#books.keys()) {
