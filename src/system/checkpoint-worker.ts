@@ -47,7 +47,10 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
   const ports = new Map<number, MessagePort>();
   return {
     /** Answers when the store is open: a thread that could not open it has ended instead. */
-    ready: (): true => true,
+    ready(): true {
+      lag.begin();
+      return true;
+    },
     /** Takes the checkpoints of a domain from the port; a port of an older incarnation is closed. */
     register(domain: number, dataPort: MessagePort): void {
       ports.get(domain)?.close();

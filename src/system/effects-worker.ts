@@ -124,6 +124,7 @@ function controlOfEffects({ modules, pool: limits, conversations, reportPort, at
           portChanged: (port, told) => reportPort.postMessage({ kind: "changed", port, told } satisfies EffectsReport),
         },
       });
+      lag.begin();
     },
     /** Takes the effects of a shard thread from the port; a port of an older incarnation is closed. */
     register(thread: number, port: MessagePort): void {

@@ -63,6 +63,7 @@ function controlOfJournal({ store, committed, statePort, logLevel }: JournalWork
         onTraced: hops === null ? null : (traces, seq) => hops.committed(traces, seq),
       });
       open = { journal, thread };
+      lag.begin();
       return { meta: journal.meta, position: journal.lastSeq, synchronous: journal.synchronous };
     },
     register(domain: number, dataPort: MessagePort) {

@@ -145,6 +145,7 @@ export class Node implements TroupeSystem, Inspected {
       this.#isStarting = false;
     }
     void this.#tree.failed.then((escalation) => this.#treeFailed(escalation.message));
+    this.#lag.begin();
   }
 
   /** Opens the doors of the node, once: they are stopped before anything that they need. @throws what kept one from opening; the node is then closing. */
@@ -158,6 +159,7 @@ export class Node implements TroupeSystem, Inspected {
     } finally {
       isFirst = false;
     }
+    this.#lag.begin();
   }
 
   get dataDir(): DataDir {

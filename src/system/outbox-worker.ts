@@ -45,6 +45,7 @@ function controlOfOutbox(data: OutboxWorkerData) {
     open(): true {
       open = openOutbox(data, during);
       open.outbox.start();
+      lag.begin();
       return true;
     },
     figures: (): OutboxFigures & { readonly remadeBecause: string | null; readonly loopLagMs: number } => ({

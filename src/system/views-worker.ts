@@ -49,6 +49,7 @@ function controlOfViews(data: ViewsWorkerData) {
     open(): true {
       open = openViews(data, feeds, during);
       open.thread.start();
+      lag.begin();
       return true;
     },
     statement: (seq: number, accountId: string, after: number, limit: number) =>

@@ -10,7 +10,7 @@ export interface ChaosRun {
   readonly server: ChaosProcess;
   readonly load: LedgerLoad;
   readonly random: () => number;
-  /** For everything, with the stretches without faults. */
+  /** For everything, with the stretches without faults; longer when not every kind came by then. */
   readonly seconds: number;
   /** Rest after each fault, between half of it and one and a half. */
   readonly gapMs: number;
@@ -71,6 +71,8 @@ export interface ChaosFigures {
 
 /** Shares of the time without faults: at the beginning, in the middle, at the end. */
 const QUIET_SHARE = 0.1;
+/** On a slow machine few faults come in the time: the second phase lasts until each kind came once, at most so many times as long. */
+const LONGER_MAX = 4;
 const READY_MS_MAX = 30_000;
 /** Acknowledged orders that are sent a second time after each fault. */
 const COMPARED = { latest: 64, older: 36 };
@@ -92,9 +94,14 @@ export async function chaosRun(run: ChaosRun): Promise<ChaosFigures> {
   const deck = new Deck(run.kinds, random);
   await beQuiet();
   for (let phase = 0; phase < 2; phase++) {
-    const until = performance.now() + phaseMs;
+    const fromMs = performance.now();
+    const isOver = (): boolean => {
+      const ms = performance.now() - fromMs;
+      const isWanting = phase === 1 && run.kinds.some((kind) => !faults.some((fault) => fault.kind === kind));
+      return ms >= (isWanting ? phaseMs * LONGER_MAX : phaseMs);
+    };
     let clearMs = goodput.sample();
-    while (performance.now() < until) {
+    while (!isOver()) {
       await delay(gapMs * (0.5 + random()));
       between.push({ fromMs: clearMs, toMs: goodput.sample() });
       load.compareLater(COMPARED.latest, COMPARED.older, random);

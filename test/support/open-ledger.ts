@@ -22,17 +22,21 @@ export async function serve<System extends TroupeSystem>(
   system: System,
   flags: readonly string[] = [],
 ): Promise<OpenLedger & { readonly system: System }> {
-  const config = loadConfig({ argv: ["--http.port", "0", ...flags], env: {}, cwd: process.cwd() });
-  const defects: object[] = [];
-  const server = await startHttp({ system, config, log: { info: () => {}, error: (fields) => void defects.push(fields) } });
+  const door = await openDoor(system, flags);
   return {
-    url: server.url,
+    ...door,
     system,
-    server,
-    defects,
     async [Symbol.asyncDispose]() {
-      await server.close(5000);
+      await door[Symbol.asyncDispose]();
       await system[Symbol.asyncDispose]();
     },
   };
+}
+
+/** One more HTTP server over a system that others use too, with settings of its own: closing it leaves the system as it is. */
+export async function openDoor(system: TroupeSystem, flags: readonly string[] = []): Promise<Omit<OpenLedger, "system">> {
+  const config = loadConfig({ argv: ["--http.port", "0", ...flags], env: {}, cwd: process.cwd() });
+  const defects: object[] = [];
+  const server = await startHttp({ system, config, log: { info: () => {}, error: (fields) => void defects.push(fields) } });
+  return { url: server.url, server, defects, [Symbol.asyncDispose]: () => server.close(5000) };
 }

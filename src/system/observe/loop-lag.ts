@@ -18,12 +18,21 @@ export class LoopLag implements Disposable {
     this.#timer.unref();
   }
 
-  /** In seconds. */
+  /** The thread serves from now on: that its start held the loop, for modules and files, says nothing of how it gets on. */
+  begin(): void {
+    const nowMs = performance.now();
+    this.#dueMs = nowMs + EVERY_MS;
+    this.#windowMs = nowMs;
+    this.#highMs = 0;
+    this.#highBeforeMs = 0;
+  }
+
+  /** In seconds, those of the start included. */
   get lags(): HistogramLook {
     return this.#lags.look();
   }
 
-  /** The highest lag of the last 5 to 10 s, in milliseconds; what holds the loop at this moment included. */
+  /** The highest lag of the last 5 to 10 s, since `begin` at most, in milliseconds; what holds the loop at this moment included. */
   get recentMsMax(): number {
     return Math.max(this.#highMs, this.#highBeforeMs, performance.now() - this.#dueMs, 0);
   }

@@ -158,7 +158,7 @@ it("R-API-9: whoever waits when the breaker opens is answered then; a reply unde
 });
 
 it("R-CON-6: a model that cannot be reached for as long as an answer may take is a 504 with the message's id; one that is merely slow is a 202", async () => {
-  await started({ "--http.answer-ms-max": 700, "--ai.backoff-ms-min": 3_000, "--ai.backoff-ms-max": 5_000 });
+  await started({ "--http.answer-ms-max": 3_000, "--ai.backoff-ms-min": 8_000, "--ai.backoff-ms-max": 10_000 });
   await until("the client is loaded", async () => (await say("first")).status !== 202);
   await ai.down();
   const late = await say("c");
@@ -167,6 +167,6 @@ it("R-CON-6: a model that cannot be reached for as long as an answer may take is
   await ai.up();
   await until("the reply", async () => (await outcomeOf(late)).status === "complete");
   expect([(await say("c")).status, fieldsOf(await say("c")).content]).toEqual([201, "You said: Hello."]);
-  ai.set({ replyMs: 2_000 });
+  ai.set({ replyMs: 8_000 });
   expect([(await say("slow")).status]).toEqual([202]);
 });

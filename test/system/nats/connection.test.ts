@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { connect } from "nats";
 import { expect, it } from "vitest";
+import { degradedOf } from "../../support/degraded.ts";
 import { fieldsOf, get, post } from "../../support/http-client.ts";
 import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
@@ -11,15 +12,10 @@ import { TestNats } from "../../support/nats-server.ts";
 import { until } from "../../support/test-node.ts";
 import { describeWithNats } from "../../support/with-nats.ts";
 
-const degradedOf = async (url: string): Promise<string> => {
-  const answer = await get(url, "/readyz");
-  expect(answer.status).toBe(200);
-  return JSON.stringify(fieldsOf(answer).degraded ?? null);
-};
 const isConnected = async (url: string): Promise<boolean> => (await get(url, "/metrics")).text.includes("\nnats_connected 1\n");
 /** It is connected before it takes commands, which it does when no other store is there. */
 const up = (url: string): Promise<boolean> =>
-  until("commands are taken", async () => (await isConnected(url)) && (await degradedOf(url)) === "null");
+  until("commands are taken", async () => (await isConnected(url)) && (await degradedOf(url)) === "");
 const down = (url: string): Promise<boolean> => until("NATS is gone", async () => !(await isConnected(url)));
 
 async function expectAnswered(url: string, options: object = {}): Promise<void> {
@@ -39,7 +35,7 @@ describeWithNats("a node whose NATS", () => {
     for (let round = 0; round < 3; round++) {
       await server.restart();
       await up(node.url);
-      expect(await degradedOf(node.url)).toBe("null");
+      expect(await degradedOf(node.url)).toBe("");
       await expectAnswered(server.url);
       await server.kill();
       await down(node.url);

@@ -5,7 +5,8 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "nats";
 import { expect, it, vi } from "vitest";
-import { fieldsOf, get, post } from "../../support/http-client.ts";
+import { degradedOf } from "../../support/degraded.ts";
+import { fieldsOf, post } from "../../support/http-client.ts";
 import { KeepAliveClient } from "../../support/keep-alive-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
 import { TestNats } from "../../support/nats-server.ts";
@@ -59,16 +60,14 @@ async function manyDeposits(node: NatsNode, name: string, accounts: readonly str
   return ids;
 }
 
-/** What readiness says is degraded; the node must be ready whatever it is. */
-async function degraded(node: NatsNode): Promise<readonly string[]> {
-  const answer = await get(node.url, "/readyz");
-  expect(answer.status, answer.text).toBe(200);
-  return (fieldsOf(answer).degraded ?? []) as readonly string[];
-}
-const isNamed = (node: NatsNode, pattern: RegExp): Promise<string> =>
-  until(`readiness names ${pattern}`, async () => (await degraded(node)).find((text) => pattern.test(text)) ?? null, RECOVERED_MS_MAX);
-const isWhole = (node: NatsNode): Promise<boolean> =>
-  until("readiness names nothing any more", async () => (await degraded(node)).length === 0, RECOVERED_MS_MAX);
+const isNamed = ({ url }: NatsNode, pattern: RegExp): Promise<string> =>
+  until(
+    `readiness names ${pattern}`,
+    async () => (await degradedOf(url)).split("\n").find((text) => pattern.test(text)) ?? null,
+    RECOVERED_MS_MAX,
+  );
+const isWhole = ({ url }: NatsNode): Promise<boolean> =>
+  until("readiness names nothing any more", async () => (await degradedOf(url)) === "", RECOVERED_MS_MAX);
 
 function outboxOf({ node }: NatsNode) {
   if (node.events === null) throw new Error("the node sends no events");

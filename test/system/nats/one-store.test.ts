@@ -2,6 +2,7 @@
 import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, headers } from "nats";
 import { expect, it } from "vitest";
+import { degradedOf } from "../../support/degraded.ts";
 import { fieldsOf, get, post } from "../../support/http-client.ts";
 import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
@@ -10,15 +11,6 @@ import { until } from "../../support/test-node.ts";
 import { describeWithEachNats } from "../../support/with-nats.ts";
 
 const TURN_MS_MAX = 30_000;
-
-async function degradedOf(node: NatsNode): Promise<string> {
-  const answer = await get(node.url, "/readyz");
-  if (answer.status !== 200) {
-    expect(answer.text).not.toContain("NATS"); // That is no reason to turn clients away. Another one passes: a thread that a busy machine lets answer late.
-    return "not ready";
-  }
-  return JSON.stringify(fieldsOf(answer).degraded ?? null);
-}
 
 /** Whether anybody waits for commands of the stream, which is made when commands are taken. */
 const isPulling = (manager: JetStreamManager): Promise<boolean> =>
@@ -35,8 +27,8 @@ describeWithEachNats("two stores over one server", (version) => {
     await using one = nodes[0];
     await using other = nodes[1];
     await until("one takes them and the other names it", async () => {
-      const told = await Promise.all(nodes.map(degradedOf));
-      return told.includes("null") && told.some((text) => text.includes("a key is known by one store alone"));
+      const told = await Promise.all(nodes.map(({ url }) => degradedOf(url)));
+      return told.includes("") && told.some((text) => text.includes("a key is known by one store alone"));
     });
     const [taker, idle] = one.nats.check.isOk ? [one, other] : [other, one];
     for (const { node } of nodes) expect(idle.nats.check.detail).toContain(node.storeId);
@@ -76,7 +68,7 @@ describeWithEachNats("two stores over one server", (version) => {
           JSON.stringify({ type: "io.nats.micro.v1.ping_response", name: "troupe", id: "x", version: "0.0.0", metadata }),
         ),
     });
-    await until("they are left", async () => (await degradedOf(node)).includes("The store another takes the commands"), TURN_MS_MAX);
+    await until("they are left", async () => (await degradedOf(node.url)).includes("The store another takes the commands"), TURN_MS_MAX);
     await until("requests reach nobody", () =>
       connection.request("troupe.v1.account.get", "", { timeout: 5_000 }).then(
         () => false,
@@ -88,7 +80,7 @@ describeWithEachNats("two stores over one server", (version) => {
     head.set("Idempotency-Key", "open");
     await jetstream(connection).publish("troupe.durable.v1.account.open", '{"id":"alice","currency":"CZK"}', { headers: head });
     other.unsubscribe();
-    await until("it is not degraded any more", async () => (await degradedOf(node)) === "null", TURN_MS_MAX);
+    await until("it is not degraded any more", async () => (await degradedOf(node.url)) === "", TURN_MS_MAX);
     await until("what waited is done", async () => (await get(node.url, "/v1/accounts/alice")).status === 200);
     expect((await ask(connection, "troupe.v1.account.get", { headers: [["Troupe-Id", "alice"]] })).status).toBe(200);
     expect(node.defects).toEqual([]);

@@ -6,7 +6,8 @@ import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { findNatsServer } from "../../../tools/nats-server.mjs";
 import { figuresOf, runCli, startCli, tempFolder } from "../../support/cli.ts";
-import { fieldsOf, get, post } from "../../support/http-client.ts";
+import { degradedOf } from "../../support/degraded.ts";
+import { post } from "../../support/http-client.ts";
 import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
 import { TestNats } from "../../support/nats-server.ts";
@@ -59,9 +60,8 @@ describeWithNats("a node whose user may not do all that it needs", () => {
       flags: { "--nats.user": "weak", "--nats.password-env": "WEAK" },
       env: { WEAK: "w" },
     });
-    const degraded = async (): Promise<string> => JSON.stringify(fieldsOf(await get(node.url, "/readyz")).degraded ?? "");
-    await until("it is named", async () => (await degraded()).includes(named));
-    expect(await degraded()).toContain("config/nats/node-role.conf");
+    await until("it is named", async () => (await degradedOf(node.url)).includes(named));
+    expect(await degradedOf(node.url)).toContain("config/nats/node-role.conf");
     expect((await post(node.url, "/v1/accounts", { id: "alice", currency: "CZK" })).status).toBe(201);
   });
 });
@@ -112,7 +112,7 @@ describeWithEachNats("the example configuration of NATS", (version) => {
   });
 
   it("the node works with the role of a node alone", async () => {
-    await until("nothing is degraded", async () => fieldsOf(await get(node.url, "/readyz")).degraded === undefined);
+    await until("nothing is degraded", async () => (await degradedOf(node.url)) === "");
   });
 
   it("a client sends commands and finds the service; it may publish no event, hear none, and change no stream", async () => {
@@ -157,9 +157,8 @@ describeWithEachNats("the example configuration of NATS", (version) => {
   it("a node whose user may not be found says so, and serves HTTP", async () => {
     const flags = { "--nats.user": "client", "--nats.password-env": "NATS_CLIENT_PASSWORD" };
     await using weak = await NatsNode.start({ servers: server.url, flags, env: PASSWORDS });
-    const degraded = async (): Promise<string> => JSON.stringify(fieldsOf(await get(weak.url, "/readyz")).degraded ?? "");
-    await until("it is named", async () => (await degraded()).includes("$SRV.PING.troupe"));
-    expect(await degraded()).toContain("config/nats/node-role.conf");
+    await until("it is named", async () => (await degradedOf(weak.url)).includes("$SRV.PING.troupe"));
+    expect(await degradedOf(weak.url)).toContain("config/nats/node-role.conf");
   });
 });
 
@@ -173,7 +172,7 @@ describeWithNats("`troupe start` and `troupe call` with the roles of the example
     const as = (user: string): string[] => ["--nats.user", user, "--nats.password-env", `NATS_${user.toUpperCase()}_PASSWORD`];
     const flags = ["--nats.servers", server.url, ...as("node"), "--threads.heartbeat-ms", "60000", "--admin.port", "0"];
     await using node = await startCli(dir.path, ...flags);
-    await until("nothing is degraded", async () => fieldsOf(await get(node.url, "/readyz")).degraded === undefined);
+    await until("nothing is degraded", async () => (await degradedOf(node.url)) === "");
     const call = ["call", "account", "-", "open", '{"id":"carol","currency":"CZK"}', "--nats", server.url];
     const opened = await runCli(...call, ...as("client"));
     expect([opened.code, opened.stdout]).toEqual([0, expect.stringContaining('"id":"carol"')]);

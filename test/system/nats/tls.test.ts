@@ -1,8 +1,9 @@
 /** TLS with a certificate authority of our own, on real servers (issue 5, A): both ends show a certificate, and each refusal is named. */
 import { connect } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { degradedOf } from "../../support/degraded.ts";
 import { eventsIn } from "../../support/event-listener.ts";
-import { fieldsOf, get, post } from "../../support/http-client.ts";
+import { post } from "../../support/http-client.ts";
 import { ask } from "../../support/nats-client.ts";
 import { NatsNode } from "../../support/nats-node.ts";
 import { TestNats } from "../../support/nats-server.ts";
@@ -10,11 +11,7 @@ import { type IssuedCertificate, TestCa } from "../../support/test-ca.ts";
 import { until } from "../../support/test-node.ts";
 import { describeWithEachNats, describeWithNats } from "../../support/with-nats.ts";
 
-const degradedOf = async ({ url }: NatsNode): Promise<string> => {
-  const { degraded = null, status } = fieldsOf(await get(url, "/readyz"));
-  return status === "ready" ? JSON.stringify(degraded) : "not ready"; // As on a machine that is busy for a moment.
-};
-const isWhole = (node: NatsNode): Promise<boolean> => until("nothing is degraded", async () => (await degradedOf(node)) === "null");
+const isWhole = ({ url }: NatsNode): Promise<boolean> => until("nothing is degraded", async () => (await degradedOf(url)) === "");
 
 describeWithEachNats("a server of NATS that speaks TLS and wants certificates", (version) => {
   const ca = new TestCa("Troupe test CA");
@@ -62,9 +59,9 @@ describeWithEachNats("a server of NATS that speaks TLS and wants certificates", 
   it("is not trusted with the certificates of another authority: readiness says so, and HTTP goes on", async () => {
     using other = new TestCa("another CA");
     await using node = await nodeWith(other.caFile, own);
-    await until("it is named", async () => (await degradedOf(node)).includes("is signed by nobody we trust"));
-    expect(await degradedOf(node)).toMatch(/nats\.tlsCaFile/);
-    expect(await degradedOf(node)).toContain(server.url);
+    await until("it is named", async () => (await degradedOf(node.url)).includes("is signed by nobody we trust"));
+    expect(await degradedOf(node.url)).toMatch(/nats\.tlsCaFile/);
+    expect(await degradedOf(node.url)).toContain(server.url);
     expect((await post(node.url, "/v1/accounts", { id: "alice", currency: "CZK" })).status).toBe(201);
   });
 
@@ -72,7 +69,7 @@ describeWithEachNats("a server of NATS that speaks TLS and wants certificates", 
     using other = new TestCa("another CA");
     for (const shown of [null, other.issue("stranger")]) {
       await using node = await nodeWith(ca.caFile, shown);
-      await until("it is named", async () => /refuses our side of TLS.*nats\.tlsCertFile/.test(await degradedOf(node)));
+      await until("it is named", async () => /refuses our side of TLS.*nats\.tlsCertFile/.test(await degradedOf(node.url)));
     }
   });
 });
@@ -85,7 +82,7 @@ describeWithNats("tls:// and a server of NATS that speaks none", () => {
       flags: { "--nats.user": "node", "--nats.password-env": "NODE_PASSWORD", "--nats.events": "true" },
       env: { NODE_PASSWORD: "pl4in" },
     });
-    await until("it is named", async () => /does not support 'tls'/.test(await degradedOf(node)));
+    await until("it is named", async () => /does not support 'tls'/.test(await degradedOf(node.url)));
     expect(server.said).not.toContain("[CONNECT");
     await (await connect({ servers: server.url })).close();
     await until("what is sent would be seen", () => server.said.includes("[CONNECT"));
