@@ -1,5 +1,6 @@
 /** Orders of a ledger's clients, made by chance, and how they are sent over HTTP. */
 import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { KeepAliveClient } from "./keep-alive-client.ts";
 import type { Door, OrderLoad, Reply } from "./order-load.ts";
 
@@ -57,14 +58,20 @@ export function randomOrders(accounts: number, random: () => number): () => Orde
 export const accountId = (number: number): string => `account-${number}`;
 export const overdraftOf = (number: number): "0" | null => (number % 4 === 0 ? "0" : null);
 
-/** Opens the accounts of `randomOrders` over HTTP. @throws Error when one is refused. */
+const BUSY_MS_MAX = 30_000;
+
+/** Opens the accounts of `randomOrders` over HTTP; a server that has too much to do is asked again, as clients do. @throws Error when one is refused. */
 export async function openAccounts(client: KeepAliveClient, accounts: number): Promise<void> {
-  const opened = await Promise.all(
-    Array.from({ length: accounts }, (_, number) => {
-      const body = JSON.stringify({ id: accountId(number), currency: CURRENCY, overdraftLimit: overdraftOf(number) });
-      return client.send({ method: "POST", path: "/v1/accounts", body });
-    }),
-  );
+  const until = performance.now() + BUSY_MS_MAX;
+  const open = async (number: number) => {
+    const body = JSON.stringify({ id: accountId(number), currency: CURRENCY, overdraftLimit: overdraftOf(number) });
+    for (;;) {
+      const answer = await client.send({ method: "POST", path: "/v1/accounts", body });
+      if (answer.status !== 503 || performance.now() > until) return answer;
+      await delay(20);
+    }
+  };
+  const opened = await Promise.all(Array.from({ length: accounts }, (_, number) => open(number)));
   const refused = opened.find(({ status }) => status !== 201);
   if (refused !== undefined) throw new Error(`an account could not be opened: ${refused.status} ${refused.body}`);
 }

@@ -119,7 +119,7 @@ it("a signal that reaches both processes is one signal; a later one forces the n
   socket.on("error", () => undefined);
   // A request that is still being sent holds the stop.
   socket.write("POST /v1/deposits HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{");
-  expect((await get(server.url, "/readyz")).status).toBe(200);
+  expect((await get(server.url, "/livez")).status).toBe(200);
   const node = nodeOf(folder.path);
   const ended = server.end("SIGINT");
   process.kill(node, "SIGINT"); // As a terminal does.

@@ -67,7 +67,7 @@ it("start: a request that is still being sent holds the stop; a second signal en
   socket.on("error", () => undefined);
   socket.write("POST /v1/deposits HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{");
   // The server reads connections in turn: when this answer is here, the request above has begun.
-  expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  expect((await fetch(`${server.url}/livez`)).status).toBe(200);
   const ended = server.end("SIGTERM");
   let code: number | null | undefined;
   void ended.then((found) => {
