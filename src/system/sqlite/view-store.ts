@@ -208,7 +208,12 @@ export class SqliteViews {
     const touched = [...audit.accounts].sort(([, { books: left }], [, { books: right }]) => (left.filed?.id ?? 0) - (right.filed?.id ?? 0));
     file.db
       .transaction(() => {
-        for (const [name, account] of touched) this.#putAccount(name, account);
+        const rows: EntryValues[] = [];
+        for (const [name, account] of touched) this.#putAccount(name, account, rows);
+        let next = 0;
+        for (; next + ENTRIES_AT_ONCE <= rows.length; next += ENTRIES_AT_ONCE)
+          sql.addEntries.run(...rows.slice(next, next + ENTRIES_AT_ONCE).flat());
+        for (const row of rows.slice(next)) sql.addEntry.run(...row);
         for (const [currency, { customer, system, world, inTransit, accounts, entries }] of audit.currencies) {
           sql.putTotal.run(currency, String(inTransit), String(customer), String(system), String(world), accounts, entries);
         }
@@ -221,14 +226,15 @@ export class SqliteViews {
     file.findingCount += findings.length;
   }
 
-  #putAccount(name: string, { books, entries }: TouchedAccount): void {
+  /** Its entries are appended to `rows`. */
+  #putAccount(name: string, { books, entries }: TouchedAccount, rows: EntryValues[]): void {
     const file = this.#file;
     const { sql } = file;
     const id = books.filed?.id ?? Number(sql.addAccount.run(name, books.currency, books.kind).lastInsertRowid);
     let newest = books.filed?.newest ?? 0;
     for (const { sequence, transfer, amount, balance, currency, at } of entries) {
       const entry = ++file.entryLast;
-      sql.addEntry.run(entry, newest, sequence, transfer, amount, balance, currency, at);
+      rows.push([entry, newest, sequence, transfer, amount, balance, currency, at]);
       if (sequence % MARK_EVERY === 0) sql.addMark.run(id, sequence, entry);
       newest = entry;
     }
@@ -359,6 +365,13 @@ const STATEMENT = `
     SELECT entries.* FROM walk JOIN entries ON entries.id = walk.previous WHERE walk.sequence > $after)
   SELECT sequence, transfer, amount, balance, currency, at FROM walk WHERE sequence > $after ORDER BY sequence LIMIT $limit`;
 
+/** A row of `entries`. */
+type EntryValues = [number, number, number, string, bigint, bigint, string, number];
+/** Entries that one statement stores: a call for each costs a tenth of what the thread does for a deposit. */
+const ENTRIES_AT_ONCE = 32;
+const addEntries = (count: number): string =>
+  `INSERT INTO entries(id, previous, sequence, transfer, amount, balance, currency, at) VALUES ${new Array(count).fill("(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}`;
+
 /** Statements on amounts answer bigint: a balance may have 18 digits, a double holds 15. */
 function prepared(db: Connection) {
   const totals = "in_transit, customer, system, world, accounts, entries";
@@ -373,9 +386,8 @@ function prepared(db: Connection) {
     ),
     putAccount: db.prepare<[bigint, number, number, number]>("UPDATE accounts SET balance = ?, sequence = ?, newest = ? WHERE id = ?"),
     entryLast: db.prepare<[], number | null>("SELECT max(id) FROM entries").pluck(),
-    addEntry: db.prepare<[number, number, number, string, bigint, bigint, string, number]>(
-      "INSERT INTO entries(id, previous, sequence, transfer, amount, balance, currency, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    ),
+    addEntry: db.prepare<EntryValues>(addEntries(1)),
+    addEntries: db.prepare<Array<EntryValues[number]>>(addEntries(ENTRIES_AT_ONCE)),
     addMark: db.prepare<[number, number, number]>("INSERT OR IGNORE INTO marks(account, sequence, entry) VALUES (?, ?, ?)"),
     statement: db.prepare<[StatementQuestion], EntryRow>(STATEMENT).safeIntegers(),
     total: db.prepare<[string], TotalRow>(`SELECT ${totals} FROM totals WHERE currency = ?`),
