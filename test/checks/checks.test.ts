@@ -17,8 +17,9 @@ function check(name: string, ...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [`test/checks/${name}.ts`, "--json", ...args], (error, stdout, stderr) => {
       const last = stdout.trimEnd().split("\n").at(-1) ?? "";
-      if (!last.startsWith("{")) reject(new Error(`${name} told no figures: ${stderr}`, { cause: error }));
-      else resolve({ code: error === null ? 0 : Number(error.code), figures: JSON.parse(last) as Figures });
+      const figures = last.startsWith("{") ? (JSON.parse(last) as Figures) : null;
+      if (figures === null || "why" in figures) reject(new Error(`check:${name} told no figures: ${last}\n${stderr}`, { cause: error }));
+      else resolve({ code: error === null ? 0 : Number(error.code), figures });
     });
   });
 }
