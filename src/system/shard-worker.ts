@@ -102,6 +102,8 @@ function controlOfShard(data: ShardWorkerData) {
     async start({ thread, incarnation, position, isJournalDown, poison, ports }: ShardStart): Promise<{ readonly records: number }> {
       name = `shard-${thread}`;
       life = incarnation;
+      lag[Symbol.dispose]();
+      lag = new LoopLag();
       reportPort = ports.report;
       const report = (message: ShardReport): void => ports.report.postMessage(message);
       const { definitions, outside } = await loaded;
@@ -148,8 +150,7 @@ function controlOfShard(data: ShardWorkerData) {
         onRefused: () => report({ kind: "refused" }),
       });
       running.start(isJournalDown);
-      lag[Symbol.dispose]();
-      lag = new LoopLag();
+      lag.begin();
       return { records: position - from };
     },
     peerGone: (peer: number) => shell().peerGone(peer),

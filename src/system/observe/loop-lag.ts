@@ -21,6 +21,7 @@ export class LoopLag implements Disposable {
   /** The thread serves from now on: that its start held the loop, for modules and files, says nothing of how it gets on. */
   begin(): void {
     const nowMs = performance.now();
+    this.#lags.observe(Math.max(nowMs - this.#dueMs, 0) / 1000);
     this.#dueMs = nowMs + EVERY_MS;
     this.#windowMs = nowMs;
     this.#highMs = 0;

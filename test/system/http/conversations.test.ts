@@ -43,7 +43,7 @@ async function impatientDoor({ system }: OpenLedger): Promise<string> {
 const untilStored = (ask: () => Promise<HttpAnswer>): Promise<HttpAnswer> =>
   until("the command is durable", async () => {
     const answer = await ask();
-    return answer.status === 504 || codeOf(answer) === "409 key_in_progress" ? null : answer;
+    return ["504 OUTCOME_UNKNOWN", "409 key_in_progress"].includes(codeOf(answer)) ? null : answer;
   });
 async function withAi(settings: Parameters<typeof FakeAi.start>[0] = {}): Promise<FakeAi> {
   const ai = await FakeAi.start(settings);

@@ -31,6 +31,32 @@ describe("views", () => {
     views.close();
   });
 
+  it("R-LED-7: entries that are stored many at a time are the ones that were stored one by one", () => {
+    const records = Array.from({ length: 200 }, (_, index) => {
+      const entry = (kind: "debited" | "credited", sign: string) =>
+        money(kind, "1", `${sign}${index + 1}`, index + 1, { transfer: `t-${index}` });
+      return recordOf(index + 2, ["alice", entry("credited", "")], [WORLD, entry("debited", "-")]);
+    });
+    const pageAfter = (sizes: readonly number[]) => {
+      using dir = folder();
+      const views = openViews(dir.path);
+      views.apply([recordOf(1, ["alice", opened()])]);
+      let from = 0;
+      for (const size of sizes) {
+        expect(views.apply(records.slice(from, from + size))).toEqual([]);
+        from += size;
+      }
+      expect(views.position).toBe(201);
+      const page = views.statement("alice", { after: 0, limit: 1_000 });
+      views.close();
+      return page;
+    };
+    const single = pageAfter(new Array(200).fill(1));
+    expect(single.entries.length).toBe(200);
+    expect(pageAfter([200])).toEqual(single); // 400 rows: 12 times 32, and 16.
+    expect(pageAfter([15, 16, 17, 32, 33, 87])).toEqual(single);
+  });
+
   it("R-LED-7: pages of a long statement join without a gap or repeat, wherever they begin, also after a restart", () => {
     using dir = folder();
     let views = openViews(dir.path);
