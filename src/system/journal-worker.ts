@@ -30,19 +30,22 @@ function controlOfJournal({ store, committed, statePort, logLevel }: JournalWork
   const lag = new LoopLag();
   let open: { readonly journal: SqliteJournal; readonly thread: JournalThread } | null = null;
   let idleTimer: NodeJS.Timeout | null = null;
+  let lookAt = 0;
   const running = () => {
     if (open === null) throw new Error("the journal is not open");
     return open;
   };
   const rest = (): void => {
     if (open === null) return;
+    if (idleTimer === null) idleTimer = setTimeout(whenQuiet, QUIET_MS);
+    else idleTimer.refresh();
+    if (performance.now() < lookAt) return;
+    lookAt = performance.now() + LOOK_EVERY_MS;
     // The checkpoint thread moves the pages meanwhile. When few are left this thread moves those, in a few milliseconds, and the log starts
     // over; without that it would grow as long as commits follow each other. And when nobody moves them, it does so itself.
     const { pages, moved } = open.journal.log;
     const isNearlyMoved = pages > store.walPagesMax && pages - moved < CATCH_UP_PAGES;
     if (isNearlyMoved || pages - moved > store.walPagesMax * FAR_BEHIND_FACTOR) move(open.journal, 0);
-    if (idleTimer === null) idleTimer = setTimeout(whenQuiet, QUIET_MS);
-    else idleTimer.refresh();
   };
   const whenQuiet = (): void => {
     idleTimer = null;
@@ -114,5 +117,7 @@ const waitedFor = (journal: SqliteJournal, during: Heartbeat["during"]): Journal
 });
 
 const QUIET_MS = 100;
+/** A look at the log takes as long as to write ten deposits. */
+const LOOK_EVERY_MS = 10;
 const CATCH_UP_PAGES = 1_000;
 const FAR_BEHIND_FACTOR = 16;
