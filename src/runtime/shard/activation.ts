@@ -58,12 +58,7 @@ export class Activation {
     return shardOf(address, this.#shardCount);
   }
 
-  /** Of an entity that may be in memory; undefined when this program has none of the type. */
-  definitionOf(address: string): AnyDefinition | undefined {
-    return this.#memory.slots.get(address)?.definition ?? this.definitionByType(address);
-  }
-
-  /** The same without a look into memory. */
+  /** Undefined when this program has none of the type. */
   definitionByType(address: string): AnyDefinition | undefined {
     return this.#definitions.get(partsOf(address).type);
   }

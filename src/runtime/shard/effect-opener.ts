@@ -66,10 +66,18 @@ export class EffectOpener {
     this.#outsidePorts = options.outsidePorts;
   }
 
-  /** A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells. @throws Error. */
-  assertOpens(slot: Slot, effect: Effect, hops: number): void {
-    if (effect.kind === "schedule") return assertTimer(slot, effect);
-    if (effect.kind === "tell" || effect.kind === "ask") this.#assertEntity(effect);
+  /**
+   * A tell to nobody would crash whoever gets it, again after every recovery, and a chain of answers is a chain of tells.
+   * @returns the entity that gets it, for `open`; undefined when it is not in memory, or none gets it.
+   * @throws Error.
+   */
+  assertOpens(slot: Slot, effect: Effect, hops: number): Slot | undefined {
+    let target: Slot | undefined;
+    if (effect.kind === "schedule") {
+      assertTimer(slot, effect);
+      return undefined;
+    }
+    if (effect.kind === "tell" || effect.kind === "ask") target = this.#assertEntity(effect);
     else {
       if (!this.#outsidePorts.has(effect.to)) throw new Error(`there is no port "${effect.to}"`);
       assertProgress(slot, effect);
@@ -78,23 +86,32 @@ export class EffectOpener {
       throw new Error(`${slot.definition.type} has no handler "${effect.answerTo}" in answers`);
     }
     if (hops > this.#hopsMax) throw new Error(`the chain without an outside input is longer than ${this.#hopsMax}`);
+    return target;
   }
 
-  #assertEntity(effect: TellEffect | AskEffect): void {
-    const definition = this.#activation.definitionOf(effect.to);
+  #assertEntity(effect: TellEffect | AskEffect): Slot | undefined {
+    const target = this.#memory.slots.get(effect.to);
+    const definition = target?.definition ?? this.#activation.definitionByType(effect.to);
     if (definition === undefined || !Object.hasOwn(definition.commands, effect.command)) {
       throw new Error(`there is no command "${effect.command}" for ${effect.to}`);
     }
+    return target;
   }
 
-  /** Only what `assertOpens` let pass. */
-  open(slot: Slot, entry: PendingEntry, effect: Effect, origin: Origin): void {
-    if (effect.kind === "tell" || effect.kind === "ask") this.#openInside(slot, entry, effect, origin);
+  /** Only what `assertOpens` let pass, with what it returned. */
+  open(slot: Slot, entry: PendingEntry, effect: Effect, target: Slot | undefined, origin: Origin): void {
+    if (effect.kind === "tell" || effect.kind === "ask") this.#openInside(slot, entry, effect, target, origin);
     else if (effect.kind === "schedule") this.#setTimer(slot, entry, effect, origin.trace);
     else this.#openOutside(slot, entry, effect, origin);
   }
 
-  #openInside(slot: Slot, entry: PendingEntry, { kind, to, command, body, answerTo }: TellEffect | AskEffect, origin: Origin): void {
+  #openInside(
+    slot: Slot,
+    entry: PendingEntry,
+    { kind, to, command, body, answerTo }: TellEffect | AskEffect,
+    target: Slot | undefined,
+    origin: Origin,
+  ): void {
     const id = `${slot.shard}.${this.#incarnation}.${entry.seq}.${entry.opened++}`;
     const effect: { -readonly [Key in keyof OpenEffect]: OpenEffect[Key] } = {
       id,
@@ -108,7 +125,6 @@ export class EffectOpener {
     };
     if (answerTo !== undefined) effect.answerTo = answerTo;
     if (origin.trace !== undefined) effect.trace = origin.trace;
-    const target = this.#memory.slots.get(to);
     const live = new LiveEffect({ effect, toShard: target?.shard ?? this.#activation.shardOf(to), openedIn: this.#gate.gathering });
     live.work = this.#turn.work;
     entry.opens ??= [];

@@ -1,4 +1,4 @@
-import type { Decision, EventBase } from "../kernel/decision.ts";
+import type { Decision, Effect, EventBase } from "../kernel/decision.ts";
 import type { Json } from "../kernel/json.ts";
 import type { CommitGate } from "./commit-gate.ts";
 import { OUTCOME } from "./domain-meter.ts";
@@ -13,6 +13,8 @@ import { evolve } from "./replay.ts";
 import type { Slot } from "./slot.ts";
 import type { Timers } from "./timers.ts";
 import type { Turn } from "./turn.ts";
+
+const NO_EFFECTS: readonly Effect[] = [];
 
 /** Writes what comes of messages into the entries of the gathering group, by the rules E1 and E2 of `journal/record.ts`. */
 export class EntryWriter {
@@ -59,9 +61,11 @@ export class EntryWriter {
   write(slot: Slot, decision: Decision<EventBase, Json>, origin: Origin): PendingEntry | null {
     if (decision.kind !== "accept") return this.entryOf(slot, origin.trace);
     let state = slot.state;
+    const effects = decision.effects ?? NO_EFFECTS;
+    const targets: Array<Slot | undefined> = [];
     try {
       for (const event of decision.events) state = evolve(slot.definition, state, event);
-      for (const effect of decision.effects ?? []) this.#opener.assertOpens(slot, effect, origin.hops);
+      for (const effect of effects) targets.push(this.#opener.assertOpens(slot, effect, origin.hops));
     } catch (cause) {
       this.#turn.outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, "evolve", cause);
@@ -75,7 +79,7 @@ export class EntryWriter {
       this.cancel(entry, this.#outside.find(slot.address, label));
       this.endTimer(slot, entry, label); // It may be one that only the store knows.
     }
-    for (const effect of decision.effects ?? []) this.#opener.open(slot, entry, effect, origin);
+    for (const [i, effect] of effects.entries()) this.#opener.open(slot, entry, effect, targets[i], origin);
     return entry;
   }
 
