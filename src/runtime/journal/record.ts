@@ -1,3 +1,4 @@
+import { partsOf } from "../kernel/address.ts";
 import type { Answer, OutsideKind } from "../kernel/decision.ts";
 import type { Code } from "../kernel/fault.ts";
 import type { Json } from "../kernel/json.ts";
@@ -111,12 +112,12 @@ export const unpackEntries = (body: string | Uint8Array): readonly Entry[] =>
 const decoder = new TextDecoder();
 
 /**
- * The entries of entities of one type, in order. Only the lines of such entities are parsed; a body that does not have one entry a line, by
- * whatever program it was written, is parsed as a whole. @throws SyntaxError when it is no JSON.
+ * The entries of entities of these types, in order. Only the lines of such entities are parsed; a body that does not have one entry a line as
+ * `packEntries` writes it, by whatever program it was written, is parsed as a whole. @throws SyntaxError when it is no JSON.
  */
-export function entriesOfType(text: string | Uint8Array, type: string): readonly Entry[] {
-  const body = typeof text === "string" ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.byteLength);
-  return linesOfType(body, type) ?? unpackEntries(body).filter(({ entity }) => entity.startsWith(`${type}/`));
+export function entriesOfTypes({ body, count }: Pick<Group, "body" | "count">, types: ReadonlySet<string>): readonly Entry[] {
+  const text = typeof body === "string" ? body : decoder.decode(body);
+  return linesOfTypes(text, count, types) ?? unpackEntries(text).filter(({ entity }) => types.has(partsOf(entity).type));
 }
 
 /**
@@ -143,30 +144,28 @@ function lineOf(text: string, address: string): Entry | null {
   return null;
 }
 
-/** Null when the body is seen to have another layout than `packEntries` gives it. */
-function linesOfType(body: Buffer, type: string): readonly Entry[] | null {
-  if (!isPacked(body)) return null;
-  const mark = `"entity":"${type}/`; // Inside a JSON string its quotes would be escaped.
+/** Null when the body has another layout than `packEntries` gives it. */
+function linesOfTypes(text: string, count: number, types: ReadonlySet<string>): readonly Entry[] | null {
   const entries: Entry[] = [];
-  for (let at = body.indexOf(mark); at >= 0; ) {
-    const from = Math.max(body.lastIndexOf(NEWLINE, at) + 1, 1); // The first line begins after "[".
-    const newline = body.indexOf(NEWLINE, at);
-    const to = (newline < 0 ? body.length : newline) - 1; // A line ends with ",", the last one with "]".
-    const entry = parsed(body.toString("utf8", from, to));
-    if (entry === null) return null;
-    if (entry.entity.startsWith(`${type}/`)) entries.push(entry); // An event's own field may be called "entity".
-    at = body.indexOf(mark, to);
+  let lines = 0;
+  for (let from = 1; from < text.length; ) {
+    ENTRY_BEGINS.lastIndex = from;
+    const type = ENTRY_BEGINS.exec(text)?.[1];
+    if (type === undefined) return null;
+    const newline = text.indexOf("\n", from); // It never stands inside a JSON string.
+    const end = newline < 0 ? text.length : newline;
+    if (types.has(type)) {
+      const entry = parsed(text.slice(from, end - 1)); // A line ends with ",", the last one with "]".
+      if (entry === null) return null;
+      entries.push(entry);
+    }
+    from = end + 1;
+    lines++;
   }
-  return entries;
+  return lines === count ? entries : null;
 }
-
-/** Judged by the first line: it is a whole entry, and names its entity without a blank, which the search for the mark relies on. */
-function isPacked(body: Buffer): boolean {
-  const newline = body.indexOf(NEWLINE);
-  const end = newline < 0 ? body.length : newline;
-  const entity = body.indexOf('"entity":"');
-  return body[0] === OPENING && body[1] === BRACE && entity > 0 && entity < end && body[end - 2] === CLOSING_BRACE;
-}
+/** As `PendingEntry.toEntry` orders them: nothing that a program or a client names stands before the address. */
+const ENTRY_BEGINS = /\{"shard":\d+,"seq":\d+,"entity":"([^/"\\]+)\//y;
 
 function parsed(line: string): Entry | null {
   try {
@@ -175,10 +174,6 @@ function parsed(line: string): Entry | null {
     return null; // The body parsed as a whole says whether it is another layout or no JSON.
   }
 }
-const OPENING = 0x5b; // [
-const BRACE = 0x7b; // {
-const CLOSING_BRACE = 0x7d; // }
-const NEWLINE = 0x0a;
 
 /** One commit group of one commit domain, before the journal gives it its sequence. `body` is what `packEntries` makes of its entries. */
 export interface Group {

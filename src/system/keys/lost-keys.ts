@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { entriesOfType, Fault } from "../../runtime/index.ts";
+import { entriesOfTypes, Fault } from "../../runtime/index.ts";
 import { openConnection } from "../sqlite/connection.ts";
 import { openJournalReader } from "../sqlite/journal-file.ts";
 import { storePaths } from "../sqlite/open-stores.ts";
@@ -79,10 +79,10 @@ function makeDestroyed({ dir, busyTimeoutMs }: LostKeysOptions, path: string): n
   using ring = new KeyRing({ path, meta: reader.meta, busyTimeoutMs });
   let count = 0;
   let seq = 0;
-  for (let page = reader.readBytes(seq, RECORDS_MAX, BYTES_MAX); page.length > 0; page = reader.readBytes(seq, RECORDS_MAX, BYTES_MAX)) {
+  for (let page = reader.read(seq, RECORDS_MAX, CHARS_MAX); page.length > 0; page = reader.read(seq, RECORDS_MAX, CHARS_MAX)) {
     const opened = new Set<string>();
-    for (const { body } of page)
-      for (const { entity } of entriesOfType(body, "conversation")) opened.add(entity.slice("conversation/".length));
+    for (const record of page)
+      for (const { entity } of entriesOfTypes(record, CONVERSATIONS)) opened.add(entity.slice("conversation/".length));
     count += ring.giveUp(opened);
     seq += page.length;
   }
@@ -95,6 +95,7 @@ function remove(path: string): void {
 
 const CACHE_KIB = 4_096;
 const READING = { synchronous: "full", cacheKiB: CACHE_KIB, walAutocheckpointPages: 0, isReadOnly: true } as const;
+const CONVERSATIONS: ReadonlySet<string> = new Set(["conversation"]);
 /** Records of the journal that are read at once. */
 const RECORDS_MAX = 1_000;
-const BYTES_MAX = 8 * 1024 * 1024;
+const CHARS_MAX = 8 * 1024 * 1024;

@@ -74,7 +74,7 @@ export class HeldReturn {
   /** Of the next records, up to the record `end`. */
   async #sendSome(end: number): Promise<void> {
     const { journal, source, during } = this.#options;
-    const records = during(() => journal.readBytes(this.#cursor, RECORDS_MAX, BYTES_MAX)).filter(({ seq }) => seq <= end);
+    const records = during(() => journal.read(this.#cursor, RECORDS_MAX, CHARS_MAX)).filter(({ seq }) => seq <= end);
     for (const record of records) {
       for (const entry of source.entriesOf(record)) {
         const held = this.#going.get(entry.entity);
@@ -108,5 +108,5 @@ export class HeldReturn {
 }
 
 const RECORDS_MAX = 256;
-const BYTES_MAX = 1024 * 1024;
+const CHARS_MAX = 1024 * 1024;
 const LAST_RECORDS = 32;

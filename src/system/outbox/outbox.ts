@@ -222,7 +222,7 @@ export class Outbox {
     if (this.#window.readTo >= this.#end) return false;
     try {
       const end = this.#end;
-      const records = during(() => journal.readBytes(this.#window.readTo, READ_RECORDS_MAX, READ_BYTES_MAX));
+      const records = during(() => journal.read(this.#window.readTo, READ_RECORDS_MAX, READ_CHARS_MAX));
       for (const record of records) {
         if (record.seq > end) break;
         this.#take(record);
@@ -440,7 +440,7 @@ const WINDOW_EVENTS_MAX = 4_096;
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const WINDOW_RECORDS_MAX = 65_536;
 const READ_RECORDS_MAX = 256;
-const READ_BYTES_MAX = 4 * 1024 * 1024;
+const READ_CHARS_MAX = 4 * 1024 * 1024;
 /** After a commit: what else is committed within it is read with it. */
 const REST_MS = 5;
 const LOOK_EVERY_MS = 1_000;

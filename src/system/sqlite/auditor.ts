@@ -13,16 +13,8 @@
  *
  * After a finding it goes on with what the event says, so that one mistake is told once and not again by everything after it.
  */
-import {
-  type AccountKind,
-  account,
-  decodeMinor,
-  type MoneyRow,
-  type OpenedRow,
-  statementRows,
-  worldCurrencyOf,
-} from "../../actors/index.ts";
-import { entriesOfType, type StoredRecord } from "../../runtime/index.ts";
+import { type AccountKind, decodeMinor, type MoneyRow, type OpenedRow, statementRows, worldCurrencyOf } from "../../actors/index.ts";
+import type { Entry } from "../../runtime/index.ts";
 
 /** What is known of an account: minor units, and the sequence of its last money entry. */
 export interface AccountBooks {
@@ -94,10 +86,11 @@ export class Audit {
     this.#before = before;
   }
 
-  add(record: StoredRecord): void {
-    this.#record = record.seq;
+  /** The record `seq`, of which `entries` are those of accounts and perhaps others. */
+  add(seq: number, entries: readonly Entry[]): void {
+    this.#record = seq;
     const moved = new Set<string>();
-    for (const entry of entriesOfType(record.body, account.type)) {
+    for (const entry of entries) {
       const { opened, money } = statementRows(entry);
       if (opened !== undefined) this.#open(opened);
       for (const row of money) {

@@ -1,16 +1,17 @@
-import type { AccountKind } from "../../actors/index.ts";
-import { Fault, type StoredRecord } from "../../runtime/index.ts";
+import { type AccountKind, account } from "../../actors/index.ts";
+import { entriesOfTypes, Fault, type StoredRecord } from "../../runtime/index.ts";
 import type { ConversationMessage, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
 import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
 import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
 import { type Connection, isCorruption, openConnection } from "./connection.ts";
-import { ConversationViews, FeedBatch } from "./conversation-views.ts";
+import { ConversationViews, FED_TYPES, FeedBatch } from "./conversation-views.ts";
 import { type DerivedFile, isUnreadable, makeAnew, openDerived } from "./derived-file.ts";
 import { OpenLegs } from "./open-legs.ts";
 import { isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
 import { VIEW_FILE } from "./view-file.ts";
 
 const VIEWS: DerivedFile = { format: VIEW_FILE, walPages: 10_000 };
+const VIEWED: ReadonlySet<string> = new Set([account.type, ...FED_TYPES]);
 /** Entries of an account between two marks: a page of a statement reads up to that many rows too many. */
 const MARK_EVERY = 64;
 /** Accounts whose balance is kept at hand; others cost a point read when they move. About 200 bytes each. */
@@ -89,8 +90,9 @@ export class SqliteViews {
       for (const record of records) {
         if (record.seq <= position) continue;
         if (record.seq !== position + 1) throw new Error(`the view stands at record ${position} and was given ${record.seq}`);
-        audit.add(record);
-        feed.add(record);
+        const entries = entriesOfTypes(record, VIEWED);
+        audit.add(record.seq, entries);
+        feed.add(record.seq, entries);
         position = record.seq;
       }
       if (position === file.position) return [];

@@ -107,7 +107,7 @@ export class ViewsThread {
     if (views.position >= target) return false;
     try {
       // Bounded in bytes and records; a rebuilt or late view takes one such step after the other.
-      during(() => views.apply(journal.readBytes(views.position, recordsMax, READ_BYTES_MAX)));
+      during(() => views.apply(journal.read(views.position, recordsMax, READ_CHARS_MAX)));
       this.#failure = null;
     } catch (cause) {
       this.#failure = String(cause instanceof Error ? cause.message : cause);
@@ -124,6 +124,6 @@ const FOLLOW_LOADED_EVERY_MS = 400;
 /** After each batch while somebody watches. */
 const PROMPT_REST_MS = 2;
 const LOADED_RECORDS_MIN = 8;
-const READ_BYTES_MAX = 16 * 1024 * 1024;
+const READ_CHARS_MAX = 16 * 1024 * 1024;
 
 const refusal = (code: Code, detail: string): Refusal => ({ ok: false, code, detail });

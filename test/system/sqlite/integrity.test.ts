@@ -3,7 +3,7 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import { entriesOfType, packEntries, packPointers } from "../../../src/runtime/index.ts";
+import { entriesOfTypes, packEntries, packPointers } from "../../../src/runtime/index.ts";
 import { openStores, storePaths } from "../../../src/system/sqlite/open-stores.ts";
 import { SqliteSnapshotReader } from "../../../src/system/sqlite/snapshot-reader.ts";
 import { SqliteSnapshots } from "../../../src/system/sqlite/snapshot-store.ts";
@@ -195,6 +195,7 @@ describe("records in another layout than ours", () => {
     ["indented", JSON.stringify(entries, null, 2)],
     ["blanks after colons, as other languages write", `[${[first, ...rest].map((one) => one?.replaceAll('":', '": ')).join(", ")}]`],
     ["two entries on the second line", `[${first},\n${rest.join(",")}]`],
+    ["two entries on the first line", `[${first},${rest.join(",\n")}]`],
     ["commas before the lines", `[${first}\n,${rest.join("\n,")}]`],
     ["blanks at the ends of lines", `[${first}, \n${rest.join(", \n")} ]\n`],
     ["events on lines of their own", JSON.stringify(entries).replaceAll('{"kind"', '\n{"kind"')],
@@ -204,13 +205,14 @@ describe("records in another layout than ours", () => {
     journal.append([{ ...groupOf(1), count: 3, body }], 1);
     journal.close();
     expect(verifyJournal(join(dir.path, "journal.db"))).toMatchObject({ ok: true, figures: { entries: 3 } });
-    for (const text of [body, new TextEncoder().encode(body)]) expect(entriesOfType(text, "account")).toEqual(entries.slice(1));
-    expect(entriesOfType(body, "transfer")).toEqual([]);
+    for (const one of [body, new TextEncoder().encode(body)])
+      expect(entriesOfTypes({ body: one, count: 3 }, new Set(["account"]))).toEqual(entries.slice(1));
+    expect(entriesOfTypes({ body, count: 3 }, new Set(["transfer"]))).toEqual([]);
   });
 
   it("our own layout gives the same, and a body without entries none", () => {
-    expect(entriesOfType(packEntries(entries), "account")).toEqual(entries.slice(1));
-    expect(entriesOfType(packEntries([]), "account")).toEqual([]);
+    expect(entriesOfTypes({ body: packEntries(entries), count: 3 }, new Set(["account"]))).toEqual(entries.slice(1));
+    expect(entriesOfTypes({ body: packEntries([]), count: 0 }, new Set(["account"]))).toEqual([]);
   });
 
   it("an entry that names no entity is found", () => {
