@@ -84,10 +84,15 @@ export function namingCorruption<Result>(path: string, read: () => Result): Resu
   try {
     return read();
   } catch (cause) {
-    if (!isCorruption(cause)) throw cause;
-    const said = cause instanceof Error ? cause.message : String(cause);
-    throw new Fault("JOURNAL_CORRUPT", `${path} is damaged: SQLite says "${said}".`, { cause });
+    throw namedCorruption(path, cause);
   }
+}
+
+/** What `namingCorruption` throws for it: the Fault, or the cause itself when it is no finding of SQLite's. */
+export function namedCorruption(path: string, cause: unknown): unknown {
+  if (!isCorruption(cause)) return cause;
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new Fault("JOURNAL_CORRUPT", `${path} is damaged: SQLite says "${said}".`, { cause });
 }
 
 function metaRows(db: Connection, file: FileFormat): readonly (readonly [string, unknown])[] {

@@ -77,7 +77,7 @@ export class SqliteViews {
    * @returns what the auditor found in them, which `findings` keeps.
    * @throws Error at a gap, or damage again before the view came as far as before; nothing of the batch is kept then.
    */
-  apply(records: readonly StoredRecord[]): readonly string[] {
+  apply(records: Iterable<StoredRecord>): readonly string[] {
     const file = this.#file;
     const audit = new Audit({
       account: (id) => this.#account(id),
@@ -210,12 +210,9 @@ export class SqliteViews {
     const touched = [...audit.accounts].sort(([, { books: left }], [, { books: right }]) => (left.filed?.id ?? 0) - (right.filed?.id ?? 0));
     file.db
       .transaction(() => {
-        const rows: EntryValues[] = [];
-        for (const [name, account] of touched) this.#putAccount(name, account, rows);
-        let next = 0;
-        for (; next + ENTRIES_AT_ONCE <= rows.length; next += ENTRIES_AT_ONCE)
-          sql.addEntries.run(...rows.slice(next, next + ENTRIES_AT_ONCE).flat());
-        for (const row of rows.slice(next)) sql.addEntry.run(...row);
+        const waiting: EntryValue[] = [];
+        for (const [name, account] of touched) this.#putAccount(name, account, waiting);
+        for (let next = 0; next < waiting.length; next += ENTRY_COLUMNS) sql.addEntry.run(...waiting.slice(next, next + ENTRY_COLUMNS));
         for (const [currency, { customer, system, world, inTransit, accounts, entries }] of audit.currencies) {
           sql.putTotal.run(currency, String(inTransit), String(customer), String(system), String(world), accounts, entries);
         }
@@ -228,15 +225,19 @@ export class SqliteViews {
     file.findingCount += findings.length;
   }
 
-  /** Its entries are appended to `rows`. */
-  #putAccount(name: string, { books, entries }: TouchedAccount, rows: EntryValues[]): void {
+  /** Its entries are stored with those that wait, or wait themselves. */
+  #putAccount(name: string, { books, entries }: TouchedAccount, waiting: EntryValue[]): void {
     const file = this.#file;
     const { sql } = file;
     const id = books.filed?.id ?? Number(sql.addAccount.run(name, books.currency, books.kind).lastInsertRowid);
     let newest = books.filed?.newest ?? 0;
     for (const { sequence, transfer, amount, balance, currency, at } of entries) {
       const entry = ++file.entryLast;
-      rows.push([entry, newest, sequence, transfer, amount, balance, currency, at]);
+      waiting.push(entry, newest, sequence, transfer, amount, balance, currency, at);
+      if (waiting.length === ENTRIES_AT_ONCE * ENTRY_COLUMNS) {
+        sql.addEntries.run(...waiting);
+        waiting.length = 0;
+      }
       if (sequence % MARK_EVERY === 0) sql.addMark.run(id, sequence, entry);
       newest = entry;
     }
@@ -367,8 +368,9 @@ const STATEMENT = `
     SELECT entries.* FROM walk JOIN entries ON entries.id = walk.previous WHERE walk.sequence > $after)
   SELECT sequence, transfer, amount, balance, currency, at FROM walk WHERE sequence > $after ORDER BY sequence LIMIT $limit`;
 
-/** A row of `entries`. */
-type EntryValues = [number, number, number, string, bigint, bigint, string, number];
+/** The value of a column of `entries`; a row has eight of them. */
+type EntryValue = number | string | bigint;
+const ENTRY_COLUMNS = 8;
 /** Entries that one statement stores: a call for each costs a tenth of what the thread does for a deposit. */
 const ENTRIES_AT_ONCE = 32;
 const addEntries = (count: number): string =>
@@ -388,8 +390,8 @@ function prepared(db: Connection) {
     ),
     putAccount: db.prepare<[bigint, number, number, number]>("UPDATE accounts SET balance = ?, sequence = ?, newest = ? WHERE id = ?"),
     entryLast: db.prepare<[], number | null>("SELECT max(id) FROM entries").pluck(),
-    addEntry: db.prepare<EntryValues>(addEntries(1)),
-    addEntries: db.prepare<Array<EntryValues[number]>>(addEntries(ENTRIES_AT_ONCE)),
+    addEntry: db.prepare<EntryValue[]>(addEntries(1)),
+    addEntries: db.prepare<EntryValue[]>(addEntries(ENTRIES_AT_ONCE)),
     addMark: db.prepare<[number, number, number]>("INSERT OR IGNORE INTO marks(account, sequence, entry) VALUES (?, ?, ?)"),
     statement: db.prepare<[StatementQuestion], EntryRow>(STATEMENT).safeIntegers(),
     total: db.prepare<[string], TotalRow>(`SELECT ${totals} FROM totals WHERE currency = ?`),

@@ -107,7 +107,7 @@ export class ViewsThread {
     if (views.position >= target) return false;
     try {
       // Bounded in bytes and records; a rebuilt or late view takes one such step after the other.
-      during(() => views.apply(journal.read(views.position, recordsMax, READ_CHARS_MAX)));
+      during(() => views.apply(journal.each(views.position, recordsMax, READ_CHARS_MAX)));
       this.#failure = null;
     } catch (cause) {
       this.#failure = String(cause instanceof Error ? cause.message : cause);
