@@ -16,6 +16,9 @@ export interface CheckpointWorkerData {
   readonly journalPath: string;
 }
 const MOVE_EVERY_MS = 100;
+/** A start has other things to do, and until all hashes are known a new entity just costs a read: 1.6 ms of 10, half a million rows a second. */
+const HASHES_EVERY_MS = 10;
+const HASHES_AT_ONCE = 5_000;
 
 export type CheckpointControl = ReturnType<typeof controlOfCheckpoint>;
 
@@ -33,6 +36,13 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
       // The journal thread meets the same disk and says so; the pages stay where they are.
     }
   }, MOVE_EVERY_MS);
+  const adding = setInterval(() => {
+    try {
+      if (!during(() => snapshots.addStoredHashes(HASHES_AT_ONCE))) clearInterval(adding);
+    } catch {
+      clearInterval(adding); // New entities go on to cost a read. A file that cannot be read is named by those who need its rows.
+    }
+  }, HASHES_EVERY_MS);
   const lag = new LoopLag();
   const writes = new Histogram(SECONDS_BOUNDS);
   const timed = (write: () => void): void => {
@@ -68,6 +78,7 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
     figures: () => ({ loopLagMs: lag.recentMsMax }),
     close(): void {
       clearInterval(moving);
+      clearInterval(adding);
       mover.close();
       for (const dataPort of ports.values()) dataPort.close();
       snapshots.fsync();

@@ -20,6 +20,7 @@ import { openJournalReader } from "./sqlite/journal-file.ts";
 import { storePaths } from "./sqlite/open-stores.ts";
 import { RecordBodies } from "./sqlite/record-bodies.ts";
 import { SqliteSnapshotReader } from "./sqlite/snapshot-reader.ts";
+import { StoredHashes } from "./sqlite/stored-hashes.ts";
 import { WorkNote } from "./threads/at-work.ts";
 import { exposeControl } from "./threads/control.ts";
 import type { PeekQuery } from "./threads/entity-peek.ts";
@@ -38,6 +39,8 @@ export interface ShardWorkerData {
   /** Modules with further definitions, and the ports that effects may go to. */
   readonly modules: readonly string[];
   readonly committed: SharedArrayBuffer;
+  /** Of `StoredHashes`. */
+  readonly hashes: SharedArrayBuffer;
   /** Of this thread alone: see `WorkNote`. */
   readonly work: SharedArrayBuffer;
   readonly limits: DomainLimits;
@@ -79,7 +82,7 @@ function controlOfShard(data: ShardWorkerData) {
   const threadOf = (shard: number): number => shard % data.threadCount;
   const reading = { synchronous: "normal" as const, busyTimeoutMs: data.busyTimeoutMs, cacheKiB: data.cacheKiB };
   const paths = storePaths(data.dir);
-  const snapshots = new SqliteSnapshotReader({ path: paths.state, ...reading });
+  const snapshots = new SqliteSnapshotReader({ path: paths.state, ...reading, stored: new StoredHashes(data.hashes) });
   const bodies = new RecordBodies({ path: paths.journal, ...reading });
   let lag = new LoopLag();
   let name = "shard-spare";

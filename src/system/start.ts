@@ -15,6 +15,7 @@ import { Node } from "./node.ts";
 import { type Log, openLog } from "./observe/log.ts";
 import type { OutboxControl, OutboxReport, OutboxWorkerData } from "./outbox-worker.ts";
 import { openStores, storePaths } from "./sqlite/open-stores.ts";
+import { hashesMemory } from "./sqlite/stored-hashes.ts";
 import { type ProgressListener, StartProgress } from "./start-progress.ts";
 import { CommandRouter } from "./threads/command-router.ts";
 import { HeartbeatWatch } from "./threads/heartbeat-watch.ts";
@@ -81,6 +82,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
   const { meta } = openStores({ dir, ...store, onChecked: (records, of) => progress.checked(records, of) });
   assertKeysNotLost({ dir, meta, busyTimeoutMs: journalConfig.busyTimeoutMs });
   const committed = new SharedArrayBuffer(8);
+  const hashes = hashesMemory();
   const wantedOfViews = new SharedArrayBuffer(8);
   const heartbeats = new HeartbeatWatch(config.threads);
   const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs, codeCacheDir: paths.codeCache };
@@ -121,7 +123,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
         name: "checkpoint",
         url: moduleUrl("checkpoint-worker", import.meta.url),
         data: {
-          store: { ...files, path: paths.state, meta },
+          store: { ...files, path: paths.state, meta, hashes },
           batchRows: checkpointConfig.batchRows,
           journalPath: paths.journal,
         } satisfies CheckpointWorkerData,
@@ -255,6 +257,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
       shardCount: shard.count,
       dir,
       ...files,
+      hashes,
       modules,
       registryUrl: options.registryUrl ?? moduleUrl("../actors/index", import.meta.url).href,
       plantedBug: options.plantedBug ?? null,

@@ -16,6 +16,7 @@ import {
 } from "../../src/runtime/index.ts";
 import { SqliteSnapshotReader } from "../../src/system/sqlite/snapshot-reader.ts";
 import { SqliteSnapshots } from "../../src/system/sqlite/snapshot-store.ts";
+import { hashesMemory, StoredHashes } from "../../src/system/sqlite/stored-hashes.ts";
 
 interface Bench {
   readonly store: SnapshotStore;
@@ -27,19 +28,23 @@ const benches: Readonly<Record<string, () => Bench>> = {
     const store = new MemorySnapshots({ shardCount: 4 });
     return { store, reader: store, remove: () => {} };
   },
-  "in SQLite": () => {
-    const dir = mkdtempSync(join(tmpdir(), "troupe-state-"));
-    const file = { path: join(dir, "state.db"), busyTimeoutMs: 100, cacheKiB: 1024 };
-    const store = new SqliteSnapshots({ ...file, meta: { storeId: "s", shardCount: 4 } });
-    const reader = new SqliteSnapshotReader(file);
-    const remove = () => {
-      reader.close();
-      store.close();
-      rmSync(dir, { recursive: true });
-    };
-    return { store, reader, remove };
-  },
+  "in SQLite": () => inSqlite({}),
+  "in SQLite, with hashes that are shared": () => inSqlite({ hashes: hashesMemory() }),
 };
+
+function inSqlite({ hashes }: { readonly hashes?: SharedArrayBuffer }): Bench {
+  const dir = mkdtempSync(join(tmpdir(), "troupe-state-"));
+  const file = { path: join(dir, "state.db"), busyTimeoutMs: 100, cacheKiB: 1024 };
+  const store = new SqliteSnapshots({ ...file, meta: { storeId: "s", shardCount: 4 }, ...(hashes && { hashes }) });
+  while (store.addStoredHashes(1));
+  const reader = new SqliteSnapshotReader({ ...file, ...(hashes && { stored: new StoredHashes(hashes) }) });
+  const remove = () => {
+    reader.close();
+    store.close();
+    rmSync(dir, { recursive: true });
+  };
+  return { store, reader, remove };
+}
 
 const snapshotOf = (entity: string, version: number): Snapshot => ({
   entity,

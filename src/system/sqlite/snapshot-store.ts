@@ -19,6 +19,7 @@ import {
   type StoreMeta,
   upgradeFile,
 } from "./store-meta.ts";
+import { StoredHashes } from "./stored-hashes.ts";
 
 /** A larger log than SQLite's 1,000 pages lets one write of a page serve several checkpoints of hot entities. */
 const WAL_PAGES = 10_000;
@@ -26,6 +27,8 @@ const WAL_PAGES = 10_000;
 export interface SqliteSnapshotsOptions extends SnapshotFileOptions {
   /** Both must be the journal's. */
   readonly meta: StoreMeta;
+  /** Of `StoredHashes`; for a store of which nobody reads meanwhile there need be none. */
+  readonly hashes?: SharedArrayBuffer;
 }
 
 /**
@@ -37,10 +40,15 @@ export class SqliteSnapshots implements SnapshotStore {
   readonly #db: Connection;
   readonly #end: (end: CheckpointEnd) => void;
   readonly #write: (snapshots: readonly Snapshot[], pointers: RecordPointers) => void;
+  readonly #stored: StoredHashes | null;
+  readonly #hashesAfter: ReturnType<typeof preparedHashes>;
+  /** Which rows are added to the hashes next. */
+  #adding: { readonly table: "snapshots" | "pointers"; readonly after: number } = { table: "snapshots", after: -1 };
 
   /** @throws Fault `CONFIG_INVALID` for another count of shards or another store, `FORMAT_UNSUPPORTED`, `JOURNAL_CORRUPT`. */
   constructor(options: SqliteSnapshotsOptions) {
     const { path, meta } = options;
+    this.#stored = options.hashes === undefined ? null : new StoredHashes(options.hashes);
     this.#db = namingCorruption(path, () => openConnection({ ...options, synchronous: "normal", walAutocheckpointPages: WAL_PAGES }));
     try {
       if (namingCorruption(path, () => isBlank(this.#db))) createFile(this.#db, SNAPSHOT_FILE, meta);
@@ -51,6 +59,7 @@ export class SqliteSnapshots implements SnapshotStore {
       upgradeFile(this.#db, SNAPSHOT_FILE);
       this.#write = preparedWrite(this.#db);
       this.#end = preparedEnd(this.#db);
+      this.#hashesAfter = preparedHashes(this.#db);
     } catch (cause) {
       this.#db.close();
       throw cause;
@@ -62,7 +71,22 @@ export class SqliteSnapshots implements SnapshotStore {
   }
 
   write(snapshots: readonly Snapshot[], pointers: RecordPointers = NO_POINTERS): void {
+    if (this.#stored !== null) addHashes(this.#stored, snapshots, pointers);
     this.#write(snapshots, pointers);
+  }
+
+  /** Adds the hashes of up to `rowsMax` of the rows that were there at the start. False when all of them are added. */
+  addStoredHashes(rowsMax: number): boolean {
+    const stored = this.#stored;
+    if (stored === null || stored.isWhole) return false;
+    const { table, after } = this.#adding;
+    const hashes = this.#hashesAfter[table].all(after, rowsMax);
+    for (const hash of hashes) stored.add(hash);
+    const last = hashes.at(-1);
+    if (last !== undefined) this.#adding = { table, after: last };
+    else if (table === "snapshots") this.#adding = { table: "pointers", after: -1 };
+    else stored.declareWhole();
+    return !stored.isWhole;
   }
 
   end(end: CheckpointEnd): void {
@@ -106,6 +130,17 @@ function preparedWrite(db: Connection): (snapshots: readonly Snapshot[], pointer
     }
   }).immediate;
 }
+
+function addHashes(stored: StoredHashes, snapshots: readonly Snapshot[], pointers: RecordPointers): void {
+  for (const { entity } of snapshots) stored.add(entityHash(entity));
+  for (let i = 0; i < pointers.length; i += 2) stored.add(pointers[i] as number);
+}
+
+/** Rows that have one hash together may be cut apart: all that matters of them is the hash. */
+const preparedHashes = (db: Connection) => ({
+  snapshots: db.prepare<[number, number], number>("SELECT hash FROM snapshots WHERE hash > ? ORDER BY hash LIMIT ?").pluck(),
+  pointers: db.prepare<[number, number], number>("SELECT hash FROM pointers WHERE hash > ? ORDER BY hash LIMIT ?").pluck(),
+});
 
 /** Where the pairs begin, in the order of their hashes. */
 function inOrder(pointers: RecordPointers): readonly number[] {

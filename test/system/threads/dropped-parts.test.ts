@@ -8,6 +8,7 @@ import { packCommands, shardOf } from "../../../src/runtime/index.ts";
 import type { JournalControl } from "../../../src/system/journal-worker.ts";
 import type { ShardControl, ShardWorkerData } from "../../../src/system/shard-worker.ts";
 import { openStores } from "../../../src/system/sqlite/open-stores.ts";
+import { hashesMemory } from "../../../src/system/sqlite/stored-hashes.ts";
 import { readWork, workMemory } from "../../../src/system/threads/at-work.ts";
 import { CommandRouter } from "../../../src/system/threads/command-router.ts";
 import { handOver, handOverAll } from "../../../src/system/threads/control.ts";
@@ -48,6 +49,7 @@ const workerDataOf = (path: string): ShardThreadsOptions["workerData"] => ({
   dir: path,
   shardCount: 2,
   ...FILES,
+  hashes: hashesMemory(),
   registryUrl: new URL("../../../src/actors/index.ts", import.meta.url).href,
   modules: [new URL("../../support/ending-ports-module.ts", import.meta.url).href],
   limits: {
