@@ -1,4 +1,5 @@
 import { UNKNOWN_SEQ } from "./checkpoint.ts";
+import { DirtySlots } from "./dirty-slots.ts";
 import { Footprint } from "./footprint.ts";
 import { RetiredEntities } from "./retired.ts";
 import type { Slot } from "./slot.ts";
@@ -9,7 +10,7 @@ export class EntityMemory {
   readonly footprint = new Footprint();
   readonly slots = new SlotTable(this.footprint);
   /** Slots with changes that neither a snapshot nor the checkpoint under way holds. */
-  readonly dirty = new Set<Slot>();
+  readonly dirty = new DirtySlots();
   readonly retired = new RetiredEntities();
 
   /** Estimated bytes of all of them. */

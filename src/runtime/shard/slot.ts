@@ -32,6 +32,8 @@ export class Slot {
   snapshotSeq = 0;
   /** Commit group of this incarnation in which the entity changed last; 0 = not yet. */
   changedIn = 0;
+  /** Its place among the slots with changes (`DirtySlots`); -1 = it is not there. */
+  dirtyAt = -1;
   touchedAt = 0;
   /** Length of its last snapshot; 0 = not known. */
   snapshotChars = 0;
