@@ -38,8 +38,48 @@ export const unpackCommands = (text: string): readonly CommandMessage[] =>
     trace,
   }));
 
-export const packAnswers = (answers: readonly PackedAnswer[]): string => JSON.stringify(answers);
-export const unpackAnswers = (text: string): readonly PackedAnswer[] => JSON.parse(text) as PackedAnswer[];
+/**
+ * Answers of a flush: a line of JSON, and behind it the long texts of their values as they are. Most are documents of JSON themselves, whose every quote would
+ * be escaped here and put back there (3.8 against 1.8 us for both ends of a deposit's).
+ */
+export function packAnswers(answers: readonly PackedAnswer[]): string {
+  const moved: MovedText[] = [];
+  const texts: string[] = [];
+  const rest = answers.map((packed, index): PackedAnswer => {
+    const [caller, answer] = packed;
+    const name = answer.ok ? longTextOf(answer.value) : null;
+    if (name === null) return packed;
+    const { value } = answer as { readonly value: Readonly<Record<string, string>> };
+    const text = value[name] as string;
+    moved.push([index, name, text.length]);
+    texts.push(text);
+    return [caller, { ok: true, value: { ...value, [name]: "" } }];
+  });
+  return `${JSON.stringify([rest, moved])}\n${texts.join("")}`;
+}
+
+export function unpackAnswers(message: string): readonly PackedAnswer[] {
+  let at = message.indexOf("\n"); // It never stands inside a JSON string.
+  const [answers, moved] = JSON.parse(message.slice(0, at)) as [PackedAnswer[], MovedText[]];
+  at++;
+  for (const [index, name, length] of moved) {
+    const { value } = (answers[index] as PackedAnswer)[1] as { readonly value: Record<string, string> };
+    value[name] = message.slice(at, at + length);
+    at += length;
+  }
+  return answers;
+}
+
+/** A member of the value of an answer that stands behind the line. */
+type MovedText = readonly [index: number, name: string, length: number];
+
+/** The member of the value that is a long text; null when there is none. */
+function longTextOf(value: Json): string | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  for (const [name, member] of Object.entries(value)) if (typeof member === "string" && member.length >= LONG_CHARS) return name;
+  return null;
+}
+const LONG_CHARS = 128;
 
 export const packMessages = (messages: readonly DomainMessage[]): string => JSON.stringify(messages);
 export const unpackMessages = (text: string): readonly DomainMessage[] => JSON.parse(text) as DomainMessage[];
