@@ -152,7 +152,7 @@ export class Activation {
     rebuild(slot, stored);
     this.#memory.footprint.measure(slot);
     slot.status = "ready";
-    if (this.#memory.retired.find(slot.address) !== undefined) this.#memory.unretire(slot);
+    if (stored !== null && this.#memory.retired.find(slot.address) !== undefined) this.#memory.unretire(slot);
     else if (hasTail && slot.seq > slot.snapshotSeq) this.#memory.dirty.add(slot);
   }
 }

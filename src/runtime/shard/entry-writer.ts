@@ -62,10 +62,10 @@ export class EntryWriter {
     if (decision.kind !== "accept") return this.entryOf(slot, origin.trace);
     let state = slot.state;
     const effects = decision.effects ?? NO_EFFECTS;
-    const targets: Array<Slot | undefined> = [];
+    const targets: Array<Slot | undefined> = new Array(effects.length);
     try {
       for (const event of decision.events) state = evolve(slot.definition, state, event);
-      for (const effect of effects) targets.push(this.#opener.assertOpens(slot, effect, origin.hops));
+      for (let i = 0; i < effects.length; i++) targets[i] = this.#opener.assertOpens(slot, effects[i] as Effect, origin.hops);
     } catch (cause) {
       this.#turn.outcome = OUTCOME.crashed;
       this.#ports.crashed(slot.address, "evolve", cause);
@@ -79,7 +79,7 @@ export class EntryWriter {
       this.cancel(entry, this.#outside.find(slot.address, label));
       this.endTimer(slot, entry, label); // It may be one that only the store knows.
     }
-    for (const [i, effect] of effects.entries()) this.#opener.open(slot, entry, effect, targets[i], origin);
+    for (let i = 0; i < effects.length; i++) this.#opener.open(slot, entry, effects[i] as Effect, targets[i], origin);
     return entry;
   }
 
@@ -91,6 +91,7 @@ export class EntryWriter {
       this.#seqs.set(slot.shard, seq);
       entry = new PendingEntry(slot, seq, this.#turn.at);
       entry.isBirth = slot.seq === 0 && slot.status === "ready";
+      entry.mayFinish = slot.definition.isFinished !== undefined;
       slot.entry = entry;
       slot.seq = seq;
       slot.changedIn = this.#gate.gathering;

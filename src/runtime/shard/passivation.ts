@@ -45,7 +45,8 @@ export class Passivation {
   groupCut(group: number, entries: readonly PendingEntry[]): void {
     const whole: Slot[] = [];
     const others: Slot[] = [];
-    for (const { slot, isBirth } of entries) {
+    for (const { slot, isBirth, mayFinish } of entries) {
+      if (!mayFinish) continue;
       const present = this.#memory.slots.get(slot.address);
       if (present?.status !== "ready" || present.definition.isFinished?.(present.state as never) !== true) continue;
       (isBirth ? whole : others).push(present);

@@ -25,6 +25,8 @@ export class PendingEntry {
   readonly at: number;
   /** The entity had no entry before. */
   isBirth = false;
+  /** Entities of its type can be finished. */
+  mayFinish = false;
   readonly events: EventBase[] = [];
   ids: string[] | null = null;
   keys: RecordedKey[] | null = null;
