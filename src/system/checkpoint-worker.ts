@@ -19,6 +19,7 @@ const MOVE_EVERY_MS = 100;
 /** A start has other things to do, and until all hashes are known a new entity just costs a read: 1.6 ms of 10, half a million rows a second. */
 const HASHES_EVERY_MS = 10;
 const HASHES_AT_ONCE = 5_000;
+const HASHES_FAILED_MS = 1_000;
 
 export type CheckpointControl = ReturnType<typeof controlOfCheckpoint>;
 
@@ -36,13 +37,17 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
       // The journal thread meets the same disk and says so; the pages stay where they are.
     }
   }, MOVE_EVERY_MS);
-  const adding = setInterval(() => {
+  let adding: NodeJS.Timeout | undefined;
+  const addHashes = (): void => {
+    let rest = HASHES_EVERY_MS;
     try {
-      if (!during(() => snapshots.addStoredHashes(HASHES_AT_ONCE))) clearInterval(adding);
+      if (!during(() => snapshots.addStoredHashes(HASHES_AT_ONCE))) return;
     } catch {
-      clearInterval(adding); // New entities go on to cost a read. A file that cannot be read is named by those who need its rows.
+      rest = HASHES_FAILED_MS; // New entities go on to cost a read. A file that cannot be read is named by those who need its rows.
     }
-  }, HASHES_EVERY_MS);
+    adding = setTimeout(addHashes, rest);
+  };
+  addHashes();
   const lag = new LoopLag();
   const writes = new Histogram(SECONDS_BOUNDS);
   const timed = (write: () => void): void => {
@@ -73,12 +78,16 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
     },
     measures: (): TakenMeasures => ({
       life: threadId,
-      measures: [measure("snapshot_write_seconds", writes.look()), measure("eventloop_lag_seconds", lag.lags, { thread: "checkpoint" })],
+      measures: [
+        measure("snapshot_write_seconds", writes.look()),
+        measure("snapshot_hashes_known", snapshots.knowsAllHashes ? 1 : 0),
+        measure("eventloop_lag_seconds", lag.lags, { thread: "checkpoint" }),
+      ],
     }),
     figures: () => ({ loopLagMs: lag.recentMsMax }),
     close(): void {
       clearInterval(moving);
-      clearInterval(adding);
+      clearTimeout(adding);
       mover.close();
       for (const dataPort of ports.values()) dataPort.close();
       snapshots.fsync();

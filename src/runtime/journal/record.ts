@@ -117,7 +117,9 @@ const decoder = new TextDecoder();
  */
 export function entriesOfTypes({ body, count }: Pick<Group, "body" | "count">, types: ReadonlySet<string>): readonly Entry[] {
   const text = typeof body === "string" ? body : decoder.decode(body);
-  return linesOfTypes(text, count, types) ?? unpackEntries(text).filter(({ entity }) => types.has(partsOf(entity).type));
+  return (
+    linesOfTypes(text, count, types) ?? unpackEntries(text).filter(({ entity }) => entity.includes("/") && types.has(partsOf(entity).type))
+  );
 }
 
 /**

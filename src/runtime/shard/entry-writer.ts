@@ -15,6 +15,7 @@ import type { Timers } from "./timers.ts";
 import type { Turn } from "./turn.ts";
 
 const NO_EFFECTS: readonly Effect[] = [];
+const NO_TARGETS: Array<Slot | undefined> = [];
 
 /** Writes what comes of messages into the entries of the gathering group, by the rules E1 and E2 of `journal/record.ts`. */
 export class EntryWriter {
@@ -62,7 +63,7 @@ export class EntryWriter {
     if (decision.kind !== "accept") return this.entryOf(slot, origin.trace);
     let state = slot.state;
     const effects = decision.effects ?? NO_EFFECTS;
-    const targets: Array<Slot | undefined> = new Array(effects.length);
+    const targets: Array<Slot | undefined> = effects.length === 0 ? NO_TARGETS : new Array(effects.length);
     try {
       for (const event of decision.events) state = evolve(slot.definition, state, event);
       for (let i = 0; i < effects.length; i++) targets[i] = this.#opener.assertOpens(slot, effects[i] as Effect, origin.hops);

@@ -40,7 +40,7 @@ export const unpackCommands = (text: string): readonly CommandMessage[] =>
 
 /**
  * Answers of a flush: a line of JSON, and behind it the long texts of their values as they are. Most are documents of JSON themselves, whose every quote would
- * be escaped here and put back there (3.8 against 1.8 us for both ends of a deposit's).
+ * be escaped here and put back there (3.8 against 1.8 us for both ends of a deposit's). Unpacked, such a text is a part of the message, which stays in memory as long as it does.
  */
 export function packAnswers(answers: readonly PackedAnswer[]): string {
   const moved: MovedText[] = [];
@@ -53,7 +53,7 @@ export function packAnswers(answers: readonly PackedAnswer[]): string {
     const text = value[name] as string;
     moved.push([index, name, text.length]);
     texts.push(text);
-    return [caller, { ok: true, value: { ...value, [name]: "" } }];
+    return [caller, { ...answer, value: { ...value, [name]: "" } } as Answer<Json>];
   });
   return `${JSON.stringify([rest, moved])}\n${texts.join("")}`;
 }

@@ -20,6 +20,10 @@ export const METRICS = {
   journal_commit_seconds: { type: "histogram", help: "Time of one transaction of the journal with its fsync." },
   journal_batch_size: { type: "histogram", help: "Entries in one transaction of the journal." },
   snapshot_write_seconds: { type: "histogram", help: "Time of one transaction of snapshots." },
+  snapshot_hashes_known: {
+    type: "gauge",
+    help: "1 when the hashes of all stored entities are in memory; until then a new entity costs a read. 0 for some seconds after a start.",
+  },
   port_breaker_state: { type: "gauge", help: "1 for the state in which the breaker of a port is, 0 for the others." },
   pool_queue_depth: { type: "gauge", help: "Tasks that wait for a thread of a worker pool, by pool. Only where there is one." },
   pool_task_seconds: {

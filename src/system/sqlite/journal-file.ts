@@ -97,7 +97,8 @@ export class JournalRows {
 
   /**
    * The same one after the other: whoever lets go of a record before it takes the next has each in V8's young generation and none outlives it. (Bodies as bytes lie
-   * outside the heap, and so many of them bring on full collections; kept for a batch they are copied by young ones.) The reader answers nothing else meanwhile.
+   * outside the heap, and so many of them bring on full collections; kept for a batch they are copied by young ones.) The reader answers nothing else meanwhile, and
+   * the journal's log cannot begin anew before it has ended.
    */
   *each(after: number, recordsMax: number, charsMax = Number.POSITIVE_INFINITY): Generator<StoredRecord, void> {
     let seq = after;

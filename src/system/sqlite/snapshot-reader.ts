@@ -83,8 +83,8 @@ export class SqliteSnapshotReader implements SnapshotReader {
       read();
     } finally {
       this.#isAtOnce = false;
-      if (this.#hasBegun) this.#end.run();
       this.#hasBegun = false;
+      if (this.#db.inTransaction) this.#end.run(); // After some errors SQLite has ended it by itself.
     }
   }
 

@@ -75,6 +75,11 @@ export class SqliteSnapshots implements SnapshotStore {
     this.#write(snapshots, pointers);
   }
 
+  /** An entity without a row costs no read. */
+  get knowsAllHashes(): boolean {
+    return this.#stored?.isWhole ?? false;
+  }
+
   /** Adds the hashes of up to `rowsMax` of the rows that were there at the start. False when all of them are added. */
   addStoredHashes(rowsMax: number): boolean {
     const stored = this.#stored;

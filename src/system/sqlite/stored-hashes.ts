@@ -44,15 +44,12 @@ export class StoredHashes {
     }
   }
 
-  /**
-   * False only when no row has this hash (B1), but for rows of which the thread could not know yet: it gives a row to the writer, and knows the entity
-   * without the row until the writer has said that it is stored.
-   */
+  /** False only when no row has this hash (B1). */
   mayHave(hash: number): boolean {
     if (!this.isWhole) return true;
     const { line, start, step } = this.#placeOf(hash);
     for (let i = 0, bit = start; i < BITS_A_HASH; i++, bit = (bit + step) & LINE_BITS_MASK) {
-      if (((this.#words[line + (bit >>> 5)] as number) & (1 << (bit & 31))) === 0) return false;
+      if ((Atomics.load(this.#words, line + (bit >>> 5)) & (1 << (bit & 31))) === 0) return false;
     }
     return true;
   }

@@ -106,7 +106,7 @@ export class ViewsThread {
     const target = Number(Atomics.load(committed, 0));
     if (views.position >= target) return false;
     try {
-      // Bounded in bytes and records; a rebuilt or late view takes one such step after the other.
+      // Bounded in characters and records; a rebuilt or late view takes one such step after the other.
       during(() => views.apply(journal.each(views.position, recordsMax, READ_CHARS_MAX)));
       this.#failure = null;
     } catch (cause) {

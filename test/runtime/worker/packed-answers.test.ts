@@ -17,6 +17,9 @@ describe("packed answers", () => {
       [5, { ok: true, value: [long("in a list")] }],
       [6, { ok: true, value: { a: long("ä"), b: long("😀"), c: long("\ud800") } }],
       [7, { ok: true, value: null }],
+      [8, { ok: true, value: { status: 200, body: document }, isRepeat: true }],
+      [9, { ok: true, value: { status: 200, body: "short" }, isRepeat: true }],
+      [10, { ok: false, code: "account_frozen", detail: long("frozen "), isRepeat: true }],
     ];
     expect(there(answers)).toEqual(answers);
     expect(there([])).toEqual([]);
@@ -28,7 +31,11 @@ describe("packed answers", () => {
       text,
       fc.dictionary(fc.oneof(fc.string(), fc.constant("__proto__")), fc.oneof(text, fc.integer(), fc.jsonValue())),
     );
-    const answer = fc.record({ ok: fc.constant(true as const), value });
+    const isRepeat = fc.constant(true as const);
+    const answer = fc.oneof(
+      fc.record({ ok: fc.constant(true as const), value, isRepeat }, { requiredKeys: ["ok", "value"] }),
+      fc.record({ ok: fc.constant(false as const), code: fc.string(), detail: text, isRepeat }, { requiredKeys: ["ok", "code", "detail"] }),
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(), answer), { maxLength: 20 }), (made) => {
         const answers = made as unknown as readonly PackedAnswer[];

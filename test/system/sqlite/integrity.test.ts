@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { entriesOfTypes, packEntries, packPointers } from "../../../src/runtime/index.ts";
+import { PendingEntry } from "../../../src/runtime/shard/pending-entry.ts";
 import { openStores, storePaths } from "../../../src/system/sqlite/open-stores.ts";
 import { SqliteSnapshotReader } from "../../../src/system/sqlite/snapshot-reader.ts";
 import { SqliteSnapshots } from "../../../src/system/sqlite/snapshot-store.ts";
@@ -213,6 +214,22 @@ describe("records in another layout than ours", () => {
   it("our own layout gives the same, and a body without entries none", () => {
     expect(entriesOfTypes({ body: packEntries(entries), count: 3 }, new Set(["account"]))).toEqual(entries.slice(1));
     expect(entriesOfTypes({ body: packEntries([]), count: 0 }, new Set(["account"]))).toEqual([]);
+  });
+
+  it("of the layout that a group is written in, the lines of other types are not even parsed", () => {
+    const pending = ["a/1", "account/1", "a/2", "account/2"].map((address, i) => {
+      const one = new PendingEntry({ shard: i, address, version: 1, entry: null }, i + 1, 5);
+      one.events.push({ kind: "said" });
+      return one.toEntry();
+    });
+    const broken = new TextDecoder().decode(packEntries(pending)).replaceAll(/("entity":"a\/.*)"said"/g, "$1said");
+    expect(() => JSON.parse(broken)).toThrow();
+    expect(entriesOfTypes({ body: broken, count: 4 }, new Set(["account"]))).toEqual([pending[1], pending[3]]);
+  });
+
+  it("an address without a type is of no type", () => {
+    const body = JSON.stringify([{ ...entry(1, "accountX"), seq: 1 }], null, 1);
+    expect(entriesOfTypes({ body, count: 1 }, new Set(["account"]))).toEqual([]);
   });
 
   it("an entry that names no entity is found", () => {

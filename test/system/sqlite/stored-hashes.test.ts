@@ -60,27 +60,37 @@ describe("the rows of a file", () => {
   const open = (hashes?: SharedArrayBuffer) =>
     new SqliteSnapshots({ ...file(), meta: { storeId: "s", shardCount: 4 }, ...(hashes && { hashes }) });
 
-  it("are added in parts after a start, with those that are written meanwhile; until then every one is looked for", () => {
+  it("are added in parts after a start, and what is written while and after that; until then every one is looked for", () => {
+    // Twelve of each in the order of their hashes: every second one is there at the start, the others are written while the scan stands between two of them.
+    const inOrder = (nameOf: (n: number) => string): readonly string[] =>
+      Array.from({ length: 12 }, (_, n) => nameOf(n)).sort((a, b) => entityHash(a) - entityHash(b));
+    const [snapshots, pointed] = [inOrder((n) => `a/${n}`), inOrder(transfer)];
+    const [even, odd] = [0, 1].map((rest) => (_: string, i: number) => i % 2 === rest) as [() => boolean, () => boolean];
+    const pointersTo = (names: readonly string[]) => packPointers(names.map((name) => [name, 9]));
     const first = open();
-    first.write([snapshotOf("a/1"), snapshotOf("a/2")], packPointers([5, 6, 7].map((n) => [transfer(n), n])));
+    first.write(snapshots.filter(even).map(snapshotOf), pointersTo(pointed.filter(even)));
     first.close();
+
     const hashes = hashesMemory();
     const stored = new StoredHashes(hashes);
     const store = open(hashes);
     const reader = new SqliteSnapshotReader({ ...file(), stored });
-    const known = () => ["a/1", "a/2", transfer(5), transfer(6), transfer(7), "a/new"].map((entity) => reader.load(entity) !== null);
+    const isThere = (name: string): boolean => reader.load(name) !== null;
     let parts = 0;
-    while (store.addStoredHashes(2)) {
+    while (store.addStoredHashes(1)) {
       expect(stored.isWhole).toBe(false);
-      expect(known().slice(0, 5)).toEqual([true, true, true, true, true]);
-      if (parts++ === 0) store.write([snapshotOf("a/new")], packPointers([[transfer(0), 9]]));
+      // The fourth part is in the middle of the snapshots, the tenth in the middle of the pointers.
+      if (++parts === 4) store.write(snapshots.filter(odd).map(snapshotOf), pointersTo([]));
+      if (parts === 16) store.write([], pointersTo(pointed.filter(odd)));
+      expect(snapshots.filter(even).every(isThere) && pointed.filter(even).every(isThere)).toBe(true);
     }
-    expect(parts).toBeGreaterThanOrEqual(4); // Snapshots, and pointers whose hashes lie before and behind where it stands.
-    expect(stored.isWhole).toBe(true);
-    expect(known()).toEqual([true, true, true, true, true, true]);
-    expect(reader.load(transfer(0))).toEqual({ records: [9] });
-    expect([transfer(8), "a/3"].map((entity) => stored.mayHave(entityHash(entity)))).toEqual([false, false]);
-    expect(store.addStoredHashes(2)).toBe(false);
+    expect(parts).toBeGreaterThan(16);
+    expect(store.knowsAllHashes).toBe(true);
+    expect([...snapshots, ...pointed].filter((name) => !isThere(name))).toEqual([]);
+    expect(["a/new", transfer(99)].map((name) => stored.mayHave(entityHash(name)))).toEqual([false, false]);
+    store.write([snapshotOf("a/new")], pointersTo([transfer(99)]));
+    expect(["a/new", transfer(99)].map(isThere)).toEqual([true, true]);
+    expect(store.addStoredHashes(1)).toBe(false);
     reader.close();
     store.close();
   });
