@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CommitError, type Group, type JournalStore, MemoryJournal } from "../../src/runtime/index.ts";
 import { SqliteJournal } from "../../src/system/sqlite/journal-store.ts";
+import { textOf } from "../support/journal-bench.ts";
 
 const groupOf = (number: number, more: Partial<Group> = {}): Group => ({
   domain: 0,
@@ -97,6 +98,16 @@ describe.each(Object.entries(benches))("a journal %s", (_, make) => {
     expect(journal.lastSeq).toBe(3);
     const expected = [groupOf(1), groupOf(1, { domain: 1, incarnation: 2 }), groupOf(2)];
     expect(journal.read(0, 10)).toEqual(expected.map((group, index) => ({ ...group, seq: index + 1 })));
+  });
+
+  it("a body of bytes may be overwritten or freed when `append` has returned", () => {
+    const { journal } = bench;
+    const text = "[]";
+    const body = new TextEncoder().encode(text);
+    journal.append([groupOf(1, { body })], 1);
+    body.fill(0);
+    body.buffer.transfer(0);
+    expect(journal.read(0, 1).map((record) => textOf(record.body))).toEqual([text]);
   });
 
   it("pages by sequence: above `after`, at most as many as asked", () => {

@@ -72,7 +72,15 @@ export class MemoryJournal implements JournalStore {
 
   #keep(groups: readonly Group[], incarnationHigh: number): void {
     for (const { domain, incarnation, number, time, count, body } of groups) {
-      this.#records.push({ seq: this.lastSeq + 1, domain, incarnation, number, time, count, body });
+      this.#records.push({
+        seq: this.lastSeq + 1,
+        domain,
+        incarnation,
+        number,
+        time,
+        count,
+        body: typeof body === "string" ? body : body.slice(),
+      });
     }
     if (groups.length > 0) this.#incarnationHigh = Math.max(this.#incarnationHigh, incarnationHigh);
   }

@@ -11,6 +11,7 @@ import {
   type Refusal,
   unpackAnswers,
 } from "../../runtime/index.ts";
+import { NumberedTable } from "./numbered-table.ts";
 
 interface Pending {
   readonly thread: number;
@@ -36,14 +37,14 @@ interface Pending {
  */
 export class CommandRouter {
   readonly #commandsMax: number;
-  readonly #pending = new Map<number, Pending>();
+  /** By caller. */
+  readonly #pending: NumberedTable<Pending>;
   readonly #inFlight: number[];
   readonly #ports: Array<MessagePort | null>;
   readonly #outgoing: PackedCommand[][];
   /** Addresses by caller: who went away since the last flush, by thread. At most as many as commands are under way. */
   readonly #cancelled: Array<Map<number, string>>;
   readonly #sweeper: NodeJS.Timeout;
-  #caller = 0;
   #isScheduled = false;
   #queued = 0;
   #unanswered = 0;
@@ -52,6 +53,7 @@ export class CommandRouter {
 
   constructor(options: { readonly threadCount: number; readonly commandsMax: number }) {
     this.#commandsMax = options.commandsMax;
+    this.#pending = new NumberedTable(options.threadCount * options.commandsMax);
     this.#inFlight = new Array(options.threadCount).fill(0);
     this.#ports = new Array(options.threadCount).fill(null);
     this.#outgoing = Array.from({ length: options.threadCount }, () => []);
@@ -71,9 +73,11 @@ export class CommandRouter {
 
   /** How long the oldest of them has waited, without those that wait for something outside the node. */
   get oldestMs(): number {
-    for (const { resolve, askedAt, waitsOutside } of this.#pending.values())
-      if (resolve !== null && !waitsOutside) return performance.now() - askedAt;
-    return 0;
+    const nowMs = performance.now();
+    let oldestAt = nowMs;
+    for (const [, { resolve, askedAt, waitsOutside }] of this.#pending.entries())
+      if (resolve !== null && !waitsOutside && askedAt < oldestAt) oldestAt = askedAt;
+    return nowMs - oldestAt;
   }
 
   ask(
@@ -105,17 +109,17 @@ export class CommandRouter {
       );
     }
     this.#inFlight[thread] = inFlight + 1;
-    const caller = ++this.#caller;
+    const { name, body, id, trace, waitsOutside = false } = command;
     const deadlineAt = Date.now() + command.timeoutMs;
-    this.#outgoing[thread]?.push([caller, to, command.name, command.body, command.id, deadlineAt, command.trace]);
-    // What one turn of the event loop brings travels together, but not more than a thread can begin with meanwhile.
-    if (++this.#queued >= FLUSH_COMMANDS) this.#flush();
-    else this.#flushSoon();
     return new Promise((resolve) => {
+      const pending: Pending = { thread, to, id, resolve, askedAt: performance.now(), waitsOutside, deadlineAt, unlisten: null };
+      const caller = this.#pending.add(pending);
+      if (signal !== undefined) pending.unlisten = this.#listen(signal, caller);
       this.#unanswered++;
-      const unlisten = signal === undefined ? null : this.#listen(signal, caller);
-      const { id, waitsOutside = false } = command;
-      this.#pending.set(caller, { thread, to, id, resolve, askedAt: performance.now(), waitsOutside, deadlineAt, unlisten });
+      this.#outgoing[thread]?.push([caller, to, name, body, id, deadlineAt, trace]);
+      // What one turn of the event loop brings travels together, but not more than a thread can begin with meanwhile.
+      if (++this.#queued >= FLUSH_COMMANDS) this.#flush();
+      else this.#flushSoon();
     });
   }
 
@@ -133,7 +137,7 @@ export class CommandRouter {
     this.#ports[thread]?.close();
     this.#ports[thread] = null;
     const waiting = new Set(this.#outgoing[thread]?.map(([caller]) => caller));
-    for (const [caller, pending] of this.#pending) {
+    for (const [caller, pending] of this.#pending.entries()) {
       if (pending.thread === thread && !waiting.has(caller)) this.#settle(caller, LOST);
     }
   }
@@ -155,7 +159,7 @@ export class CommandRouter {
   close(): void {
     this.#isClosing = true;
     clearInterval(this.#sweeper);
-    for (const caller of [...this.#pending.keys()]) this.#settle(caller, LOST);
+    for (const [caller] of this.#pending.entries()) this.#settle(caller, LOST);
     for (const port of this.#ports) port?.close();
   }
 
@@ -205,12 +209,9 @@ export class CommandRouter {
   }
 
   #settle(caller: number, answer: Answer<Json>): void {
-    const pending = this.#pending.get(caller);
+    const pending = this.#pending.take(caller);
     if (pending === undefined) return;
-    this.#pending.delete(caller);
     pending.unlisten?.();
-    // As `resolve` is: a dead table of the map, once it is old, must not keep the whole request until the next full collection.
-    pending.unlisten = null;
     this.#inFlight[pending.thread] = (this.#inFlight[pending.thread] ?? 1) - 1;
     this.#tell(pending, answer);
   }
@@ -234,7 +235,7 @@ export class CommandRouter {
         return false;
       });
     }
-    for (const pending of this.#pending.values()) {
+    for (const [, pending] of this.#pending.entries()) {
       if (pending.deadlineAt < now) this.#tell(pending, LATE);
     }
   }

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MemoryJournal } from "../../../src/runtime/index.ts";
 import { JournalThread } from "../../../src/system/threads/journal-thread.ts";
+import { groupOf } from "../../support/journal-bench.ts";
 import { JournalClient } from "../../support/journal-client.ts";
 
 /** The first look at a disk that failed comes after so long; every further one after twice the time, up to the limit. */
@@ -38,6 +39,8 @@ function journalThread() {
     whenIdle,
     /** How many groups each transaction held, those that failed too. */
     transactions: () => append.mock.calls.map(([groups]) => groups.length),
+    /** Bytes that are still in memory of the bodies of those groups. */
+    bytesHeld: () => append.mock.calls.flatMap(([groups]) => groups).reduce((sum, { body }) => sum + (body as Uint8Array).byteLength, 0),
     cell: committed,
     committed: () => Number(Atomics.load(committed, 0)),
     client: async (domain: number): Promise<JournalClient> => {
@@ -73,6 +76,19 @@ describe("the journal thread", () => {
       if (answer.kind !== "committed") throw new Error("every group was to be committed");
       expect(store.read(answer.seq - 1, 1)[0]).toMatchObject({ number: answer.number });
     }
+  });
+
+  it("holds no body that is on the disk or was refused: 64 MiB of them would wait for a collection", async () => {
+    const { client, store, bytesHeld } = journalThread();
+    const a = await client(0);
+    a.send(1);
+    await a.hears(1);
+    store.isDiskBroken = true;
+    a.send(2);
+    await a.hears(3);
+    expect(a.heard).toEqual([committedAs(1, 1), down, refused]);
+    expect(bytesHeld()).toBe(0);
+    expect(store.read(0, 1)).toMatchObject([{ number: 1, body: groupOf(1).body }]);
   });
 
   it("who waits for the shared cell is woken by a commit", async () => {
