@@ -2,6 +2,7 @@ import { MessageChannel } from "node:worker_threads";
 import type { PlantedBug } from "../runtime/index.ts";
 import { endpointOf } from "./ai/endpoint.ts";
 import type { CheckpointControl, CheckpointWorkerData } from "./checkpoint-worker.ts";
+import { compiledCodeFolder } from "./compiled-code.ts";
 import { type Config, poolThreadsOf, shardThreadsOf } from "./config/config.ts";
 import { DataDir } from "./data-dir.ts";
 import { LostAttempts } from "./effects/lost-attempts.ts";
@@ -85,7 +86,8 @@ function compose({ config, options, log, dataDir }: Composition): Node {
   const hashes = hashesMemory();
   const wantedOfViews = new SharedArrayBuffer(8);
   const heartbeats = new HeartbeatWatch(config.threads);
-  const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs, codeCacheDir: paths.codeCache };
+  const codeCacheDir = compiledCodeFolder(paths.codeCache);
+  const thread = { heapMiBMax: HEAP_MIB_MAX, heartbeatEveryMs: heartbeats.everyMs, codeCacheDir };
 
   const journal: ThreadComponent<JournalControl> = new ThreadComponent({
     type: "journal-thread",
@@ -245,7 +247,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     threadCount,
     committed,
     heapMiBMax: shard.heapMiBMax,
-    codeCacheDir: paths.codeCache,
+    codeCacheDir,
     journal,
     checkpoint,
     effects,

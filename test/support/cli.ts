@@ -19,13 +19,17 @@ export interface CliResult {
 /** The settings of whoever runs the tests must not reach the programs under test. */
 const env = (): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TROUPE_")));
 
-function spawnCli(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ["src/system/cli/troupe.ts", ...args], { cwd: root, env: env(), stdio: ["ignore", "pipe", "pipe"] });
+function spawnCli(args: readonly string[], more: Readonly<Record<string, string>> = {}): ChildProcess {
+  const options = { cwd: root, env: { ...env(), ...more } };
+  return spawn(process.execPath, ["src/system/cli/troupe.ts", ...args], { ...options, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** Runs a command to its end. */
-export async function runCli(...args: readonly string[]): Promise<CliResult> {
-  const child = spawnCli(args);
+export const runCli = (...args: readonly string[]): Promise<CliResult> => runCliWith({}, ...args);
+
+/** The same with further variables of the environment. */
+export async function runCliWith(more: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<CliResult> {
+  const child = spawnCli(args, more);
   const [stdout, stderr] = [textOf(child.stdout), textOf(child.stderr)];
   const [code] = (await once(child, "close")) as [number | null];
   return { code, stdout: await stdout, stderr: await stderr };

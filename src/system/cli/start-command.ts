@@ -14,7 +14,6 @@ import { type StopReport, stopInOrder } from "../ordered-stop.ts";
 import { eventRoutes } from "../outbox/event-routes.ts";
 import { acksEarly, bugOfDomain, type NodeBug } from "../planted-bug.ts";
 import { startSystem } from "../start.ts";
-import { keepYoungHeapYoung } from "../young-heap.ts";
 import { bannerOf, urlsOf } from "./banner.ts";
 import { CliError, errnoOf } from "./cli-error.ts";
 import { configOf, counted, type Result, type Run, say, sayJson, seconds } from "./command.ts";
@@ -41,7 +40,6 @@ export interface StartOptions {
  * @throws ConfigError, Fault of a start, CliError `ADDRESS_UNUSABLE`.
  */
 export async function runStart(run: Run, options: StartOptions): Promise<Result> {
-  keepYoungHeapYoung();
   const config = configOf(run);
   const log = openLog(config.log.level);
   // From here on a signal is kept: one that comes while the node recovers stops it as soon as it is up.

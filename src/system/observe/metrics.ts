@@ -1,5 +1,5 @@
 /** The text of `/metrics`. Only this folder knows prom-client, and only the main thread loads it. */
-import { AggregatorRegistry, collectDefaultMetrics, Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { HttpMeter } from "./http-meter.ts";
 import { METRICS, type Measure, measure, type PartMeasures } from "./measure.ts";
 import { MergedMeasures } from "./merged-measures.ts";
@@ -14,7 +14,8 @@ export interface Measured {
  * gathered meanwhile. One for each HTTP server.
  */
 export class Metrics {
-  readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
+  /** As prom-client has it, which is loaded when somebody asks: a tenth of what a start would load on the main thread. */
+  readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
   readonly http = new HttpMeter();
   readonly #system: Measured;
   readonly #merged = new MergedMeasures();
@@ -44,12 +45,14 @@ export class Metrics {
     const answered = parts.map(({ part, taken }) => measure("metrics_thread_answered", taken === null ? 0 : 1, { thread: part }));
     const own = [...this.http.measures(), ...this.#outside.flatMap((look) => look()), ...answered];
     const merged = this.#merged.merge([...parts, { part: "http", taken: { life: 0, measures: own } }]);
+    const { AggregatorRegistry } = await import("prom-client");
     return await AggregatorRegistry.aggregate([seriesOf(merged), await this.#ofProcess()]).metrics();
   }
 
   /** What Node counts about the process begins to be counted at the first look. */
   async #ofProcess(): Promise<object[]> {
     if (this.#process === null) {
+      const { collectDefaultMetrics, Registry } = await import("prom-client");
       this.#process = new Registry();
       collectDefaultMetrics({ register: this.#process });
     }

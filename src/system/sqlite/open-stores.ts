@@ -15,7 +15,7 @@ export const storePaths = (dir: string) => ({
   journal: join(dir, "journal.db"),
   state: join(dir, "state.db"),
   views: join(dir, "views.db"),
-  /** Of compiled code, made anew when it is missing. */
+  /** Of compiled code, where it cannot be kept beside the packages. */
   codeCache: join(dir, "code-cache"),
   keys: join(dir, "keys.db"),
   outbox: join(dir, "outbox.db"),

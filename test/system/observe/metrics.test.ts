@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfig } from "../../../src/system/config/config.ts";
 import { type HttpServer, startHttp } from "../../../src/system/http/index.ts";
@@ -94,6 +95,10 @@ describe("GET /metrics", () => {
     const fallen = [...before].filter(([key, value]) => /(_total|_count|_bucket)\b/.test(key) && (after.get(key) ?? 0) < value);
     expect(fallen.filter(([key]) => !key.startsWith("nodejs_"))).toEqual([]);
   });
+});
+
+it("the type of the text is prom-client's, which is not loaded to tell it", () => {
+  expect(new Metrics(node).contentType).toBe(Registry.PROMETHEUS_CONTENT_TYPE);
 });
 
 it("a thread that does not answer is named, and the others are served; many askers cost one look", async () => {
