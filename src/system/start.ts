@@ -122,6 +122,7 @@ function compose({ config, options, log, dataDir }: Composition): Node {
     create: () =>
       new WorkerThread<CheckpointControl>({
         ...thread,
+        youngMiBMax: CHECKPOINT_YOUNG_MIB_MAX,
         name: "checkpoint",
         url: moduleUrl("checkpoint-worker", import.meta.url),
         data: {
@@ -317,5 +318,7 @@ const TAILS_WOKEN_MAX = 64;
 const DIRTY_FACTOR = 4;
 /** Bytes of entities in memory at which the door closes, in multiples of those from which on entities leave: they can leave when they are stored only. */
 const CROWDED_DOOR = 2;
+/** It writes what comes and keeps none of it, so a larger young generation is only memory: after a minute of load V8 had made it 32 MiB. */
+const CHECKPOINT_YOUNG_MIB_MAX = 8;
 /** Heap of a thread that holds batches only. */
 const HEAP_MIB_MAX = 512;
