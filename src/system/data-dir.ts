@@ -99,7 +99,7 @@ function inUse(dir: string): Fault {
 
 function makeFolder(path: string): void {
   try {
-    const made = mkdirSync(path, { recursive: true, mode: 0o700 });
+    const made = topmostMade(path);
     if (made !== undefined) {
       chmodSync(path, 0o700); // The umask may have taken more away, or a parent's default may have added.
       syncFolders(path, made);
@@ -110,6 +110,31 @@ function makeFolder(path: string): void {
     throw new Fault("CONFIG_INVALID", `data.dir: ${path} cannot be made or used: ${why}`, { cause });
   }
   throw new Fault("CONFIG_INVALID", `data.dir: ${path} is not a directory.`);
+}
+
+/**
+ * Makes the folder and those above it that are missing; undefined when none was. Not by `recursive`: that never returns where the system says that
+ * there is no such folder although its parent is there, as in /proc (Node.js 24.21).
+ */
+function topmostMade(path: string): string | undefined {
+  try {
+    return isMade(path) ? path : undefined;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+  }
+  const above = topmostMade(dirname(path));
+  return isMade(path) ? (above ?? path) : above;
+}
+
+/** False when it is there, by whomever it was made. */
+function isMade(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw cause;
+  }
 }
 
 /** A new folder's name lies in its parent: without this a power cut could take the folder away with all that was acknowledged in it. */

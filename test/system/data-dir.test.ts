@@ -74,6 +74,16 @@ describe("the data directory", () => {
     new DataDir(parent.path).close();
   });
 
+  it("is made with the folders above it, and where no folder can be made that is said at once", () => {
+    using parent = folder();
+    const path = join(parent.path, "a", "b", "c");
+    new DataDir(path).close();
+    for (const each of ["a", "a/b", "a/b/c"]) expect(statSync(join(parent.path, each)).mode & 0o777).toBe(0o700);
+    expect(() => new DataDir("/proc/no-such-folder/c")).toThrow(
+      expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringMatching(/^data\.dir: .* cannot be made or used/) }),
+    );
+  });
+
   it("a path that is no directory is CONFIG_INVALID and names the setting", () => {
     using parent = folder();
     writeFileSync(join(parent.path, "file"), "");
