@@ -126,12 +126,11 @@ function runNpmCi() {
   });
 }
 
-/** Where no pinned Node exists (macOS, musl) the machine's own serves, if it is new enough for type stripping and Node-API 10. */
+/** Where no pinned Node exists (macOS, musl) the machine's own serves, if it is new enough for `using`, type stripping and Node-API 10. */
 function useMachineNode() {
-  const [major, minor] = process.versions.node.split(".").map(Number);
-  if (major < 22 || (major === 22 && minor < 18)) {
+  if (Number(process.versions.node.split(".")[0]) < 24) {
     throw new Error(
-      `there is no pinned Node for ${process.platform}-${process.arch} that runs here; install Node 22.18 or newer (Windows: use WSL)`,
+      `there is no pinned Node for ${process.platform}-${process.arch} that runs here; install Node 24 or newer (Windows: use WSL)`,
     );
   }
   mkdirSync(join(root, "node_modules", ".bin"), { recursive: true });
@@ -145,8 +144,8 @@ async function install() {
   rmSync(stampFile, { force: true });
   await runNpmCi();
   if (spawnSync(pinnedNode, ["--version"], { stdio: "ignore" }).status !== 0) useMachineNode();
-  // Without it a start works too, and is slower; what keeps it from being loaded is for the start to tell.
-  spawnSync(pinnedNode, ["tools/compile.mjs"], { cwd: root, stdio: "ignore", timeout: compileMsMax });
+  const { status } = spawnSync(pinnedNode, ["tools/compile.mjs"], { cwd: root, stdio: "ignore", timeout: compileMsMax });
+  if (status !== 0) say("compiled code could not be kept; starts will take a little longer");
   writeFileSync(stampFile, wantedStamp());
 }
 

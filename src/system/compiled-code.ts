@@ -1,7 +1,8 @@
 /**
  * What Node.js compiled and stripped of types is kept for the next start, in one folder beside the packages for the main thread and all others. Loading modules
- * is most of a start, and half of that is saved. The set-up fills the folder (`tools/compile.mjs`); what it lacks is added as threads have
- * loaded, and when the process ends in order. V8 takes code only under the flags it was made under.
+ * is most of a start, and half of that is saved. The set-up fills nearly all of it (`tools/compile.mjs`); what it lacks is added as threads have
+ * loaded, and when the process ends in order. Inside, Node.js has a folder for each of its versions, each user and each set of V8's flags. Any of it may be
+ * deleted at any time.
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { enableCompileCache } from "node:module";
@@ -9,7 +10,10 @@ import { fileURLToPath } from "node:url";
 
 const FOLDER = fileURLToPath(new URL("../../node_modules/.cache/compiled", import.meta.url));
 
-/** For the main thread, after V8's flags are set and before anything else is loaded. A folder that can be neither read nor written is no failure. */
+/**
+ * For the main thread, before anything else is loaded, and after V8's flags are set, because its threads are started under them. A folder that this
+ * user cannot write is no failure: then the main thread compiles at each start.
+ */
 export function useCompiledCode(): void {
   enableCompileCache(FOLDER);
 }

@@ -120,7 +120,7 @@ function topmostMade(path: string): string | undefined {
   try {
     return isMade(path) ? path : undefined;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT" || dirname(path) === path) throw cause;
   }
   const above = topmostMade(dirname(path));
   return isMade(path) ? (above ?? path) : above;

@@ -11,8 +11,8 @@ export interface JournalStore {
   readonly incarnationHigh: number;
   /**
    * Commits the groups in one transaction, in order, and returns the sequence of the first; durable when it returns.
-   * `incarnationHigh` is stored beside them, so that tokens never repeat after a restart. A body of bytes is the store's until it returns
-   * and no longer: the caller may let go of its memory.
+   * `incarnationHigh` is stored beside them, so that tokens never repeat after a restart. A body of bytes is the store's until it returns,
+   * or the outcome of a failed commit is known, and no longer: the caller may let go of its memory.
    * @throws CommitError; after `isOpen` (the outcome is unknown) only `reopen` may be called.
    */
   append(groups: readonly Group[], incarnationHigh: number): number;

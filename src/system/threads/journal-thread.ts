@@ -115,7 +115,10 @@ export class JournalThread {
     for (const waiting of this.#waiting) {
       if (this.#isDown) this.#refuse(waiting);
       else if (this.#fence.admit(waiting.group)) batch.push(waiting);
-      else post(waiting.port, { kind: "refused" });
+      else {
+        letGo(waiting.group);
+        post(waiting.port, { kind: "refused" });
+      }
     }
     this.#waiting = [];
     if (batch.length > 0) this.#append(batch);
@@ -177,6 +180,7 @@ export class JournalThread {
       const { domain, incarnation, number } = waiting.group;
       const record = found[i];
       if (record !== undefined && record.domain === domain && record.incarnation === incarnation && record.number === number) {
+        letGo(waiting.group);
         post(waiting.port, { kind: "committed", number, seq: record.seq });
       } else this.#refuse(waiting);
     }

@@ -25,6 +25,7 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
     readonly data: object | null;
     readonly transfer?: readonly TransferListItem[];
     readonly heapMiBMax: number;
+    /** Of what is new in the heap. */
     readonly youngMiBMax?: number;
     readonly heartbeatEveryMs?: number;
     /** Folder in which compiled code is kept: threads start three times faster with it. */

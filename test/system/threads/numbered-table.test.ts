@@ -24,6 +24,29 @@ describe("the numbered table", () => {
     expect([...seen].every((number) => number > 0)).toBe(true);
   });
 
+  it("goes on where numbers are no longer exact", () => {
+    const table = new NumberedTable<number>(2 ** 51);
+    const rest = table.add(-1);
+    for (let round = 0; round < 20; round++) {
+      const number = table.add(round);
+      expect(Number.isSafeInteger(number)).toBe(true);
+      expect(table.take(number)).toBe(round);
+    }
+    expect(table.get(rest)).toBe(-1);
+  });
+
+  it("an empty table has no places to go through, and gives other numbers than before", () => {
+    const table = new NumberedTable<string>(8);
+    const before = ["a", "b", "c"].map((value) => table.add(value));
+    for (const number of before) table.take(number);
+    expect(table.size).toBe(0);
+    const after = ["d", "e", "f"].map((value) => table.add(value));
+    expect(table.size).toBe(3);
+    expect([...table.entries()].map(([, value]) => value)).toEqual(["d", "e", "f"]);
+    expect(before.filter((number) => after.includes(number))).toEqual([]);
+    expect(before.map((number) => table.get(number))).toEqual([undefined, undefined, undefined]);
+  });
+
   it("holds as many as it was made for, and takes more when some left", () => {
     const table = new NumberedTable<string>(2);
     const [a] = [table.add("a"), table.add("b")];
