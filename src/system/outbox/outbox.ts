@@ -366,13 +366,20 @@ export class Outbox {
     this.#returnLater();
   }
 
+  /** While the broker takes what is sent; and to find out whether it does again, when nothing else is there to try. */
+  get #mayReturn(): boolean {
+    if (!this.#options.port.isUp) return false;
+    if (this.#trouble === null) return true;
+    return this.#inFlight === 0 && !this.#lines.hasReady && this.#trouble.until <= performance.now();
+  }
+
   /** Tries the held ones that are due. */
   async #bringBack(): Promise<void> {
-    const { store, journal, port, during } = this.#options;
+    const { store, journal, during } = this.#options;
     if (this.#returning !== null || this.#isPaused || this.#isClosed) return;
-    const isTroubled = !port.isUp || this.#trouble !== null;
-    const due = isTroubled ? [] : store.due(Date.now(), this.#window.readTo, RETURN_MAX);
+    const due = this.#mayReturn ? store.due(Date.now(), this.#window.readTo, RETURN_MAX) : [];
     if (due.length === 0) return this.#returnLater(LOOK_EVERY_MS);
+    const trouble = this.#trouble;
     this.#returning = new HeldReturn(due, {
       journal,
       store,
@@ -389,6 +396,7 @@ export class Outbox {
       this.#failures.set("return", `held events cannot be sent again: ${textOf(cause)}`);
     } finally {
       this.#returning = null;
+      if (trouble !== null && this.#trouble === trouble) this.#isTroubled(trouble.why, true); // The trial has failed.
       this.#stir();
       this.#returnLater(this.#failures.has("return") ? FAILED_REST_MS : RETURN_REST_MS);
     }

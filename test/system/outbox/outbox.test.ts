@@ -173,6 +173,22 @@ describe("what is refused", () => {
   });
 });
 
+it("O4: what is held is tried again also when the last that was tried failed and nothing else is there to show that the broker is back", async () => {
+  using dir = folder();
+  await using bench = openOutbox(dir.path);
+  const said: Sent[] = [
+    { kind: "failed", why: "timeout" },
+    { kind: "refused", why: "no" },
+  ];
+  bench.broker.answer = () => said.shift() ?? acknowledged;
+  bench.outbox.start();
+  bench.commit("a");
+  await until("it is held", () => bench.outbox.figures.held === 1);
+  await until("it has left", () => bench.outbox.figures.held === 0, 10_000);
+  expect(bench.broker.idsOf("account/a").length).toBe(1);
+  expect(bench.outbox.figures).toMatchObject({ lagRecords: 0, trouble: null });
+});
+
 describe("replays", () => {
   it("everything from a record on is sent again, in order, with the same ids and other message ids; new ones follow", async () => {
     using dir = folder();
