@@ -60,7 +60,7 @@ const KEEP_ALIVE_MS = 60_000;
 const RECEPTION_MS_MAX = 5_000;
 /** An id has up to 200 bytes, each of which may be written `%xx`. */
 const PARAM_CHARS_MAX = 600;
-/** No route gives the framework a schema. Told so it does not load a compiler for them: 100 modules, and 50 ms of a start in which nothing else runs. */
+/** No route gives the framework a schema. Told so it does not load a compiler for them: 100 modules, and some 30 ms of a start in which nothing else runs. */
 const noCompiler = (): never => {
   throw new Error("no route of this server has a schema");
 };
