@@ -144,9 +144,20 @@ async function install() {
   rmSync(stampFile, { force: true });
   await runNpmCi();
   if (spawnSync(pinnedNode, ["--version"], { stdio: "ignore" }).status !== 0) useMachineNode();
-  const { status } = spawnSync(pinnedNode, ["tools/compile.mjs"], { cwd: root, stdio: "ignore", timeout: compileMsMax });
-  if (status !== 0) say("compiled code could not be kept; starts will take a little longer");
+  if (!keepCompiledCode()) say("compiled code could not be kept; starts will take a little longer");
   writeFileSync(stampFile, wantedStamp());
+}
+
+/** See src/system/compiled-code.ts. The entry of the program is read before it can name a folder, so the environment names it, as `npm start` does. */
+function keepCompiledCode() {
+  const { NODE_COMPILE_CACHE: _, ...env } = process.env;
+  const run = (args, more = {}) =>
+    spawnSync(pinnedNode, args, { cwd: root, env: { ...env, ...more }, stdio: "ignore", timeout: compileMsMax }).status === 0;
+  return (
+    run(["tools/compile.mjs", "starting"]) &&
+    run(["tools/compile.mjs", "serving"]) &&
+    run(["src/system/cli/troupe.ts", "--help"], { NODE_COMPILE_CACHE: "node_modules/.cache/compiled" })
+  );
 }
 
 /** What some tests need besides packages. Without the network all other tests still run; those say why they were skipped (of NATS: fail, where CI=true). */

@@ -7,9 +7,9 @@ import { cpuByThread } from "../harness/machine.ts";
 import { audit, benchConfig, benchNode, journalOf } from "../ledger/bench-node.ts";
 import { serveQuestions } from "./servers.ts";
 
-keepYoungHeapYoung();
 const folder = benchFolder();
 const node = await benchNode(folder.path, Number(process.argv[2] ?? "100"));
+keepYoungHeapYoung();
 const http = await startHttp({ system: node, config: benchConfig(folder.path), log: openLog("warn") });
 serveQuestions({
   url: http.url,

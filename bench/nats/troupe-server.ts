@@ -11,13 +11,13 @@ import { audit, benchConfig, benchNode, journalOf } from "../ledger/bench-node.t
 
 const CONNECTED_MS_MAX = 10_000;
 
-keepYoungHeapYoung();
 const [accounts = "100", url = "", ...more] = process.argv.slice(2);
 const flags = ["--nats.servers", url, ...more];
 const folder = benchFolder();
 const config = benchConfig(folder.path, flags);
 const log = openLog(config.log.level);
 const node = await benchNode(folder.path, Number(accounts), flags);
+keepYoungHeapYoung();
 const door = new NatsDoor({ system: node, config, log, env: process.env, version: "0.0.0" });
 await node.open(new HttpListener({ system: node, config, log }), door);
 for (const until = performance.now() + CONNECTED_MS_MAX; !door.check.isOk; await delay(5))

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { NPM_START_ENV } from "./npm-start.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const READY_MS_MAX = 60_000;
@@ -20,7 +21,7 @@ export interface CliResult {
 const env = (): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TROUPE_")));
 
 function spawnCli(args: readonly string[], more: Readonly<Record<string, string>> = {}): ChildProcess {
-  const options = { cwd: root, env: { ...env(), ...more } };
+  const options = { cwd: root, env: { ...env(), ...NPM_START_ENV, ...more } };
   return spawn(process.execPath, ["src/system/cli/troupe.ts", ...args], { ...options, stdio: ["ignore", "pipe", "pipe"] });
 }
 

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { NPM_START_ENV } from "./npm-start.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const READY_MS_MAX = 60_000;
@@ -76,7 +77,7 @@ export class KillableServer {
     const settings = { TROUPE_HTTP_PORT: "0", TROUPE_HTTP_HOST: "127.0.0.1", TROUPE_DATA_DIR: dataDir, TROUPE_LOG_LEVEL: "error", ...env };
     const child = spawn(process.execPath, ["src/system/cli/troupe.ts", "start", "--json", ...args], {
       cwd: root,
-      env: { ...process.env, MALLOC_ARENA_MAX: "2", ...settings }, // As `npm start` sets it.
+      env: { ...process.env, ...NPM_START_ENV, ...settings },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const ends = { exited: once(child, "exit"), closed: once(child, "close") };

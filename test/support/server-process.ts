@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { NPM_START_ENV } from "./npm-start.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const READY_MS_MAX = 30_000;
@@ -21,7 +22,7 @@ export interface ServerProcess {
 /** Starts `troupe start` on a free port with a new data folder and waits until it is ready. @throws with the server's own words when it is not. */
 export async function startServer(): Promise<ServerProcess> {
   const dataDir = mkdtempSync(join(tmpdir(), "troupe-check-"));
-  const env = { ...process.env, TROUPE_HTTP_PORT: "0", TROUPE_HTTP_HOST: "127.0.0.1", TROUPE_DATA_DIR: dataDir };
+  const env = { ...process.env, ...NPM_START_ENV, TROUPE_HTTP_PORT: "0", TROUPE_HTTP_HOST: "127.0.0.1", TROUPE_DATA_DIR: dataDir };
   const child = spawn(process.execPath, ["src/system/cli/troupe.ts", "start"], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(child, "exit");
   let said = "";

@@ -14,6 +14,7 @@ import { type StopReport, stopInOrder } from "../ordered-stop.ts";
 import { eventRoutes } from "../outbox/event-routes.ts";
 import { acksEarly, bugOfDomain, type NodeBug } from "../planted-bug.ts";
 import { startSystem } from "../start.ts";
+import { keepYoungHeapYoung } from "../young-heap.ts";
 import { bannerOf, urlsOf } from "./banner.ts";
 import { CliError, errnoOf } from "./cli-error.ts";
 import { configOf, counted, type Result, type Run, say, sayJson, seconds } from "./command.ts";
@@ -53,6 +54,7 @@ export async function runStart(run: Run, options: StartOptions): Promise<Result>
   const http = new HttpListener({ system: node, config, log, metrics });
   const nats = await natsOf(node, config, log, options);
   if (nats !== null) metrics.alsoMeasure(() => nats.measures());
+  keepYoungHeapYoung();
   await listening(node, { what: "HTTP", host, port, section: "http" }, () => node.open(http, nats));
   const admin = await adminOf({ node, nats, config, log, metrics });
   node.dataDir.announce(urlsOf(http.url), admin.url);

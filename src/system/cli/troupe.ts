@@ -1,8 +1,6 @@
 /** The command line: `npm run -s troupe -- <command>`. Composition root of the main thread when a person starts the program. */
 import { useCompiledCode } from "../compiled-code.ts";
-import { keepYoungHeapYoung } from "../young-heap.ts";
 
-keepYoungHeapYoung();
 useCompiledCode();
 const { main } = await import("./program.ts");
 const code = await main(process.argv.slice(2));

@@ -40,7 +40,7 @@ export class WorkerThread<Api extends Readonly<Record<string, (...args: never[])
         heartbeatEveryMs: options.heartbeatEveryMs ?? HEARTBEAT_EVERY_MS,
       } satisfies HeartbeatData,
       transferList: [...(options.transfer ?? [])],
-      ...(options.codeCacheDir === undefined ? {} : { env: { NODE_COMPILE_CACHE: options.codeCacheDir, ...process.env } }),
+      ...(options.codeCacheDir === undefined ? {} : { env: { ...process.env, NODE_COMPILE_CACHE: options.codeCacheDir } }),
       resourceLimits: { maxYoungGenerationSizeMb: options.youngMiBMax ?? YOUNG_GENERATION_MIB, maxOldGenerationSizeMb: options.heapMiBMax },
     });
     this.#worker.on("error", (error) => {
