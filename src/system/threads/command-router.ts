@@ -26,6 +26,14 @@ interface Pending {
   unlisten: (() => void) | null;
 }
 
+/** The doors' ends of a shard thread's ports. */
+export interface RouterPorts {
+  /** Takes commands, and brings what the thread answers by itself. */
+  readonly commands: MessagePort;
+  /** Brings what the journal thread answers with the commit. */
+  readonly answers: MessagePort;
+}
+
 /**
  * The doors' side of the data plane: numbers commands, sends them in batches to the thread that owns the shard, and gives each its answer.
  *
@@ -40,7 +48,7 @@ export class CommandRouter {
   /** By caller. */
   readonly #pending: NumberedTable<Pending>;
   readonly #inFlight: number[];
-  readonly #ports: Array<MessagePort | null>;
+  readonly #ports: Array<RouterPorts | null>;
   readonly #outgoing: PackedCommand[][];
   /** Addresses by caller: who went away since the last flush, by thread. At most as many as commands are under way. */
   readonly #cancelled: Array<Map<number, string>>;
@@ -124,18 +132,18 @@ export class CommandRouter {
   }
 
   /** The thread is there (again): commands that waited for it leave now. */
-  attach(thread: number, port: MessagePort): void {
-    this.#ports[thread] = port;
-    port.on("message", (text: string) => {
-      for (const [caller, answer] of unpackAnswers(text)) this.#settle(caller, answer);
-    });
+  attach(thread: number, ports: RouterPorts): void {
+    this.#ports[thread] = ports;
+    for (const port of [ports.commands, ports.answers])
+      port.on("message", (text: string) => {
+        for (const [caller, answer] of unpackAnswers(text)) this.#settle(caller, answer);
+      });
     this.#flush();
   }
 
   /** The thread is gone: what it had is answered; what comes from now on waits for its successor. */
   detach(thread: number): void {
-    this.#ports[thread]?.close();
-    this.#ports[thread] = null;
+    this.#closePorts(thread);
     const waiting = new Set(this.#outgoing[thread]?.map(([caller]) => caller));
     for (const [caller, pending] of this.#pending.entries()) {
       if (pending.thread === thread && !waiting.has(caller)) this.#settle(caller, LOST);
@@ -160,7 +168,14 @@ export class CommandRouter {
     this.#isClosing = true;
     clearInterval(this.#sweeper);
     for (const [caller] of this.#pending.entries()) this.#settle(caller, LOST);
-    for (const port of this.#ports) port?.close();
+    for (const thread of this.#ports.keys()) this.#closePorts(thread);
+  }
+
+  #closePorts(thread: number): void {
+    const ports = this.#ports[thread];
+    ports?.commands.close();
+    ports?.answers.close();
+    this.#ports[thread] = null;
   }
 
   #listen(signal: AskSignal, caller: number): () => void {
@@ -183,16 +198,16 @@ export class CommandRouter {
   readonly #flush = (): void => {
     this.#isScheduled = false;
     this.#queued = 0;
-    for (const [thread, port] of this.#ports.entries()) {
+    for (const [thread, ports] of this.#ports.entries()) {
       const cancelled = this.#cancelled[thread];
       if (cancelled !== undefined && cancelled.size > 0) this.#dropCancelled(thread, cancelled);
       const commands = this.#outgoing[thread] ?? [];
-      if (port !== null && commands.length > 0) {
-        port.postMessage(packCommands(commands));
+      if (ports !== null && commands.length > 0) {
+        ports.commands.postMessage(packCommands(commands));
         this.#outgoing[thread] = [];
       }
       if (cancelled === undefined || cancelled.size === 0) continue;
-      port?.postMessage([...cancelled] satisfies FromIngress);
+      ports?.commands.postMessage([...cancelled] satisfies FromIngress);
       cancelled.clear();
     }
   };
