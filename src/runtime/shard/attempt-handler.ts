@@ -93,7 +93,7 @@ export class AttemptHandler {
   /** An input: see `Domain.performerLost`. */
   performerLost(): void {
     if (this.#gate.isDropped) return;
-    for (const live of this.#effects) {
+    for (const live of this.#effects.all()) {
       if (!isOutside(live) || !live.outside.isPerforming) continue;
       live.outside.isPerforming = false;
       this.#outputs.performNow(live);

@@ -145,7 +145,7 @@ export class Domain {
    */
   resume(): void {
     this.#activation.assertTailsKnown();
-    for (const live of this.#effects) {
+    for (const live of this.#effects.all()) {
       if (live.answer !== null && !this.#isDedupLost) this.#delivery.answer(live, live.answer);
       else this.#delivery.offer(live);
     }
@@ -192,12 +192,12 @@ export class Domain {
 
   /** A page of the open effects, dead letters among them: see `lookAt`. */
   effectLooks(page: EffectPage): readonly EffectLook[] {
-    return lookAt(this.#effects, page, this.#turn.nowMs);
+    return lookAt(this.#effects.all(), page, this.#turn.nowMs);
   }
 
   /** One open effect; null when it is over, or was never. */
   effectLook(id: string): EffectLook | null {
-    const live = this.#effects.find(id);
+    const live = this.#effects.lookFor(id);
     return live === undefined ? null : lookOf(live, this.#turn.nowMs);
   }
 

@@ -26,6 +26,9 @@ export class LiveEffect {
   readonly outside: Outside | null;
   /** The domain that holds a credit for it; null when it is this one, or has handled it. */
   unhandledBy: number | null = null;
+  /** Its neighbours in the table. */
+  before: LiveEffect | null = null;
+  after: LiveEffect | null = null;
 
   constructor(options: { readonly effect: OpenEffect; readonly toShard: number; readonly openedIn: number }) {
     const { effect } = options;
@@ -39,9 +42,17 @@ export class LiveEffect {
 
 const opening = ({ answer: _, outside: __, ...opened }: OpenEffect): OpenEffect => opened;
 
-/** The effects that this domain's entities opened and have not closed, in the order of their opening, with the credits of other domains. */
+/**
+ * The effects that this domain's entities opened and have not closed, in the order of their opening, with the credits of other domains.
+ *
+ * A list through the effects themselves: most are opened and closed within one group, and a table by id would make its tables anew for them all the time. Only what
+ * others name by its id (outside effects, messages to other domains) is found by it at once.
+ */
 export class EffectTable {
-  readonly #live = new Map<string, LiveEffect>();
+  readonly #named = new Map<string, LiveEffect>();
+  #first: LiveEffect | null = null;
+  #last: LiveEffect | null = null;
+  #count = 0;
   readonly #credits: PortCredits;
   readonly #peerOf: (shard: number) => number | null;
 
@@ -57,13 +68,18 @@ export class EffectTable {
   }
 
   get count(): number {
-    return this.#live.size;
+    return this.#count;
   }
 
   open(effect: LiveEffect): void {
-    this.#live.set(effect.opened.id, effect);
-    const peer = effect.answer === null && effect.outside === null ? this.#peerOf(effect.toShard) : null;
-    if (peer === null) return;
+    effect.before = this.#last;
+    if (this.#last === null) this.#first = effect;
+    else this.#last.after = effect;
+    this.#last = effect;
+    this.#count++;
+    const peer = effect.outside === null ? this.#peerOf(effect.toShard) : null;
+    if (effect.outside !== null || peer !== null) this.#named.set(effect.opened.id, effect);
+    if (peer === null || effect.answer !== null) return;
     effect.unhandledBy = peer;
     this.#credits.take(peer);
   }
@@ -75,23 +91,43 @@ export class EffectTable {
     effect.unhandledBy = null;
   }
 
+  /** One that leaves this domain. */
   find(id: string): LiveEffect | undefined {
-    return this.#live.get(id);
+    return this.#named.get(id);
   }
 
+  /** Any of them. Looks through all, so for people only. */
+  lookFor(id: string): LiveEffect | undefined {
+    return this.#named.get(id) ?? this.all().find(({ opened }) => opened.id === id);
+  }
+
+  /** Nothing when it is over already. */
   close(effect: LiveEffect): void {
+    if (!effect.isOpen) return;
     effect.isOpen = false;
     this.handled(effect);
-    this.#live.delete(effect.opened.id);
+    const { before, after } = effect;
+    if (before === null) this.#first = after;
+    else before.after = after;
+    if (after === null) this.#last = before;
+    else after.before = before;
+    // An old one that is over would keep every younger one in memory, which it once stood beside.
+    effect.before = null;
+    effect.after = null;
+    this.#count--;
+    if (this.#named.size > 0) this.#named.delete(effect.opened.id);
   }
 
-  [Symbol.iterator](): IterableIterator<LiveEffect> {
-    return this.#live.values();
+  /** As they are now: who goes through them may open and close some meanwhile. */
+  all(): readonly LiveEffect[] {
+    const all: LiveEffect[] = [];
+    for (let live = this.#first; live !== null; live = live.after) all.push(live);
+    return all;
   }
 
   /** What a checkpoint keeps of them, with the answers of those that were handled. */
   *toCheckpoint(): IterableIterator<OpenEffect> {
-    for (const { opened, answer, outside } of this.#live.values()) {
+    for (const { opened, answer, outside } of this.all()) {
       if (outside !== null) yield { ...opened, outside: outside.toJson() };
       else yield answer === null ? opened : { ...opened, answer };
     }

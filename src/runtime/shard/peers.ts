@@ -98,7 +98,7 @@ export class Peers {
 
   /** What is open from here to these shards is sent again, and then what is open at all. */
   resend(isPeerShard: (shard: number) => boolean): void {
-    for (const { opened, answer, openedIn, toShard } of this.#effects) {
+    for (const { opened, answer, openedIn, toShard } of this.#effects.all()) {
       if (opened.kind !== "tell" && opened.kind !== "ask") continue;
       if (answer !== null || openedIn > this.#gate.committedLast || !isPeerShard(toShard)) continue;
       this.#ports.send(toShard, { kind: opened.kind, effect: opened });
@@ -113,7 +113,7 @@ export class Peers {
     const shards = [...this.#seqs.keys()];
     const idsOf = new Map<number, string[]>();
     for (let shard = 0; shard < this.#shardCount; shard++) if (isMeant(shard)) idsOf.set(shard, []);
-    for (const { opened, toShard } of this.#effects) idsOf.get(toShard)?.push(opened.id);
+    for (const { opened, toShard } of this.#effects.all()) idsOf.get(toShard)?.push(opened.id);
     for (const [to, ids] of idsOf) this.#outputs.send(group, to, { kind: "open", to, shards, ids });
   }
 }

@@ -49,7 +49,7 @@ export class ResolveHandler {
 
   /** An input: the decision waits for its entity like any message. `caller` is answered. */
   decided({ caller, id, action }: { readonly caller: number; readonly id: string; readonly action: EffectAction }): void {
-    const live = this.#effects.find(id);
+    const live = this.#effects.lookFor(id);
     if (this.#gate.isDropped) return this.#ports.answer(caller, refusal("JOURNAL_UNAVAILABLE", "The shard is being recovered. Try again."));
     if (live === undefined) return this.#ports.answer(caller, effectClosed(id));
     if (!isOutside(live)) {

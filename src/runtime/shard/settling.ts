@@ -17,12 +17,12 @@ export function settle(slot: Slot, decision: Accept<EventBase, Json>, outputs: O
 /** Takes those out of the slot who are answered by the decision, in the order in which they came. */
 function takeSettled(slot: Slot, { settles = NONE, settle }: Accept<EventBase, Json>): readonly Settling[] {
   if (slot.waiters === null || (settles.length === 0 && settle === undefined)) return NOBODY;
-  const answers = new Map(settles.map(({ id, value }) => [id, { ok: true, value } as const]));
+  const answers = settles.length === 0 ? null : new Map(settles.map(({ id, value }) => [id, { ok: true, value } as const]));
   const rest = settle === undefined ? undefined : ({ ok: true, value: settle } as const);
   const settled: Settling[] = [];
   const waiting: Waiter[] = [];
   for (const waiter of slot.waiters) {
-    const answer = answers.get(waiter.id) ?? rest;
+    const answer = answers?.get(waiter.id) ?? rest;
     if (answer === undefined) waiting.push(waiter);
     else settled.push({ waiter, answer });
   }
