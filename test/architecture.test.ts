@@ -32,7 +32,7 @@ test("a house in order has no breaches", () => {
     "src/runtime/kernel/ids.ts": `import { createHash } from "node:crypto"; // import "zod"\nexport const company = "any Date.now";`,
     "src/runtime/shard/shard.ts": `import { company } from "../kernel/ids.ts"; export const shard = company;`,
     "src/actors/ledger/account.ts": `import { z } from "zod"; import { shard } from "../../runtime/index.ts"; export const a = [z, shard];`,
-    "src/system/http/server.ts": `import Fastify from "fastify"; import { z } from "zod"; import { a } from "../../actors/ledger/account.ts"; setTimeout(() => [Fastify, z, a], Date.now());`,
+    "src/system/http/server.ts": `import Fastify from "fastify"; import { z } from "zod"; import { a } from "../../actors/ledger/account.ts"; import "../../runtime/records.ts"; setTimeout(() => [Fastify, z, a], Date.now());`,
     "src/system/http/problem.ts": `import type { FastifyReply } from "fastify";`,
     "src/system/comlink-node-adapter.d.ts": `declare module "comlink/x" { import type { Endpoint } from "comlink"; export default nodeEndpoint; }`,
     "src/system/threads/control.ts": `import { wrap } from "comlink"; import { virtualClock } from "../../runtime/testing/index.ts";`,

@@ -19,7 +19,6 @@ export {
   type PostReply,
   postReplySchema,
 } from "./conversation/conversation-schema.ts";
-export { type FeedRow, type FeedRows, feedRows, type MessageRow, type MessageStatus } from "./conversation/feed.ts";
 export { KEYS_COUNT_MAX } from "./conversation/kept-keys.ts";
 export {
   type ReplyProgress,
@@ -44,19 +43,9 @@ export {
 } from "./conversation/summary-schema.ts";
 export { INTEGRATION_VERSION, integrationEvent } from "./integration/integration.ts";
 export type { IntegrationEvent } from "./integration/integration-event.ts";
-export {
-  accountIdSchema,
-  inTransitAccountIdOf,
-  isReservedAccountId,
-  worldAccountIdBeside,
-  worldAccountIdOf,
-  worldCurrencyOf,
-} from "./ledger/account-id.ts";
-export { type AccountKind, type AccountView, accountKindSchema, accountViewSchema } from "./ledger/account-schema.ts";
+export { type AccountView, accountIdSchema, accountKindSchema, accountViewSchema } from "./ledger/account-schema.ts";
 export { currencies, scaleOf } from "./ledger/currency.ts";
-export { AMOUNT_MINOR_MAX, decodeMinor, encodeMinor, formatAmount, type ParsedAmount, parseAmount, parseLimit } from "./ledger/money.ts";
 export { type HttpOutcome, httpOutcomeSchema, isoTime, problemBody, TITLE_OF_CODE } from "./ledger/outcome.ts";
-export { type Leg, legsOf, type MoneyRow, type OpenedRow, type StatementRows, statementRows } from "./ledger/statement.ts";
 export {
   type TransferKind,
   type TransferReply,
@@ -66,6 +55,7 @@ export {
   transferReplySchema,
   transferViewSchema,
 } from "./ledger/transfer-schema.ts";
+export * from "./projections.ts";
 export { account, conversation, summary, transfer };
 
 /** Every entity that a shard of this program hosts. Threads load it by this module's URL. */

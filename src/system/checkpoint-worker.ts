@@ -1,6 +1,13 @@
 /** Composition root of the checkpoint thread: the only one that writes `state.db`; it also moves pages out of the journal's log. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
-import { CheckpointWriter, Histogram, type PackedSnapshots, SECONDS_BOUNDS, type ToCheckpoint, unpackSnapshots } from "../runtime/index.ts";
+import {
+  CheckpointWriter,
+  Histogram,
+  type PackedSnapshots,
+  SECONDS_BOUNDS,
+  type ToCheckpoint,
+  unpackSnapshots,
+} from "../runtime/records.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
 import { measure, type TakenMeasures } from "./observe/measure.ts";
 import { LogMover } from "./sqlite/log-mover.ts";

@@ -1,6 +1,6 @@
 /** Composition root of the journal thread: the only one that writes `journal.db`. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
-import type { JournalStore } from "../runtime/index.ts";
+import type { JournalStore } from "../runtime/records.ts";
 import { openHopLog } from "./observe/hop-log.ts";
 import type { LogLevel } from "./observe/log.ts";
 import { LoopLag } from "./observe/loop-lag.ts";

@@ -1,6 +1,6 @@
 /** Composition root of the read-model thread: the only one that writes `views.db`. */
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
-import { Fault } from "../runtime/index.ts";
+import { Fault } from "../runtime/records.ts";
 import type { FeedPlace, TurnRange } from "./conversation-reads.ts";
 import { LoopLag } from "./observe/loop-lag.ts";
 import { measure, type TakenMeasures } from "./observe/measure.ts";

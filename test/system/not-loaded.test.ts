@@ -32,6 +32,16 @@ async function loadedBy(args: readonly string[], looks: readonly string[] = []):
   return readFileSync(file, "utf8").trim().split("\n");
 }
 
+it("threads that host no entities load neither what runs them nor schemas", async () => {
+  const loaded = await loadedBy([], ["/v1/accounts/alice/entries"]);
+  const count = (end: string): number => loaded.filter((url) => url.endsWith(end)).length;
+  for (const name of ["journal", "checkpoint", "views"]) expect(count(`/src/system/${name}-worker.ts`)).toBeGreaterThan(0);
+  // The main thread's and those of the threads that need it; a spare may be about to.
+  const shards = count("/src/system/shard-worker.ts");
+  expect(count("/src/runtime/index.ts")).toBeLessThanOrEqual(1 + shards + count("/src/system/effects-worker.ts"));
+  for (const end of ["/src/actors/index.ts", "/node_modules/zod/index.js"]) expect(count(end)).toBeLessThanOrEqual(1 + shards);
+});
+
 it("a node without NATS loads no module of it, and one with it does; metrics are loaded when they are asked for", async () => {
   const [without, withIt] = await Promise.all([loadedBy([]), loadedBy(["--nats.servers", "nats://127.0.0.1:1"], ["/metrics"])]);
   // What the threads load is seen too.

@@ -1,6 +1,5 @@
 /** Ids of accounts: those of customers are chosen outside, those of the world and of money in transit are made here. */
-import { z } from "zod";
-import { addressOf, shardOf, tagOfShard, whyNotId } from "../../runtime/index.ts";
+import { addressOf, shardOf, tagOfShard } from "../../runtime/records.ts";
 import { scaleOf } from "./currency.ts";
 
 const WORLD = /^world-([A-Z]{3})-\{[0-9a-z]+\}$/;
@@ -27,6 +26,3 @@ export const inTransitAccountIdOf = (currency: string, shard: number): string =>
 
 /** True for ids that nobody outside may open, freeze, close or move money with. */
 export const isReservedAccountId = (accountId: string): boolean => accountId.startsWith("world-") || accountId.startsWith("in-transit-");
-
-/** An account's id as a client may write it. */
-export const accountIdSchema = z.string().refine((id) => whyNotId(id) === null, "is no id: 1-200 bytes, no control character, no '/'");

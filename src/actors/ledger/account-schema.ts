@@ -1,9 +1,11 @@
 /** What an account is told, what it answers and what it records. Amounts are minor units as decimal strings. */
 import { z } from "zod";
-import { type EventOf, entityProtocol } from "../../runtime/index.ts";
-import { accountIdSchema } from "./account-id.ts";
-import { amountSchema, balanceSchema, currencySchema, limitSchema } from "./money.ts";
+import { type EventOf, entityProtocol, whyNotId } from "../../runtime/index.ts";
+import { amountSchema, balanceSchema, currencySchema, limitSchema } from "./money-schema.ts";
 import { httpOutcomeSchema } from "./outcome.ts";
+
+/** An account's id as a client may write it. */
+export const accountIdSchema = z.string().refine((id) => whyNotId(id) === null, "is no id: 1-200 bytes, no control character, no '/'");
 
 export const accountKindSchema = z.enum(["customer", "system", "world"]);
 export type AccountKind = z.infer<typeof accountKindSchema>;

@@ -2,7 +2,6 @@
  * Amounts: decimal text with the currency's scale on the wire ("10.50"), bigint minor units inside (1050n), decimal strings of minor units
  * in the journal and between threads ("1050"). Never a float.
  */
-import { z } from "zod";
 import { scaleOf } from "./currency.ts";
 
 /** The largest amount, and the largest distance of a balance from 0, in minor units: 18 digits, which fit a 64-bit integer with room. */
@@ -50,7 +49,8 @@ export function formatAmount(minor: bigint, currency: string): string {
   return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }
 
-const MINOR = /^(0|-?[1-9][0-9]*)$/;
+/** What `encodeMinor` writes. */
+export const MINOR = /^(0|-?[1-9][0-9]*)$/;
 
 /** The one codec of amounts in the journal, in snapshots and between threads: bigint to decimal string and back. */
 export const encodeMinor = (minor: bigint): string => minor.toString();
@@ -60,12 +60,3 @@ export function decodeMinor(text: string): bigint {
   if (!MINOR.test(text)) throw new RangeError(`"${text}" is no amount in minor units`);
   return BigInt(text);
 }
-
-/** An amount above 0, in minor units, as commands and events carry it. */
-export const amountSchema = z.string().regex(/^[1-9][0-9]{0,17}$/);
-/** A limit of 0 or more, in minor units. */
-export const limitSchema = z.string().regex(/^(0|[1-9][0-9]{0,17})$/);
-/** A balance, in minor units, of either sign. */
-export const balanceSchema = z.string().regex(MINOR);
-/** An active ISO 4217 code. */
-export const currencySchema = z.string().refine((code) => scaleOf(code) !== null, "is no active ISO 4217 code");

@@ -34,7 +34,9 @@ export interface StatementRows {
 }
 
 const NOTHING: StatementRows = { money: [] };
-const PREFIX = "account/";
+/** The type of the entities that these rows are of. */
+export const ACCOUNT_TYPE = "account";
+const PREFIX = `${ACCOUNT_TYPE}/`;
 
 /** The rows of one journal entry, in the order of its events; nothing for entries of other entities and those that moved nothing. */
 export function statementRows(entry: Entry): StatementRows {

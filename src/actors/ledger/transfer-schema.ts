@@ -1,8 +1,8 @@
 /** What a transfer is told, what it answers and what it records. Amounts are minor units as decimal strings. */
 import { z } from "zod";
 import { type Code, type EventOf, entityProtocol, STATUS_OF_CODE, sha256Base64Url } from "../../runtime/index.ts";
-import { accountIdSchema } from "./account-id.ts";
-import { amountSchema, balanceSchema, currencySchema } from "./money.ts";
+import { accountIdSchema } from "./account-schema.ts";
+import { amountSchema, balanceSchema, currencySchema } from "./money-schema.ts";
 import { httpOutcomeSchema } from "./outcome.ts";
 
 /** A transfer's id: 43 characters that follow from who asked and under which key, so that a repeat meets the first (R-LED-2). */

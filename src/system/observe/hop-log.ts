@@ -2,7 +2,8 @@
  * The log lines of a sampled trace's hops inside the node, for the threads that see them. Written at level debug: who may set the flag is a client, and a
  * line a message at level info would let any of them fill a disk. Fields are an allow-list: of a body only `subjectOf`, never an amount (TRAPS 46).
  */
-import { isSampledTrace, type PerformEffect, parseTrace, type TracedMessage } from "../../runtime/index.ts";
+import type { PerformEffect, TracedMessage } from "../../runtime/index.ts";
+import { isSampledTrace, parseTrace } from "../../runtime/records.ts";
 import { subjectOf } from "./effect-subject.ts";
 import type { Log, LogLevel } from "./log.ts";
 

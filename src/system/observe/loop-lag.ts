@@ -1,4 +1,4 @@
-import { Histogram, type HistogramLook, SECONDS_BOUNDS } from "../../runtime/index.ts";
+import { Histogram, type HistogramLook, SECONDS_BOUNDS } from "../../runtime/records.ts";
 
 /**
  * How late the event loop of this thread is: a timer every 100 ms looks how much later than that it ran. It costs ten wake-ups a second and sees

@@ -1,4 +1,4 @@
-import type { HistogramLook } from "../../runtime/index.ts";
+import type { HistogramLook } from "../../runtime/records.ts";
 
 /**
  * Every metric of `/metrics` that is ours, with its type and help. Base units (seconds, counts), never a label that names an entity or a caller:

@@ -13,8 +13,8 @@
  *
  * After a finding it goes on with what the event says, so that one mistake is told once and not again by everything after it.
  */
-import { type AccountKind, decodeMinor, type MoneyRow, type OpenedRow, statementRows, worldCurrencyOf } from "../../actors/index.ts";
-import type { Entry } from "../../runtime/index.ts";
+import { type AccountKind, decodeMinor, type MoneyRow, type OpenedRow, statementRows, worldCurrencyOf } from "../../actors/projections.ts";
+import type { Entry } from "../../runtime/records.ts";
 
 /** What is known of an account: minor units, and the sequence of its last money entry. */
 export interface AccountBooks {

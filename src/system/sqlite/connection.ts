@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type Sqlite from "better-sqlite3";
-import { Fault } from "../../runtime/index.ts";
+import { Fault } from "../../runtime/records.ts";
 import { assertNodeApi, assertSqlite } from "./platform.ts";
 
 // Loaded this way round, because the library must not be loaded before the platform was looked at. By `require`, because V8 aborts the process when

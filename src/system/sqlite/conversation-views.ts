@@ -1,5 +1,5 @@
-import { type FeedRows, feedRows, type MessageRow } from "../../actors/index.ts";
-import type { Entry, Json } from "../../runtime/index.ts";
+import { type FeedRows, feedRows, type MessageRow } from "../../actors/projections.ts";
+import type { Entry, Json } from "../../runtime/records.ts";
 import type { ConversationMessage, FeedEvent, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
 import type { Connection } from "./connection.ts";
 

@@ -1,6 +1,6 @@
 /** Files of which nothing is lost with them, because all they hold is made from the journal: one that cannot be read is made anew. */
 import { rmSync } from "node:fs";
-import { Fault } from "../../runtime/index.ts";
+import { Fault } from "../../runtime/records.ts";
 import { type Connection, isCorruption, openConnection } from "./connection.ts";
 import { createFile, type FileFormat, isBlank, type StoreMeta } from "./store-meta.ts";
 

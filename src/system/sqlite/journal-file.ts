@@ -1,4 +1,4 @@
-import { Fault, RECORD_FORMAT, type StoredRecord } from "../../runtime/index.ts";
+import { Fault, RECORD_FORMAT, type StoredRecord } from "../../runtime/records.ts";
 import { type ChainedRow, firstHash, TransactionHash } from "./chain.ts";
 import { type Connection, openConnection, type Statement, type Synchronous } from "./connection.ts";
 import { type FileFormat, namedCorruption, namingCorruption, readMeta, type StoreMeta } from "./store-meta.ts";

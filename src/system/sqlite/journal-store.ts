@@ -17,7 +17,7 @@ import {
   RECORD_FORMAT,
   RECORD_MIN_READER,
   type StoredRecord,
-} from "../../runtime/index.ts";
+} from "../../runtime/records.ts";
 import { TransactionHash } from "./chain.ts";
 import {
   type Connection,

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type CheckpointHead, Fault } from "../../runtime/index.ts";
+import { type CheckpointHead, Fault } from "../../runtime/records.ts";
 import type { Synchronous } from "./connection.ts";
 import { SqliteJournal } from "./journal-store.ts";
 import { outboxPositionOf } from "./outbox-store.ts";

@@ -1,4 +1,4 @@
-import { Fault } from "../../runtime/index.ts";
+import { Fault } from "../../runtime/records.ts";
 
 const NODE_API_MIN = 10;
 const SQLITE_MIN = "3.51.3";

@@ -1,4 +1,4 @@
-import type { CheckpointHead, HandledTell, OpenEffect, ShardPosition } from "../../runtime/index.ts";
+import type { CheckpointHead, HandledTell, OpenEffect, ShardPosition } from "../../runtime/records.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { type FileFormat, isBlank, namingCorruption, readMeta, type StoreMeta } from "./store-meta.ts";
 

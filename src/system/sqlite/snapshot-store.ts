@@ -6,7 +6,7 @@ import {
   type RecordPointers,
   type Snapshot,
   type SnapshotStore,
-} from "../../runtime/index.ts";
+} from "../../runtime/records.ts";
 import { type Connection, checkpointWal, openConnection } from "./connection.ts";
 import { headOf, newestOf, SNAPSHOT_FILE, type SnapshotFileOptions } from "./snapshot-file.ts";
 import {

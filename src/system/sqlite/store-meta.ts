@@ -1,4 +1,4 @@
-import { Fault } from "../../runtime/index.ts";
+import { Fault } from "../../runtime/records.ts";
 import { type Connection, isCorruption } from "./connection.ts";
 
 /** What the three files of a store say about themselves. `storeId` tells files of different stores apart. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { Fault, type StartCode, unpackEntries } from "../../runtime/index.ts";
+import { Fault, type StartCode, unpackEntries } from "../../runtime/records.ts";
 import { openConnection } from "./connection.ts";
 import { assertReadable, ChainCheck, corrupt, JournalRows, type RecordRow } from "./journal-file.ts";
 

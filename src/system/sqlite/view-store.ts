@@ -1,5 +1,5 @@
-import { type AccountKind, account } from "../../actors/index.ts";
-import { entriesOfTypes, Fault, type StoredRecord } from "../../runtime/index.ts";
+import { ACCOUNT_TYPE, type AccountKind } from "../../actors/projections.ts";
+import { entriesOfTypes, Fault, type StoredRecord } from "../../runtime/records.ts";
 import type { ConversationMessage, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
 import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
 import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
@@ -11,7 +11,7 @@ import { isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
 import { VIEW_FILE } from "./view-file.ts";
 
 const VIEWS: DerivedFile = { format: VIEW_FILE, walPages: 10_000 };
-const VIEWED: ReadonlySet<string> = new Set([account.type, ...FED_TYPES]);
+const VIEWED: ReadonlySet<string> = new Set([ACCOUNT_TYPE, ...FED_TYPES]);
 /** Entries of an account between two marks: a page of a statement reads up to that many rows too many. */
 const MARK_EVERY = 64;
 /** Accounts whose balance is kept at hand; others cost a point read when they move. About 200 bytes each. */

@@ -1,7 +1,7 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import { expose, type Remote, transfer, wrap } from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import { Fault, type StartCode } from "../../runtime/index.ts";
+import { Fault, type StartCode } from "../../runtime/records.ts";
 
 /**
  * Control calls between threads (start, assign, inspect, drain, stop) by comlink. The data plane does not use it: it is 10 times slower

@@ -10,7 +10,7 @@ import {
   type JournalStore,
   SECONDS_BOUNDS,
   type ToJournal,
-} from "../../runtime/index.ts";
+} from "../../runtime/records.ts";
 
 export interface JournalThreadOptions {
   readonly store: JournalStore;
