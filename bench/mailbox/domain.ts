@@ -92,7 +92,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
     ports: {
       nowMs: Date.now,
       load: (address) => loads.push(address),
-      submit: ({ number }) => groups.push(number), // Nobody waits for the one that is written.
+      submit: ({ number }) => groups.push(number),
       answer: (caller, answer) => {
         assertResult(answer.ok, JSON.stringify(answer));
         if (isReady) onReply(caller, Number(answer.value));

@@ -9,7 +9,7 @@ import type { SqliteJournalOptions } from "./sqlite/journal-store.ts";
 import { SqliteJournal } from "./sqlite/journal-store.ts";
 import { exposeControl } from "./threads/control.ts";
 import { Heartbeat } from "./threads/heartbeat.ts";
-import { JournalThread, type RegisteredPorts } from "./threads/journal-thread.ts";
+import { JournalThread } from "./threads/journal-thread.ts";
 
 export interface JournalWorkerData {
   readonly store: SqliteJournalOptions;
@@ -69,8 +69,8 @@ function controlOfJournal({ store, committed, statePort, logLevel }: JournalWork
       lag.begin();
       return { meta: journal.meta, position: journal.lastSeq, synchronous: journal.synchronous };
     },
-    register(domain: number, ports: RegisteredPorts) {
-      return running().thread.register(domain, ports);
+    register(domain: number, dataPort: MessagePort) {
+      return running().thread.register(domain, dataPort);
     },
     figures() {
       const { journal } = running();

@@ -60,13 +60,22 @@ export interface CliServer extends AsyncDisposable {
   readonly pid: number;
   /** What was written to standard output so far. */
   readonly stdout: string;
+  /** The same of standard error. */
+  readonly stderr: string;
   /** Sends a signal (0: none) and waits for the end. Answers the exit code; null when a signal ended it. */
   end(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | 0): Promise<number | null>;
 }
 
 /** `troupe start` with the flags; resolves when its banner is there. Port 0 unless a flag says otherwise. @throws with its own words. */
-export async function startCli(dataDir: string, ...flags: readonly string[]): Promise<CliServer> {
-  const child = spawnCli(["start", "--http.port", "0", "--data.dir", dataDir, "--log.level", "warn", ...flags]);
+export const startCli = (dataDir: string, ...flags: readonly string[]): Promise<CliServer> => startCliWith({}, dataDir, ...flags);
+
+/** The same with further variables of the environment. */
+export async function startCliWith(
+  more: Readonly<Record<string, string>>,
+  dataDir: string,
+  ...flags: readonly string[]
+): Promise<CliServer> {
+  const child = spawnCli(["start", "--http.port", "0", "--data.dir", dataDir, "--log.level", "warn", ...flags], more);
   const ended = once(child, "exit") as Promise<[number | null]>;
   const ready = Promise.withResolvers<string>();
   let stdout = "";
@@ -93,6 +102,9 @@ export async function startCli(dataDir: string, ...flags: readonly string[]): Pr
       pid: child.pid ?? 0,
       get stdout() {
         return stdout;
+      },
+      get stderr() {
+        return stderr;
       },
       end,
       async [Symbol.asyncDispose]() {

@@ -1,12 +1,10 @@
 /** What Node.js itself says of its compile cache, in the main thread and all others. */
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { compiledCodeFolder } from "../../src/system/compiled-code.ts";
-import { figuresOf, runCliWith, tempFolder } from "../support/cli.ts";
+import { figuresOf, runCliWith, startCliWith, tempFolder } from "../support/cli.ts";
+import { until } from "../support/test-node.ts";
 
 it("a start, on a new store too, compiles nothing that an earlier one has compiled", async () => {
   const run = async (): Promise<string> => {
@@ -28,21 +26,31 @@ it("a start, on a new store too, compiles nothing that an earlier one has compil
   expect(said).not.toContain("no such file or directory");
 });
 
-it("what a start has compiled is kept for the next start, although V8's flags change before requests come", async () => {
+/** Node.js has a folder for each set of V8's flags: which one a thread reads its first module from says under which flags it began. */
+it("a start's threads begin under the flags that Node.js was built with, those that begin when it serves under ours", async () => {
   using folder = tempFolder();
-  const module = join(folder.path, "loaded.mjs");
-  writeFileSync(module, "export const loaded = 1;\n");
-  const youngHeap = new URL("../../src/system/young-heap.ts", import.meta.url).href;
-  const program = `await import(${JSON.stringify(pathToFileURL(module).href)}); (await import(${JSON.stringify(youngHeap)})).keepYoungHeapYoung();`;
-  const run = async (): Promise<string> => {
-    const env = { ...process.env, NODE_COMPILE_CACHE: join(folder.path, "compiled"), NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], { env });
-    return stdout + stderr;
-  };
-  await run();
-  const said = (await run()).split("\n").filter((line) => line.includes("loaded.mjs"));
-  expect(said.some((line) => line.includes("was accepted"))).toBe(true);
-  expect(said.join("\n")).not.toContain("was rejected");
+  const debug = { NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
+  await using server = await startCliWith(debug, folder.path);
+  const foldersOf = (module: string): string[] =>
+    server.stderr.split("\n").flatMap((line) => {
+      const [, read, name] = /reading cache from (\S+)\/\w+ for ESM (\S+?)\.\.\./.exec(line) ?? [];
+      return read !== undefined && name?.endsWith(module) === true ? [read] : [];
+    });
+  const [ofEntry] = foldersOf("/src/system/cli/troupe.ts");
+  expect(ofEntry).toBeDefined();
+  for (const thread of ["journal", "views", "shard"]) expect(foldersOf(`/src/system/${thread}-worker.ts`)[0]).toBe(ofEntry);
+  // The spares.
+  await until("they have loaded", () => ["journal", "views", "shard"].every((thread) => foldersOf(`/src/system/${thread}-worker.ts`).length > 1));
+  for (const thread of ["journal", "views", "shard"]) expect(foldersOf(`/src/system/${thread}-worker.ts`)[1]).not.toBe(ofEntry);
+});
+
+it("threads keep what they compile where the environment says", async () => {
+  using folder = tempFolder();
+  const [own, data] = [join(folder.path, "own"), join(folder.path, "data")];
+  await using server = await startCliWith({ NODE_COMPILE_CACHE: own, NODE_DEBUG_NATIVE: "COMPILE_CACHE" }, data);
+  const read = server.stderr.split("\n").filter((line) => line.includes("reading cache from") && line.includes("-worker.ts"));
+  expect(read.length).toBeGreaterThan(0);
+  for (const line of read) expect(line).toContain(`reading cache from ${own}/`);
 });
 
 it("where nothing can be written beside the packages it is kept elsewhere", () => {

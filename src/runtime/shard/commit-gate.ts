@@ -14,21 +14,9 @@ export type Output =
   | { readonly kind: "cancel"; readonly id: string }
   | { readonly kind: "credit"; readonly id: string; readonly attempt: number };
 
-type HeldAnswer = Extract<Output, { readonly kind: "answer" }>;
-/** To a client's door. */
-export type LeavingAnswer = readonly [caller: number, answer: Answer<Json>];
-
 interface HeldGroup {
   readonly number: number;
-  /** Those that leave with the group by themselves (G4). */
-  readonly answers: readonly HeldAnswer[];
   readonly outputs: Output[];
-}
-
-/** A group for the journal, with the answers that whoever commits it sends then (G4). */
-export interface CutGroup {
-  readonly group: Group;
-  readonly answers: readonly LeavingAnswer[];
 }
 
 /**
@@ -37,8 +25,6 @@ export interface CutGroup {
  * G1. Groups are numbered 1, 2, 3 ... and handed out in that order.
  * G2. An output is held with the last group in which the entity it speaks of changed, and leaves when that group is committed.
  * G3. Outputs leave in the order of their groups; of one group, in the order in which they were held.
- * G4. Answers to clients that are there when their group is cut go with it, and whoever commits it sends them: a client need not wait until this thread hears of the
- *     commit. Only when the group is not committed are they this thread's again. Callers below 0 are of the thread itself.
  */
 export class CommitGate {
   readonly #domain: number;
@@ -109,8 +95,8 @@ export class CommitGate {
     return true;
   }
 
-  /** Closes the gathering group; null when it has no entry. */
-  cut(timeMs: number): CutGroup | null {
+  /** Closes the gathering group and gives it to the journal; null when it has no entry. */
+  cut(timeMs: number): Group | null {
     if (this.#entries.length === 0) return null;
     const entries = this.#entries.map((pending) => pending.toEntry());
     const traces = sampledTraces(this.#entries);
@@ -124,17 +110,15 @@ export class CommitGate {
       body: packEntries(entries),
     };
     const group: Group = traces === null ? whole : { ...whole, traces };
-    const answers = this.#outputs.filter(isToClient);
-    const outputs = answers.length === 0 ? this.#outputs : this.#outputs.filter((output) => !isToClient(output));
-    this.#inFlight.push({ number: this.#number, answers, outputs });
+    this.#inFlight.push({ number: this.#number, outputs: this.#outputs });
     this.#number++;
     this.#weight = 0;
     this.#entries = [];
     this.#outputs = [];
-    return { group, answers: answers.map(({ caller, answer }) => [caller, answer]) };
+    return group;
   }
 
-  /** The oldest group in flight is durable: what it held may leave, but for the answers that went with it. @throws Error when the journal answers out of order. */
+  /** The oldest group in flight is durable: what it held may leave. @throws Error when the journal answers out of order. */
   commit(number: number): readonly Output[] {
     const held = this.#inFlight.shift();
     if (held === undefined || held.number !== number) throw new Error(`group ${number} was committed, ${held?.number ?? "none"} was next`);
@@ -145,15 +129,13 @@ export class CommitGate {
   /** Everything that will never be committed by this incarnation. */
   drop(): readonly Output[] {
     this.#isDropped = true;
-    const outputs = [...this.#inFlight.flatMap((held) => [...held.answers, ...held.outputs]), ...this.#outputs];
+    const outputs = [...this.#inFlight.flatMap((held) => held.outputs), ...this.#outputs];
     this.#inFlight.length = 0;
     this.#outputs = [];
     this.#entries = [];
     return outputs;
   }
 }
-
-const isToClient = (output: Output): output is HeldAnswer => output.kind === "answer" && output.caller >= 0;
 
 /** The sampled traces of the entries, each once and at most `TRACES_MAX`; null when there is none, as nearly always. */
 function sampledTraces(entries: readonly PendingEntry[]): readonly string[] | null {

@@ -5,7 +5,6 @@ import type { Answer } from "../kernel/decision.ts";
 import type { AnyDefinition } from "../kernel/definition.ts";
 import type { PerformEffect } from "../kernel/effect-protocol.ts";
 import type { Json } from "../kernel/json.ts";
-import type { LeavingAnswer } from "./commit-gate.ts";
 import type { DomainMeter } from "./domain-meter.ts";
 import type { Work } from "./effect-table.ts";
 import type { DomainMessage } from "./message.ts";
@@ -16,8 +15,8 @@ export interface DomainPorts {
   nowMs(): number;
   /** What `readEntity` answers comes back by `loaded`. */
   load(address: string, known: KnownHistory): void;
-  /** Answered by `committed` or `refused`, in order. Whoever commits the group sends `answers` when it is durable, and never before (G4). */
-  submit(group: Group, answers: readonly LeavingAnswer[]): void;
+  /** Answered by `committed` or `refused`, in order. */
+  submit(group: Group): void;
   answer(caller: number, answer: Answer<Json>): void;
   /** Answered by `performed`. */
   perform(effect: PerformEffect): void;

@@ -302,10 +302,10 @@ export class Domain {
   flush(): boolean {
     if (this.#gate.inFlightCount >= this.#limits.groupsInFlightMax) return false;
     const entries = this.#gate.entries;
-    const cut = this.#gate.cut(this.#turn.at);
-    if (cut === null) return true;
-    this.#ports.submit(cut.group, cut.answers);
-    this.#passivation.groupCut(cut.group.number, entries);
+    const group = this.#gate.cut(this.#turn.at);
+    if (group === null) return true;
+    this.#ports.submit(group);
+    this.#passivation.groupCut(group.number, entries);
     return true;
   }
 

@@ -1,7 +1,8 @@
 import { CommitFence } from "../journal/commit-fence.ts";
 import { CommitError } from "../journal/journal.ts";
 import type { MemoryJournal } from "../journal/memory-journal.ts";
-import type { FromJournal, ToJournal } from "../worker/protocol.ts";
+import type { Group } from "../journal/record.ts";
+import type { FromJournal } from "../worker/protocol.ts";
 import type { Channel } from "./channel.ts";
 import type { Random } from "./random.ts";
 
@@ -17,22 +18,16 @@ export interface SimulatedJournalOptions {
   readonly onCommit: () => void;
 }
 
-/** A domain's ends: what became of its groups, and the answers of those that are durable. */
-export interface JournalPorts {
-  readonly groups: Channel<FromJournal>;
-  readonly answer: (answers: string) => void;
-}
-
 interface Waiting {
-  readonly group: ToJournal;
-  readonly ports: JournalPorts;
+  readonly group: Group;
+  readonly port: Channel<FromJournal>;
 }
 
 /** The journal thread in virtual time: batches of waiting groups through the fence, one transaction each, and the failures of a disk. */
 export class SimulatedJournal {
   readonly #options: SimulatedJournalOptions;
   readonly #fence: CommitFence;
-  readonly #ports = new Map<number, JournalPorts>();
+  readonly #ports = new Map<number, Channel<FromJournal>>();
   #waiting: Waiting[] = [];
   #whenKnown: Array<() => void> = [];
   #isScheduled = false;
@@ -45,19 +40,19 @@ export class SimulatedJournal {
   }
 
   /** While the outcome of a commit is open nobody is registered: a group of the old incarnation may yet turn out to be there. */
-  register(domain: number, ports: JournalPorts, registered: (incarnation: number) => void): void {
+  register(domain: number, port: Channel<FromJournal>, registered: (incarnation: number) => void): void {
     if (this.#isOutcomeOpen) {
-      this.#whenKnown.push(() => this.register(domain, ports, registered));
+      this.#whenKnown.push(() => this.register(domain, port, registered));
       return;
     }
-    this.#ports.get(domain)?.groups.close();
-    this.#ports.set(domain, ports);
-    if (this.#isDown) ports.groups.send({ kind: "down" });
+    this.#ports.get(domain)?.close();
+    this.#ports.set(domain, port);
+    if (this.#isDown) port.send({ kind: "down" });
     registered(this.#fence.register(domain));
   }
 
-  receive(group: ToJournal, ports: JournalPorts): void {
-    this.#waiting.push({ group, ports });
+  receive(group: Group, port: Channel<FromJournal>): void {
+    this.#waiting.push({ group, port });
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#options.after(this.#options.random.next() * this.#options.commitMsMax(), () => this.#commit());
@@ -70,7 +65,7 @@ export class SimulatedJournal {
     for (const waiting of this.#waiting) {
       if (this.#isDown) this.#refuse(waiting);
       else if (this.#fence.admit(waiting.group) || this.#options.isFenceIgnored) batch.push(waiting);
-      else waiting.ports.groups.send({ kind: "refused" });
+      else waiting.port.send({ kind: "refused" });
     }
     this.#waiting = [];
     if (batch.length > 0) this.#append(batch);
@@ -85,11 +80,10 @@ export class SimulatedJournal {
         this.#fence.incarnationHigh,
       );
       this.#options.onCommit();
-      for (const waiting of batch) answer(waiting);
-      for (const [i, { group, ports }] of batch.entries()) ports.groups.send({ kind: "committed", number: group.number, seq: first + i });
+      for (const [i, { group, port }] of batch.entries()) port.send({ kind: "committed", number: group.number, seq: first + i });
     } catch (cause) {
       if (!(cause instanceof CommitError)) throw cause;
-      if (!this.#isDown) for (const { groups } of this.#ports.values()) groups.send({ kind: "down" });
+      if (!this.#isDown) for (const port of this.#ports.values()) port.send({ kind: "down" });
       this.#isDown = true;
       if (cause.isOutcomeOpen) {
         this.#isOutcomeOpen = true;
@@ -115,8 +109,7 @@ export class SimulatedJournal {
         const { domain, incarnation, number } = waiting.group;
         const record = found[i];
         if (record !== undefined && record.domain === domain && record.incarnation === incarnation && record.number === number) {
-          answer(waiting);
-          waiting.ports.groups.send({ kind: "committed", number, seq: record.seq });
+          waiting.port.send({ kind: "committed", number, seq: record.seq });
         } else this.#refuse(waiting);
       }
       this.#isOutcomeOpen = false;
@@ -128,9 +121,9 @@ export class SimulatedJournal {
     });
   }
 
-  #refuse({ group, ports }: Waiting): void {
+  #refuse({ group, port }: Waiting): void {
     this.#fence.refuse(group);
-    ports.groups.send({ kind: "refused" });
+    port.send({ kind: "refused" });
   }
 
   #probeLater(): void {
@@ -141,14 +134,9 @@ export class SimulatedJournal {
         return this.#probeLater();
       }
       this.#isDown = false;
-      for (const { groups } of this.#ports.values()) groups.send({ kind: "up" });
+      for (const port of this.#ports.values()) port.send({ kind: "up" });
     });
   }
-}
-
-/** The group is durable. */
-function answer({ group, ports }: Waiting): void {
-  if (group.answers !== null) ports.answer(group.answers);
 }
 
 const REOPEN_MS_MAX = 80;

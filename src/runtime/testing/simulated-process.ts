@@ -7,12 +7,12 @@ import type { Json } from "../kernel/json.ts";
 import type { DomainLimits, PlantedBug } from "../shard/domain-options.ts";
 import type { DomainMessage } from "../shard/message.ts";
 import { CheckpointWriter } from "../worker/checkpoint-writer.ts";
-import { type FromCheckpoint, type FromJournal, type ToCheckpoint, type ToJournal, unpackAnswers } from "../worker/protocol.ts";
+import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";
 import { Channel } from "./channel.ts";
 import type { LossySnapshots } from "./lossy-snapshots.ts";
 import type { Random } from "./random.ts";
 import { type FromSimulatedIngress, SimulatedIngress } from "./simulated-ingress.ts";
-import { type JournalPorts, SimulatedJournal } from "./simulated-journal.ts";
+import { SimulatedJournal } from "./simulated-journal.ts";
 import { type Peer, type SimulatedPerformer, SimulatedShard } from "./simulated-shard.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
@@ -57,8 +57,6 @@ export class SimulatedProcess {
   #performer: SimulatedPerformer | null;
   /** From a thread to the performer, by thread: closed when a new incarnation of either is connected. */
   readonly #toPerformer = new Map<number, Channel<ToPerformer>>();
-  /** The doors' end of what the journal answers, by thread. */
-  readonly #toDoors = new Map<number, Channel<string>>();
   #isRecovering = false;
   #startsLeft: number;
   #isGone = false;
@@ -112,7 +110,6 @@ export class SimulatedProcess {
     // The exit is noticed a little later, and only then the four steps begin.
     this.#after(this.#delay(), () => {
       this.ingress.detach(thread);
-      this.#toDoors.get(thread)?.close();
       this.#dead.push(thread);
       this.#recoverNext();
     });
@@ -170,18 +167,7 @@ export class SimulatedProcess {
   #portsOf(thread: number, shardOf: () => SimulatedShard) {
     const { bug, clock, definitions, journal, limits, random, shardCount, snapshots, threadCount } = this.#options;
     const fromJournal = this.#channel<FromJournal>((message) => shardOf().fromJournal(message));
-    const toDoors = this.#channel<string>((text) => {
-      for (const [caller, answer] of unpackAnswers(text)) this.ingress.answered(caller, answer);
-    });
-    toDoors.listen();
-    const journalPorts: JournalPorts = {
-      groups: fromJournal,
-      answer: (text) => {
-        for (const [caller, answer] of unpackAnswers(text)) this.#options.onAnswer(thread, caller, answer);
-        toDoors.send(text);
-      },
-    };
-    const toJournal = this.#channel<ToJournal>((group) => this.#journal.receive(group, journalPorts));
+    const toJournal = this.#channel<ToJournal>((group) => this.#journal.receive(group, fromJournal));
     const fromCheckpoint = this.#channel<FromCheckpoint>((message) => shardOf().fromCheckpoint(message));
     const toCheckpoint = this.#channel(this.#checkpointWriter(fromCheckpoint));
     const toIngress = this.#channel<{ caller: number; answer: Answer<Json> }>(({ caller, answer }) =>
@@ -214,7 +200,7 @@ export class SimulatedProcess {
       onSubmit: (group: ToJournal) => this.#options.onSubmit(thread, group),
       onRefused: () => this.crashShard(thread),
     };
-    return { options, ports: { fromJournal, toJournal, toDoors, journalPorts, fromCheckpoint, toCheckpoint, fromIngress } };
+    return { options, ports: { fromJournal, toJournal, fromCheckpoint, toCheckpoint, fromIngress } };
   }
 
   #checkpointWriter(answers: Channel<FromCheckpoint>): (message: ToCheckpoint) => void {
@@ -257,8 +243,7 @@ export class SimulatedProcess {
     const { thread } = born.shard;
     const { bug, journal, snapshots, threadCount } = this.#options;
     const before = journal.lastSeq;
-    this.#journal.register(thread, born.journalPorts, (incarnation) => {
-      this.#toDoors.set(thread, born.toDoors);
+    this.#journal.register(thread, born.fromJournal, (incarnation) => {
       this.#toCheckpoint.get(thread)?.close();
       this.#toCheckpoint.set(thread, born.toCheckpoint);
       const begin = (): void => {
@@ -317,8 +302,6 @@ interface Born {
   readonly shard: SimulatedShard;
   readonly fromJournal: Channel<FromJournal>;
   readonly toJournal: Channel<ToJournal>;
-  readonly toDoors: Channel<string>;
-  readonly journalPorts: JournalPorts;
   readonly fromCheckpoint: Channel<FromCheckpoint>;
   readonly toCheckpoint: Channel<ToCheckpoint>;
   readonly fromIngress: Channel<FromSimulatedIngress>;

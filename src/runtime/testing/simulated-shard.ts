@@ -9,7 +9,7 @@ import type { Checkpoint } from "../shard/checkpoint.ts";
 import { Domain } from "../shard/domain.ts";
 import type { DomainLimits, PlantedBug } from "../shard/domain-options.ts";
 import type { DomainMessage, EffectAction } from "../shard/message.ts";
-import { type FromCheckpoint, type FromJournal, packAnswers, type ToCheckpoint, type ToJournal } from "../worker/protocol.ts";
+import type { FromCheckpoint, FromJournal, ToCheckpoint, ToJournal } from "../worker/protocol.ts";
 import type { Channel } from "./channel.ts";
 import type { Random } from "./random.ts";
 import type { FromSimulatedIngress } from "./simulated-ingress.ts";
@@ -113,11 +113,10 @@ export class SimulatedShard {
       ports: {
         nowMs: options.wallMs,
         load: (address, known) => this.#after(options.random.next() * LOAD_MS_MAX, (domain) => this.#load(domain, address, known)),
-        submit: (group, answers) => {
+        submit: (group) => {
           this.#submitted++;
-          const message = { ...group, answers: answers.length === 0 ? null : packAnswers(answers) };
-          options.toJournal.send(message);
-          options.onSubmit(message);
+          options.toJournal.send(group);
+          options.onSubmit(group);
         },
         answer: (caller, answer) => {
           if (caller === OPERATOR) return;

@@ -114,10 +114,8 @@ export const unpackSnapshots = (packed: PackedSnapshots): readonly Snapshot[] =>
     isFirst: packed.firsts[i] === true,
   }));
 
-/** A shard thread to the journal thread: a group, and what goes to the doors as it is when the group is durable (`packAnswers`; null = nothing). */
-export interface ToJournal extends Group {
-  readonly answers: string | null;
-}
+/** A shard thread to the journal thread. */
+export type ToJournal = Group;
 /** The journal thread to a shard thread. `down` and `up`: the disk stopped or began again to take writes. */
 export type FromJournal =
   | { readonly kind: "committed"; readonly number: number; readonly seq: number }

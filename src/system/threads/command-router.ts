@@ -26,14 +26,6 @@ interface Pending {
   unlisten: (() => void) | null;
 }
 
-/** The doors' ends of a shard thread's ports. */
-export interface RouterPorts {
-  /** Takes commands, and brings what the thread answers by itself. */
-  readonly commands: MessagePort;
-  /** Brings what the journal thread answers with the commit. */
-  readonly answers: MessagePort;
-}
-
 /**
  * The doors' side of the data plane: numbers commands, sends them in batches to the thread that owns the shard, and gives each its answer.
  *
@@ -48,7 +40,7 @@ export class CommandRouter {
   /** By caller. */
   readonly #pending: NumberedTable<Pending>;
   readonly #inFlight: number[];
-  readonly #ports: Array<RouterPorts | null>;
+  readonly #ports: Array<MessagePort | null>;
   readonly #outgoing: PackedCommand[][];
   /** Addresses by caller: who went away since the last flush, by thread. At most as many as commands are under way. */
   readonly #cancelled: Array<Map<number, string>>;
@@ -132,18 +124,18 @@ export class CommandRouter {
   }
 
   /** The thread is there (again): commands that waited for it leave now. */
-  attach(thread: number, ports: RouterPorts): void {
-    this.#ports[thread] = ports;
-    for (const port of [ports.commands, ports.answers])
-      port.on("message", (text: string) => {
-        for (const [caller, answer] of unpackAnswers(text)) this.#settle(caller, answer);
-      });
+  attach(thread: number, port: MessagePort): void {
+    this.#ports[thread] = port;
+    port.on("message", (text: string) => {
+      for (const [caller, answer] of unpackAnswers(text)) this.#settle(caller, answer);
+    });
     this.#flush();
   }
 
   /** The thread is gone: what it had is answered; what comes from now on waits for its successor. */
   detach(thread: number): void {
-    this.#closePorts(thread);
+    this.#ports[thread]?.close();
+    this.#ports[thread] = null;
     const waiting = new Set(this.#outgoing[thread]?.map(([caller]) => caller));
     for (const [caller, pending] of this.#pending.entries()) {
       if (pending.thread === thread && !waiting.has(caller)) this.#settle(caller, LOST);
@@ -168,14 +160,7 @@ export class CommandRouter {
     this.#isClosing = true;
     clearInterval(this.#sweeper);
     for (const [caller] of this.#pending.entries()) this.#settle(caller, LOST);
-    for (const thread of this.#ports.keys()) this.#closePorts(thread);
-  }
-
-  #closePorts(thread: number): void {
-    const ports = this.#ports[thread];
-    ports?.commands.close();
-    ports?.answers.close();
-    this.#ports[thread] = null;
+    for (const port of this.#ports) port?.close();
   }
 
   #listen(signal: AskSignal, caller: number): () => void {
@@ -198,16 +183,16 @@ export class CommandRouter {
   readonly #flush = (): void => {
     this.#isScheduled = false;
     this.#queued = 0;
-    for (const [thread, ports] of this.#ports.entries()) {
+    for (const [thread, port] of this.#ports.entries()) {
       const cancelled = this.#cancelled[thread];
       if (cancelled !== undefined && cancelled.size > 0) this.#dropCancelled(thread, cancelled);
       const commands = this.#outgoing[thread] ?? [];
-      if (ports !== null && commands.length > 0) {
-        ports.commands.postMessage(packCommands(commands));
+      if (port !== null && commands.length > 0) {
+        port.postMessage(packCommands(commands));
         this.#outgoing[thread] = [];
       }
       if (cancelled === undefined || cancelled.size === 0) continue;
-      ports?.commands.postMessage([...cancelled] satisfies FromIngress);
+      port?.postMessage([...cancelled] satisfies FromIngress);
       cancelled.clear();
     }
   };

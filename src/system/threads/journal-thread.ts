@@ -9,7 +9,6 @@ import {
   type HistogramLook,
   type JournalStore,
   SECONDS_BOUNDS,
-  type ToJournal,
 } from "../../runtime/records.ts";
 
 export interface JournalThreadOptions {
@@ -34,17 +33,9 @@ export interface JournalProgress {
   readonly lastCommitMs: number;
 }
 
-/** The ports of one incarnation of a domain. */
-export interface RegisteredPorts {
-  /** Brings groups and gets what became of them. */
-  readonly groups: MessagePort;
-  /** Gets the answers of groups that are durable, as they came. */
-  readonly answers: MessagePort;
-}
-
 interface Waiting {
-  readonly group: ToJournal;
-  readonly ports: RegisteredPorts;
+  readonly group: Group;
+  readonly port: MessagePort;
   readonly sinceMs: number;
 }
 
@@ -52,8 +43,7 @@ interface Waiting {
  * Group commit for all shard threads: takes every group that waits, writes them in one transaction with one sync, and answers each;
  * the next groups gather meanwhile. At low load it commits at once.
  *
- * T1. A group is answered `committed` only after the transaction that holds it is durable, and the answers to clients that came with it leave only then. They leave
- *     first: a client need not wait until the shard thread has heard of the commit.
+ * T1. A group is answered `committed` only after the transaction that holds it is durable.
  * T2. After an error at the commit itself nothing is answered until the file was opened anew and says what it holds.
  *     Until then no incarnation is given out either: its owner would read the journal without what the reopened file may show.
  * T3. While the disk takes no writes groups are refused at once, and a probe, not a caller's data, finds out when it does again.
@@ -61,7 +51,7 @@ interface Waiting {
 export class JournalThread {
   readonly #options: JournalThreadOptions;
   readonly #fence: CommitFence;
-  readonly #ports = new Map<number, RegisteredPorts>();
+  readonly #ports = new Map<number, MessagePort>();
   #waiting: Waiting[] = [];
   #isScheduled = false;
   #isDown = false;
@@ -101,17 +91,15 @@ export class JournalThread {
   }
 
   /**
-   * Gives the domain a new incarnation and takes its groups from its port; older incarnations are refused from now on. Waits while the
+   * Gives the domain a new incarnation and takes its groups from the port; older incarnations are refused from now on. Waits while the
    * outcome of a commit is open (T2). `isDown`: the domain must begin by refusing writes.
    */
-  async register(domain: number, ports: RegisteredPorts): Promise<{ readonly incarnation: number; readonly isDown: boolean }> {
+  async register(domain: number, port: MessagePort): Promise<{ readonly incarnation: number; readonly isDown: boolean }> {
     while (this.#isOutcomeOpen) await new Promise<void>((resolve) => this.#whenKnown.push(resolve));
-    const old = this.#ports.get(domain);
-    old?.groups.close();
-    old?.answers.close();
-    this.#ports.set(domain, ports);
-    ports.groups.on("message", (group: ToJournal) => {
-      this.#waiting.push({ group, ports, sinceMs: performance.now() });
+    this.#ports.get(domain)?.close();
+    this.#ports.set(domain, port);
+    port.on("message", (group: Group) => {
+      this.#waiting.push({ group, port, sinceMs: performance.now() });
       if (!this.#isScheduled) {
         this.#isScheduled = true;
         setImmediate(this.#commit);
@@ -129,7 +117,7 @@ export class JournalThread {
       else if (this.#fence.admit(waiting.group)) batch.push(waiting);
       else {
         letGo(waiting.group);
-        post(waiting.ports, { kind: "refused" });
+        post(waiting.port, { kind: "refused" });
       }
     }
     this.#waiting = [];
@@ -147,8 +135,7 @@ export class JournalThread {
         this.#fence.incarnationHigh,
       );
       this.#publish();
-      for (const waiting of batch) answer(waiting);
-      for (const [i, { group, ports }] of batch.entries()) post(ports, { kind: "committed", number: group.number, seq: first + i });
+      for (const [i, { group, port }] of batch.entries()) post(port, { kind: "committed", number: group.number, seq: first + i });
       this.#count(batch, begunMs);
       this.#tellTraced(batch, first);
       for (const { group } of batch) letGo(group);
@@ -194,8 +181,7 @@ export class JournalThread {
       const record = found[i];
       if (record !== undefined && record.domain === domain && record.incarnation === incarnation && record.number === number) {
         letGo(waiting.group);
-        answer(waiting);
-        post(waiting.ports, { kind: "committed", number, seq: record.seq });
+        post(waiting.port, { kind: "committed", number, seq: record.seq });
       } else this.#refuse(waiting);
     }
     this.#isOutcomeOpen = false;
@@ -204,10 +190,10 @@ export class JournalThread {
     this.#probeLater();
   }
 
-  #refuse({ group, ports }: Waiting): void {
+  #refuse({ group, port }: Waiting): void {
     this.#fence.refuse(group);
     letGo(group);
-    post(ports, { kind: "refused" });
+    post(port, { kind: "refused" });
   }
 
   #goDown(cause: CommitError): void {
@@ -216,7 +202,7 @@ export class JournalThread {
     this.#isDown = true;
     this.#downSince = performance.now();
     this.#probeMs = PROBE_MS_MIN;
-    for (const ports of this.#ports.values()) post(ports, { kind: "down" });
+    for (const port of this.#ports.values()) post(port, { kind: "down" });
     this.#options.onState("down", this.#reason);
   }
 
@@ -230,7 +216,7 @@ export class JournalThread {
         return;
       }
       this.#isDown = false;
-      for (const ports of this.#ports.values()) post(ports, { kind: "up" });
+      for (const port of this.#ports.values()) post(port, { kind: "up" });
       this.#options.onState("up", `writes were refused for ${Math.round(performance.now() - this.#downSince)} ms: ${this.#reason}`);
     }, this.#nextProbeMs());
   }
@@ -257,11 +243,6 @@ function letGo({ body }: Group): void {
   if (typeof body !== "string") (body.buffer as ArrayBuffer).transfer(0);
 }
 
-const post = ({ groups }: RegisteredPorts, message: FromJournal): void => groups.postMessage(message);
-
-/** The group is durable. */
-function answer({ group, ports }: Waiting): void {
-  if (group.answers !== null) ports.answers.postMessage(group.answers);
-}
+const post = (port: MessagePort, message: FromJournal): void => port.postMessage(message);
 
 const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -29,7 +29,6 @@ import {
   type SnapshotBatch,
   type SnapshotReader,
   type ToCheckpoint,
-  type ToJournal,
   type ToPerformer,
   type TracedMessage,
   unpackCommands,
@@ -146,10 +145,8 @@ export class ShardThread {
       ports: {
         nowMs: Date.now,
         load: (address, known) => this.#loads.push([address, known]),
-        submit: (group, answers) => {
-          const message: ToJournal = { ...group, answers: answers.length === 0 ? null : packAnswers(answers) };
-          options.ports.journal.postMessage(message, typeof group.body === "string" ? [] : [group.body.buffer as ArrayBuffer]);
-        },
+        submit: (group) =>
+          options.ports.journal.postMessage(group, typeof group.body === "string" ? [] : [group.body.buffer as ArrayBuffer]),
         answer: (caller, answer) => this.#answer(caller, answer),
         perform: (effect) => this.#performs.push(effect),
         cancel: (id) => this.#cancels.push(id),

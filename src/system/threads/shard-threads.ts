@@ -168,11 +168,11 @@ export class ShardThreads {
     try {
       writer = await journal.untilRunning(signal);
       part.isRegistered = true;
-      const ports = await this.#recover(part, worker, writer);
+      const ingress = await this.#recover(part, worker, writer);
       if (this.#parts.get(worker) !== part) throw await ended;
       if (journal.running !== writer) throw new JournalThreadEnded();
       this.#runs(thread, worker);
-      this.#options.router.attach(thread, ports);
+      this.#options.router.attach(thread, ingress);
     } catch (cause) {
       // Whatever it fails at then, that is why: a call to the journal thread, or its own thread, which was ended because it was just starting.
       const hasLostJournal =
@@ -220,17 +220,14 @@ export class ShardThreads {
     return true;
   }
 
-  /** S1, from (2). @returns main's ends of the ports for commands, and for the answers that come from the journal thread. */
+  /** S1, from (2). @returns main's end of the port for commands. */
   async #recover(part: Part, worker: ShardWorker, journal: WorkerThread<JournalControl>) {
     const { committed } = this.#options;
     const { thread } = part;
-    const [ingress, toJournal, answers, report] = [new MessageChannel(), new MessageChannel(), new MessageChannel(), new MessageChannel()];
+    const [ingress, toJournal, report] = [new MessageChannel(), new MessageChannel(), new MessageChannel()];
     report.port1.on("message", (message: ShardReport) => this.#hear(part, worker, message));
     report.port1.unref();
-    const { incarnation, isDown } = await journal.call.register(
-      thread,
-      handOverAll({ groups: toJournal.port1, answers: answers.port1 }, [toJournal.port1, answers.port1]),
-    );
+    const { incarnation, isDown } = await journal.call.register(thread, handOver(toJournal.port1));
     // A peer that ends meanwhile needs no barrier: what it had uncommitted is gone.
     await Promise.allSettled(this.living.map((peer) => peer.call.peerGone(thread)));
     // Read after the registration and the barrier: whatever was handled before is below it.
@@ -239,7 +236,7 @@ export class ShardThreads {
     await worker.call.start(
       handOverAll({ thread, incarnation, position, isJournalDown: isDown, poison: this.#poison.works, ports }, Object.values(ports)),
     );
-    return { commands: ingress.port1, answers: answers.port2 };
+    return ingress.port1;
   }
 
   /** S2. */

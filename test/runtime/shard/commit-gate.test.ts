@@ -6,9 +6,6 @@ import { PendingEntry } from "../../../src/runtime/shard/pending-entry.ts";
 import { Slot } from "../../../src/runtime/shard/slot.ts";
 import { counter } from "./domain-bench.ts";
 
-/** A caller that is no client: its answers are not handed to the journal. */
-const OF_THE_THREAD = -1;
-
 const answer = (caller: number): Output => ({ kind: "answer", caller, answer: { ok: true, value: null }, isFinal: true });
 const callersOf = (outputs: readonly Output[]): readonly number[] =>
   outputs.flatMap((output) => (output.kind === "answer" ? [output.caller] : []));
@@ -18,7 +15,7 @@ describe("CommitGate", () => {
   let seq = 0;
   const add = (): void =>
     gate.add(new PendingEntry(new Slot({ address: "counter/a", shard: 0, definition: counter, mailboxMax: 1 }), ++seq, 5));
-  const cut = () => gate.cut(9)?.group ?? null;
+  const cut = () => gate.cut(9);
 
   beforeEach(() => {
     gate = new CommitGate({ domain: 3, incarnation: 7 });
@@ -39,26 +36,16 @@ describe("CommitGate", () => {
 
   it("G2, G3: outputs leave with the group they were held for, in the order in which they were held", () => {
     add();
-    gate.hold(1, answer(OF_THE_THREAD));
+    gate.hold(1, answer(1));
     cut();
     add();
-    gate.hold(2, answer(OF_THE_THREAD));
+    gate.hold(2, answer(2));
     gate.hold(1, answer(3)); // Speaks of a group in flight.
     cut();
-    expect(callersOf(gate.commit(1))).toEqual([OF_THE_THREAD, 3]);
+    expect(callersOf(gate.commit(1))).toEqual([1, 3]);
     expect(gate.hold(1, answer(4))).toBe(false);
     expect(gate.hold(2, answer(5))).toBe(true);
-    expect(callersOf(gate.commit(2))).toEqual([OF_THE_THREAD, 5]);
-  });
-
-  it("G4: answers to clients go with their group and are not released by its commit; those of the thread itself are", () => {
-    add();
-    for (const caller of [1, OF_THE_THREAD, 2]) gate.hold(1, answer(caller));
-    expect(gate.cut(9)?.answers.map(([caller]) => caller)).toEqual([1, 2]);
-    gate.hold(1, answer(3)); // Too late to go with it.
-    expect(callersOf(gate.commit(1))).toEqual([OF_THE_THREAD, 3]);
-    add();
-    expect(gate.cut(9)?.answers).toEqual([]);
+    expect(callersOf(gate.commit(2))).toEqual([2, 5]);
   });
 
   it("an answer of the journal out of order is a defect that must not pass", () => {

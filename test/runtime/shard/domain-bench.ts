@@ -34,7 +34,6 @@ import {
   unpackEntries,
   type Work,
 } from "../../../src/runtime/index.ts";
-import type { LeavingAnswer } from "../../../src/runtime/shard/commit-gate.ts";
 
 /** A schema that takes what it is given: the core never validates, the doors do. */
 export const any = <Value>(): Schema<Value> => ({
@@ -168,8 +167,6 @@ export interface BenchOptions {
 
 export class DomainBench {
   readonly domain: Domain;
-  /** By group: answers that leave with its commit (G4). */
-  readonly #leaving = new Map<number, readonly LeavingAnswer[]>();
   readonly answers = new Map<number, Answer<Json>>();
   readonly sent: Array<{ readonly shard: number; readonly message: DomainMessage }> = [];
   readonly performs: PerformEffect[] = [];
@@ -208,11 +205,11 @@ export class DomainBench {
       ports: {
         nowMs: () => this.nowMs,
         load: (address, known) => this.loads.push([address, known]),
-        submit: (group, answers) => {
-          this.groups.push(group);
-          this.#leaving.set(group.number, answers);
+        submit: (group) => this.groups.push(group),
+        answer: (caller, answer) => {
+          if (this.answers.has(caller)) throw new Error(`caller ${caller} was answered twice`);
+          this.answers.set(caller, answer);
         },
-        answer: (caller, answer) => this.#answered(caller, answer),
         send: (shard, message) => this.sent.push({ shard, message }),
         perform: (effect) => this.performs.push(effect),
         cancel: (id) => this.cancels.push(id),
@@ -223,11 +220,6 @@ export class DomainBench {
       },
     });
     this.domain.resume();
-  }
-
-  #answered(caller: number, answer: Answer<Json>): void {
-    if (this.answers.has(caller)) throw new Error(`caller ${caller} was answered twice`);
-    this.answers.set(caller, answer);
   }
 
   get entries(): readonly Entry[] {
@@ -283,7 +275,6 @@ export class DomainBench {
     for (const group of this.groups.splice(0)) {
       const seq = this.records.length + 1;
       this.records.push({ ...group, seq });
-      for (const [caller, answer] of this.#leaving.get(group.number) ?? []) this.#answered(caller, answer);
       this.domain.committed(group.number, seq);
     }
   }

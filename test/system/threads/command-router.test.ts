@@ -37,19 +37,16 @@ class Thread {
   readonly got: CommandMessage[] = [];
   readonly cancelled: CancelledCommand[] = [];
   readonly #port: MessagePort;
-  /** The journal thread's end of the answers. */
-  readonly #journal: MessagePort;
 
   constructor(router: CommandRouter, thread: number) {
-    const [commands, answers] = [new MessageChannel(), new MessageChannel()];
-    this.#port = commands.port2;
-    this.#journal = answers.port2;
-    this.#port.on("message", (message: FromIngress) => {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port2;
+    port2.on("message", (message: FromIngress) => {
       if (typeof message === "string") this.got.push(...unpackCommands(message));
       else this.cancelled.push(...message);
     });
-    router.attach(thread, { commands: commands.port1, answers: answers.port1 });
-    ends.push(() => this.#port.close());
+    router.attach(thread, port1);
+    ends.push(() => port2.close());
   }
 
   async gets(count: number): Promise<readonly CommandMessage[]> {
@@ -58,17 +55,9 @@ class Thread {
   }
 
   answer(value: string, ...commands: readonly CommandMessage[]): void {
-    this.#port.postMessage(answered(value, commands));
-  }
-
-  /** The commit answers, not the thread. */
-  commit(value: string, ...commands: readonly CommandMessage[]): void {
-    this.#journal.postMessage(answered(value, commands));
+    this.#port.postMessage(packAnswers(commands.map(({ caller }) => [caller, { ok: true, value }])));
   }
 }
-
-const answered = (value: string, commands: readonly CommandMessage[]): string =>
-  packAnswers(commands.map(({ caller }) => [caller, { ok: true, value }]));
 
 interface Asked {
   readonly thread?: number;
@@ -154,22 +143,6 @@ describe("the command router", () => {
     const after = Array.from({ length: COMMANDS_MAX }, (_, i) => ask(router, `after ${i}`));
     successor.answer("a", ...(await successor.gets(COMMANDS_MAX)));
     expect((await Promise.all(after)).map(codeOf)).toEqual(["ok", "ok", "ok"]);
-  });
-
-  it("what the journal thread answers with the commit settles a command like what its own thread answers, until the thread is gone", async () => {
-    const router = commandRouter();
-    const thread = new Thread(router, 0);
-    const [first, second] = [ask(router, "first"), ask(router, "second")];
-    const [one, two] = await thread.gets(2);
-    if (one === undefined || two === undefined) throw new Error("two commands were to arrive");
-    thread.commit("with its commit", one);
-    expect(await first).toMatchObject({ ok: true, value: "with its commit" });
-    thread.answer("a second answer", one);
-    router.detach(0);
-    thread.commit("too late", two);
-    expect(codeOf(await second)).toBe("OUTCOME_UNKNOWN");
-    await turns();
-    expect(router.answered).toBe(2);
   });
 
   it("D3: what a thread had when it died is OUTCOME_UNKNOWN; what was asked since waits for the successor, in order", async () => {
