@@ -40,7 +40,9 @@ it("a start's threads begin under the flags that Node.js was built with, those t
   expect(ofEntry).toBeDefined();
   for (const thread of ["journal", "views", "shard"]) expect(foldersOf(`/src/system/${thread}-worker.ts`)[0]).toBe(ofEntry);
   // The spares.
-  await until("they have loaded", () => ["journal", "views", "shard"].every((thread) => foldersOf(`/src/system/${thread}-worker.ts`).length > 1));
+  await until("they have loaded", () =>
+    ["journal", "views", "shard"].every((thread) => foldersOf(`/src/system/${thread}-worker.ts`).length > 1),
+  );
   for (const thread of ["journal", "views", "shard"]) expect(foldersOf(`/src/system/${thread}-worker.ts`)[1]).not.toBe(ofEntry);
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OpenEffect } from "../../../src/runtime/index.ts";
 import { EffectTable, LiveEffect } from "../../../src/runtime/shard/effect-table.ts";
+import { codeOf, DomainBench } from "./domain-bench.ts";
 
 const OWN = 0;
 const FOREIGN = 1;
@@ -59,5 +60,23 @@ describe("EffectTable", () => {
     expect(table.isPortSpent).toBe(true);
     table.close(waiting);
     expect(table.isPortSpent).toBe(false);
+  });
+});
+
+describe("a message inside its domain, while it is open", () => {
+  it("is shown to people by its id, and cannot be resolved by them", () => {
+    const bench = new DomainBench();
+    bench.ask("counter/a", "add", { by: 1 });
+    bench.send("counter/a", "tell", { to: "counter/b", command: "add", by: 1, isAnswered: true });
+    bench.domain.run(10); // The receiver is not in memory, and nobody loads it.
+    const [open] = bench.domain.effectLooks({ after: null, limit: 10, state: null });
+    if (open === undefined) throw new Error("a message was to be open");
+    expect(bench.domain.effectLook(open.id)).toMatchObject({ from: "counter/a", to: "counter/b", state: "open" });
+    bench.domain.resolve({ caller: -1, id: open.id, action: "drop" });
+    expect(codeOf(bench.answers.get(-1))).toBe("illegal_transition");
+    bench.drive();
+    expect(bench.domain.effectLook(open.id)).toBeNull();
+    bench.domain.resolve({ caller: -2, id: open.id, action: "drop" });
+    expect(codeOf(bench.answers.get(-2))).toBe("EFFECT_CLOSED");
   });
 });
