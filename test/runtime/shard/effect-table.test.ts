@@ -52,9 +52,10 @@ describe("EffectTable", () => {
 
   it("an answered one of another domain is found after a recovery too, and takes no credit", () => {
     const table = tableOf(1);
-    table.open(tell("answered", { toShard: FOREIGN, answer: { ok: true, value: null } }));
+    const answered = tell("answered", { toShard: FOREIGN, answer: { ok: true, value: null } });
+    table.open(answered);
     expect(table.isPortSpent).toBe(false);
-    expect(table.find("answered")).toBeDefined();
+    expect(table.find("answered")).toBe(answered);
     const waiting = tell("waiting", { toShard: FOREIGN });
     table.open(waiting);
     expect(table.isPortSpent).toBe(true);
