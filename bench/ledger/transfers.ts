@@ -71,7 +71,7 @@ async function transfers(node: Node, { count, route }: { readonly count: number;
     const body = { kind: "transfer", from: accountOf(from), to: accountOf(to), amount: "5", currency: CURRENCY, caller: "local", key };
     const answer = await node.ask(`transfer/${transferIdOf("local", key)}`, "request", body, { id: key });
     const isDone = answer.ok && (answer.value as { readonly status?: unknown }).status === 201;
-    assertResult(isDone, `transfer ${i} was answered ${JSON.stringify(answer)}`);
+    assertResult(isDone, () => `transfer ${i} was answered ${JSON.stringify(answer)}`);
   };
   return await closedLoop({ count, inFlight: IN_FLIGHT, one });
 }

@@ -94,7 +94,7 @@ async function domainWith(onReply: (caller: number, value: number) => void): Pro
       load: (address) => loads.push(address),
       submit: ({ number }) => groups.push(number),
       answer: (caller, answer) => {
-        assertResult(answer.ok, JSON.stringify(answer));
+        assertResult(answer.ok, () => JSON.stringify(answer));
         if (isReady) onReply(caller, Number(answer.value));
       },
       perform: () => undefined,

@@ -12,7 +12,7 @@ export const raw: RunVariant = (mode) =>
     const { figures } = await measured(mode, {
       one: async ({ body, headers }) => {
         const { data } = await connection.request(ECHO, body, { headers, timeout: ANSWER_MS_MAX });
-        assertResult(data.byteLength === ANSWER_BYTES, `the echo has ${data.byteLength} bytes`);
+        assertResult(data.byteLength === ANSWER_BYTES, () => `the echo has ${data.byteLength} bytes`);
       },
     });
     return { figures };
@@ -28,5 +28,5 @@ const deposit =
   (connection: NatsConnection): Work["one"] =>
   async ({ body, headers }) => {
     const answer = await connection.request("troupe.v1.transfer.deposit", body, { headers, timeout: ANSWER_MS_MAX });
-    assertResult(answer.headers?.get("Troupe-Status") === "201", `a deposit was answered ${answer.string()}`);
+    assertResult(answer.headers?.get("Troupe-Status") === "201", () => `a deposit was answered ${answer.string()}`);
   };

@@ -92,7 +92,7 @@ function throughStream(connection: NatsConnection, results: Results, subject: st
   return async ({ body, headers }) => {
     const result = results.of(headers.get("Troupe-Reply-To"));
     const [, answer] = await Promise.all([stream.publish(subject, body, { headers, timeout: ANSWER_MS_MAX }), result]);
-    assertResult(isRight(answer), `a message was answered ${answer.string()}`);
+    assertResult(isRight(answer), () => `a message was answered ${answer.string()}`);
   };
 }
 

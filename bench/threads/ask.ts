@@ -25,5 +25,5 @@ export const ask: RunVariant = async (mode) => {
 
 async function look(node: Node): Promise<void> {
   const answer = await node.ask("counter/one", "look", { plus: 1 });
-  assertResult(answer.ok && answer.value === 2, `the answer is ${JSON.stringify(answer)}`);
+  assertResult(answer.ok && answer.value === 2, () => `the answer is ${JSON.stringify(answer)}`);
 }
