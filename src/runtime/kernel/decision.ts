@@ -123,7 +123,7 @@ export function accept<Event extends { readonly kind: Kind }, Reply = never, Kin
   events: readonly Event[],
   more: Omit<Accept<Event, Reply>, "kind" | "events"> = {},
 ): Accept<Event, Reply> {
-  return { kind: "accept", events, ...more };
+  return { ...more, kind: "accept", events }; // In this order, because V8 copies what a literal begins with by its shape, and all else name by name.
 }
 export const reject = (code: Code, detail: string): Reject => ({ kind: "reject", code, detail });
 export const reply = <Reply>(value: Reply): ReplyOnly<Reply> => ({ kind: "reply", value });

@@ -3,18 +3,24 @@ import { Ring } from "./ring.ts";
 /**
  * Messages of one entity in arrival order (L1). `offer` refuses a client's command when `capacity` messages wait (`MAILBOX_FULL`);
  * `force` takes what is durable and may only be delayed (tells, answers): their number is bounded by the open effects of accepted
- * commands (L6). Memory is taken with the first message and given back when the last one left. Never throws.
+ * commands (L6). Never throws.
+ *
+ * B1. A message waits behind the oldest one only, so a mailbox of one message, as nearly all are, has no queue. Memory for more is taken with the second
+ *     and given back when the last one left.
  */
 export class Mailbox<Message extends object> {
   readonly capacity: number; // messages
-  #ring: Ring<Message> | null = null;
+  #oldest: Message | undefined = undefined;
+  /** Those behind the oldest. */
+  #others: Ring<Message> | null = null;
 
   constructor(capacity: number) {
     this.capacity = capacity;
   }
 
   get count(): number {
-    return this.#ring === null ? 0 : this.#ring.count;
+    if (this.#oldest === undefined) return 0;
+    return this.#others === null ? 1 : this.#others.count + 1;
   }
 
   offer(message: Message): boolean {
@@ -24,12 +30,18 @@ export class Mailbox<Message extends object> {
   }
 
   force(message: Message): void {
-    if (this.#ring === null) this.#ring = new Ring(2);
-    this.#ring.push(message);
+    if (this.#oldest === undefined) {
+      this.#oldest = message;
+      return;
+    }
+    this.#others ??= new Ring(2);
+    this.#others.push(message);
   }
 
   take(): Message | undefined {
-    return this.#ring?.shift();
+    const oldest = this.#oldest;
+    this.#oldest = this.#others === null ? undefined : this.#others.shift();
+    return oldest;
   }
 
   /** Takes out the messages that `isMeant` names, in order; the others keep theirs. Costs a look at each. */
@@ -46,10 +58,12 @@ export class Mailbox<Message extends object> {
 
   /** Gives the memory of an empty mailbox back; an entity that waits in memory then costs no queue. */
   release(): void {
-    if (this.#ring !== null && this.#ring.count === 0) this.#ring = null;
+    if (this.#oldest === undefined) this.#others = null;
   }
 
-  [Symbol.iterator](): IterableIterator<Message> {
-    return (this.#ring ?? new Ring<Message>(2))[Symbol.iterator]();
+  *[Symbol.iterator](): IterableIterator<Message> {
+    if (this.#oldest === undefined) return;
+    yield this.#oldest;
+    yield* this.#others ?? [];
   }
 }

@@ -89,8 +89,11 @@ export class Activation {
 
   /** The entity in memory, loading if need be. @throws Error when its type has no definition. */
   slotOf(address: string): Slot {
-    const present = this.#memory.slots.get(address);
-    if (present !== undefined) return present;
+    return this.#memory.slots.get(address) ?? this.wake(address);
+  }
+
+  /** One that is not in memory begins to load. @throws Error when its type has no definition. */
+  wake(address: string): Slot {
     const definition = this.definitionByType(address);
     if (definition === undefined) throw noDefinition(address);
     const slot = new Slot({ address, shard: this.shardOf(address), definition, mailboxMax: this.#mailboxMax });
@@ -103,7 +106,7 @@ export class Activation {
       this.#tailsLoading++;
       this.#tail.delete(address);
     }
-    this.#memory.slots.set(address, slot);
+    this.#memory.slots.add(slot);
     this.#ports.load(address, retired ?? (tail !== undefined && isWhole(tail[0]) ? "tail" : null));
     return slot;
   }
@@ -111,7 +114,7 @@ export class Activation {
   #revive(slot: Slot, snapshot: Snapshot): Slot {
     rebuild(slot, snapshot);
     slot.status = "ready";
-    this.#memory.slots.set(slot.address, slot);
+    this.#memory.slots.add(slot);
     this.#memory.unretire(slot);
     return slot;
   }

@@ -59,7 +59,7 @@ export class CommandDoor {
     const present = this.#memory.slots.get(message.to);
     const refused = this.#whyFull() ?? this.#whyNot(message, present);
     if (refused !== null) return this.#ports.answer(message.caller, refused);
-    const slot = present ?? this.#activation.slotOf(message.to);
+    const slot = present ?? this.#activation.wake(message.to);
     if (!slot.mailbox.offer(message)) {
       const detail = `${slot.mailbox.capacity} messages wait for ${message.to}; nothing was done. Send the command again later.`;
       return this.#ports.answer(message.caller, refusal("MAILBOX_FULL", detail));

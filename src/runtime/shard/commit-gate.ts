@@ -5,6 +5,7 @@ import { isSampledTrace } from "../kernel/trace.ts";
 import type { DomainMessage } from "./message.ts";
 import type { OutsideLive } from "./outside-effects.ts";
 import type { PendingEntry } from "./pending-entry.ts";
+import type { Slot } from "./slot.ts";
 
 /** Something that may leave the domain only after a commit. `isFinal` on an answer: with the group all is lost that the command did. */
 export type Output =
@@ -30,7 +31,7 @@ export class CommitGate {
   readonly #domain: number;
   readonly #incarnation: number;
   readonly #inFlight: HeldGroup[] = [];
-  #entries: PendingEntry[] = [];
+  #entries: PendingEntry<Slot>[] = [];
   #weight = 0;
   #outputs: Output[] = [];
   #number = 1;
@@ -48,7 +49,7 @@ export class CommitGate {
   get gathering(): number {
     return this.#number;
   }
-  get entries(): readonly PendingEntry[] {
+  get entries(): readonly PendingEntry<Slot>[] {
     return this.#entries;
   }
   get entriesCount(): number {
@@ -78,7 +79,7 @@ export class CommitGate {
     return this.#isDropped;
   }
 
-  add(entry: PendingEntry): void {
+  add(entry: PendingEntry<Slot>): void {
     this.#entries.push(entry);
   }
 
@@ -138,7 +139,7 @@ export class CommitGate {
 }
 
 /** The sampled traces of the entries, each once and at most `TRACES_MAX`; null when there is none, as nearly always. */
-function sampledTraces(entries: readonly PendingEntry[]): readonly string[] | null {
+function sampledTraces(entries: readonly PendingEntry<Slot>[]): readonly string[] | null {
   let found: Set<string> | null = null;
   for (const { traces } of entries) {
     if (traces === null) continue;

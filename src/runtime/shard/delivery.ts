@@ -7,7 +7,7 @@ import type { CommandMessage, Message } from "./message.ts";
 import type { Outputs } from "./outputs.ts";
 import { isOutside } from "./outside-effects.ts";
 import type { ReadyEntities } from "./ready-entities.ts";
-import type { Slot } from "./slot.ts";
+import { Slot } from "./slot.ts";
 
 /** Brings messages to the entities of this domain, and what others are to handle to where it is handled. */
 export class Delivery {
@@ -49,6 +49,9 @@ export class Delivery {
 
   /** To the entity that opened the effect. */
   answer(live: LiveEffect, answer: Answer<Json>): void {
-    this.put(this.#activation.slotOf(live.opened.from), { kind: "answer", live, answer }, true);
+    const { owner, opened } = live;
+    live.owner = null;
+    const slot = owner instanceof Slot && owner.isPresent ? owner : this.#activation.slotOf(opened.from);
+    this.put(slot, { kind: "answer", live, answer }, true);
   }
 }

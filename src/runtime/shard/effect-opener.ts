@@ -130,8 +130,9 @@ export class EffectOpener {
     entry.opens ??= [];
     entry.opens.push(live);
     this.#effects.open(live);
-    if (target === undefined) this.#delivery.offer(live);
-    else this.#delivery.put(target, { kind, effect, live }, true);
+    if (target === undefined) return this.#delivery.offer(live);
+    live.owner = slot;
+    this.#delivery.put(target, { kind, effect, live }, true);
   }
 
   #openOutside(

@@ -20,6 +20,8 @@ export class LiveEffect {
   /** Null until it was handled. */
   answer: Answer<Json> | null;
   isOpen = true;
+  /** The `Slot` that opened it, to be answered without being looked for; only of one that is given to an entity in memory, which handles it within moments. */
+  owner: object | null = null;
   /** What was at work when it was opened: see `workOf`. */
   work: Work = null;
   /** Of an effect that leaves the runtime; null of a tell or ask. */

@@ -31,25 +31,22 @@ export class Passivation {
   /** Its turn is over and its mailbox is empty. */
   turnEnded(slot: Slot): void {
     if (slot.seq === 0 && isClean(slot))
-      this.#memory.slots.delete(slot.address); // Looking at what does not exist must cost no memory.
+      this.#memory.slots.delete(slot); // Looking at what does not exist must cost no memory.
     else this.releaseFinished(slot);
   }
 
   releaseFinished(slot: Slot): void {
     if (!isClean(slot) || slot.definition.isFinished?.(slot.state as never) !== true) return;
-    const { slots } = this.#memory;
-    if (slots.get(slot.address) === slot && slots.delete(slot.address)) this.#meter.passivations++;
+    if (this.#memory.slots.delete(slot)) this.#meter.passivations++;
   }
 
   /** Notes which entities of a group that was handed out are finished: they may leave memory when it is committed. */
-  groupCut(group: number, entries: readonly PendingEntry[]): void {
+  groupCut(group: number, entries: readonly PendingEntry<Slot>[]): void {
     const whole: Slot[] = [];
     const others: Slot[] = [];
     for (const { slot, isBirth, mayFinish } of entries) {
-      if (!mayFinish) continue;
-      const present = this.#memory.slots.get(slot.address);
-      if (present?.status !== "ready" || present.definition.isFinished?.(present.state as never) !== true) continue;
-      (isBirth ? whole : others).push(present);
+      if (!mayFinish || slot.status !== "ready" || slot.definition.isFinished?.(slot.state as never) !== true) continue;
+      (isBirth ? whole : others).push(slot);
     }
     if (whole.length > 0 || others.length > 0) this.#finishing.push({ group, whole, others });
   }
@@ -67,7 +64,7 @@ export class Passivation {
   /** False when it is in use, has changed since, or is in a checkpoint. */
   #leave(slot: Slot, group: number): boolean {
     if (slot.changedIn !== group || !isIdle(slot) || !this.#memory.dirty.delete(slot)) return false;
-    return this.#memory.slots.delete(slot.address);
+    return this.#memory.slots.delete(slot);
   }
 
   #keepSnapshot(slot: Slot): void {
@@ -81,7 +78,7 @@ export class Passivation {
     let gone = 0;
     for (const slot of this.#nextSlots(stepsMax)) {
       if (slot.touchedAt >= idleSince || !isClean(slot)) continue;
-      this.#memory.slots.delete(slot.address);
+      this.#memory.slots.delete(slot);
       gone++;
     }
     this.#meter.passivations += gone;
@@ -114,7 +111,7 @@ export class Passivation {
     for (let over = Math.min(this.#memory.bytes - bytesMax, seenBytes / 2); over > 0 && gone < clean.length; gone++) {
       const slot = clean[gone] as Slot;
       over -= slot.bytes;
-      this.#memory.slots.delete(slot.address);
+      this.#memory.slots.delete(slot);
     }
     this.#meter.passivations += gone;
     return gone;

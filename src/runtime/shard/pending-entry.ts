@@ -15,12 +15,11 @@ interface EntryOwner {
   readonly shard: number;
   readonly address: string;
   readonly version: number;
-  entry: PendingEntry | null;
 }
 
 /** The entry of one entity in the group that gathers: it grows with every message that the entity handles until the group is cut. */
-export class PendingEntry {
-  readonly slot: EntryOwner;
+export class PendingEntry<Owner extends EntryOwner = EntryOwner> {
+  readonly slot: Owner;
   readonly seq: number;
   readonly at: number;
   /** The entity had no entry before. */
@@ -43,7 +42,7 @@ export class PendingEntry {
   timers: Map<string, TimerSet | null> | null = null;
   traces: string[] | null = null;
 
-  constructor(slot: EntryOwner, seq: number, at: number) {
+  constructor(slot: Owner, seq: number, at: number) {
     this.slot = slot;
     this.seq = seq;
     this.at = at;

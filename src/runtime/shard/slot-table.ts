@@ -23,19 +23,21 @@ export class SlotTable {
     return this.#slots.get(address);
   }
 
-  /** Only for an address that is not there. */
-  set(address: string, slot: Slot): void {
-    this.#slots.set(address, slot);
+  /** Only one whose address is not there. */
+  add(slot: Slot): void {
+    this.#slots.set(slot.address, slot);
+    slot.isPresent = true;
     this.#count(slot, 1);
     this.#footprint.add(slot);
   }
 
-  delete(address: string): boolean {
-    const slot = this.#slots.get(address);
-    if (slot === undefined) return false;
+  /** False when it is not there; another one of its address stays. */
+  delete(slot: Slot): boolean {
+    if (!slot.isPresent) return false;
+    slot.isPresent = false;
     this.#count(slot, -1);
     this.#footprint.remove(slot);
-    return this.#slots.delete(address);
+    return this.#slots.delete(slot.address);
   }
 
   /** Goes on correctly when entities come and go meanwhile. */

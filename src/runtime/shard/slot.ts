@@ -40,12 +40,14 @@ export class Slot {
   /** What it is counted with in the domain's footprint. */
   bytes = 0;
   isQueued = false;
+  /** It is the one in memory of its address: whoever holds it need not look for it. */
+  isPresent = false;
   waiters: Waiter[] | null = null;
   keys: KeyTable | null = null;
   /** Entries after the checkpoint, to be applied on top of the snapshot when it is loaded. */
   tail: readonly Entry[] | null = null;
   /** Its entry in the group that gathers; null when it has none there. */
-  entry: PendingEntry | null = null;
+  entry: PendingEntry<Slot> | null = null;
   /** Why it is `failed`. */
   failure = "";
 

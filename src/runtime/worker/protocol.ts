@@ -76,7 +76,11 @@ type MovedText = readonly [index: number, name: string, length: number];
 /** The member of the value that is a long text; null when there is none. */
 function longTextOf(value: Json): string | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  for (const [name, member] of Object.entries(value)) if (typeof member === "string" && member.length >= LONG_CHARS) return name;
+  const members: Readonly<Record<string, Json | undefined>> = value as Readonly<Record<string, Json | undefined>>;
+  for (const name in members) {
+    const member = members[name];
+    if (typeof member === "string" && member.length >= LONG_CHARS) return name;
+  }
   return null;
 }
 const LONG_CHARS = 128;

@@ -35,6 +35,20 @@ describe("passivation", () => {
     expect(bench.domain.passivate(everything)).toBe(0);
   });
 
+  it("an entity that left while it waits for an answer wakes to it", () => {
+    const bench = new DomainBench();
+    bench.ask("counter/a", "add", { by: 1 });
+    bench.send("counter/b", "get"); // In memory and not yet read.
+    bench.send("counter/a", "tell", { to: "counter/b", command: "add", by: 1, isAnswered: true });
+    bench.domain.run(1_000);
+    bench.checkpoint();
+    expect(bench.domain.passivate(everything)).toBe(1);
+    bench.drive();
+    expect(bench.crashes).toEqual([]);
+    expect(replyIn(bench.ask("counter/b", "get"))).toMatchObject({ total: 1 });
+    expect(replyIn(bench.ask("counter/a", "get"))).toMatchObject({ total: 101 });
+  });
+
   it("an idle entity leaves, one touched since does not, and a sweep is cut at its limit", () => {
     const bench = new DomainBench();
     for (const id of ["a", "b", "c"]) bench.ask(`counter/${id}`, "add", { by: 1 });

@@ -218,7 +218,7 @@ describe("records in another layout than ours", () => {
 
   it("of the layout that a group is written in, the lines of other types are not even parsed", () => {
     const pending = ["a/1", "account/1", "a/2", "account/2"].map((address, i) => {
-      const one = new PendingEntry({ shard: i, address, version: 1, entry: null }, i + 1, 5);
+      const one = new PendingEntry({ shard: i, address, version: 1 }, i + 1, 5);
       one.events.push({ kind: "said" });
       return one.toEntry();
     });
