@@ -16,20 +16,35 @@
 import { type AccountKind, decodeMinor, type MoneyRow, type OpenedRow, statementRows, worldCurrencyOf } from "../../actors/projections.ts";
 import type { Entry } from "../../runtime/records.ts";
 
-/** What is known of an account: minor units, and the sequence of its last money entry. */
-export interface AccountBooks {
+/** What is known of an account. There is one object of an account as long as an audit goes on. */
+export class AccountBooks {
+  readonly name: string;
   readonly kind: AccountKind;
   readonly currency: string;
-  balance: bigint;
-  sequence: number;
-  /** Where its keeper filed it; the auditor neither reads nor sets it. */
-  filed?: FiledAccount;
+  /** Minor units. */
+  balance = 0n;
+  /** Of its last money entry. */
+  sequence = 0;
+  /** Is it among the `touched` of an audit? */
+  isTouched = false;
+  /** Its money entries in the records of that audit, in their order. */
+  readonly fresh: MoneyEntry[] = [];
+  /** Where its keeper filed it: row numbers of the account and of its newest money entry, 0 = none. The auditor neither reads nor sets them. */
+  row = 0;
+  newestRow = 0;
+
+  constructor(account: { readonly name: string; readonly kind: AccountKind; readonly currency: string }) {
+    this.name = account.name;
+    this.kind = account.kind;
+    this.currency = account.currency;
+  }
 }
 
-/** Row numbers: of the account, and of its newest money entry (0 = it has none). */
-export interface FiledAccount {
-  readonly id: number;
-  readonly newest: number;
+/** An entry of an account, with its amounts read. */
+export interface MoneyEntry {
+  readonly row: MoneyRow;
+  readonly amount: bigint;
+  readonly balance: bigint;
 }
 
 /** What is known of a currency: sums of balances in minor units; accounts that somebody opened, so without world accounts; money entries. */
@@ -42,32 +57,24 @@ export interface CurrencyBooks {
   entries: number;
 }
 
-/** An account that records touched, with its new entries in their order. */
-export interface TouchedAccount {
-  readonly books: AccountBooks;
-  readonly entries: MoneyEntry[];
-}
-export interface MoneyEntry extends Omit<MoneyRow, "amount" | "balance"> {
-  readonly amount: bigint;
-  readonly balance: bigint;
-}
-
 /** Money between a debit and the credit or refund that ends it: minor units above 0. */
 export interface OpenLeg {
   readonly currency: string;
   readonly amount: bigint;
 }
 
-/** What the auditor starts from. It changes what it is given. */
+/** What the auditor starts from. It changes what it is given; `add` gives back the books of an account that is new. */
 export interface BooksBefore {
-  readonly account: (id: string) => AccountBooks | null;
+  readonly account: (name: string) => AccountBooks | null;
+  readonly add: (books: AccountBooks) => void;
   readonly currency: (currency: string) => CurrencyBooks;
   readonly leg: (transfer: string) => OpenLeg | null;
 }
 
 /** The audit of some records in a row. A new one for each batch; of no use after `add` threw. */
 export class Audit {
-  readonly accounts = new Map<string, TouchedAccount>();
+  /** Accounts that were opened or moved, each once. */
+  readonly touched: AccountBooks[] = [];
   readonly currencies = new Map<string, CurrencyBooks>();
   /** Legs by transfer that were opened in these records and are open after them. */
   readonly opened = new Map<string, OpenLeg>();
@@ -108,13 +115,12 @@ export class Audit {
       this.#tell(currency, account, "it was opened twice");
       return;
     }
-    this.accounts.set(account, { books: { kind, currency, balance: 0n, sequence: 0 }, entries: [] });
+    this.#add(new AccountBooks({ name: account, kind, currency }));
     this.#currency(currency).accounts++;
   }
 
   #move(row: MoneyRow): void {
-    const touched = this.#find(row.account) ?? this.#unheardOf(row);
-    const { books, entries } = touched;
+    const books = this.#find(row.account) ?? this.#unheardOf(row);
     const amount = decodeMinor(row.amount);
     const balance = decodeMinor(row.balance);
     if (books.currency !== row.currency) this.#tell(row.currency, row.account, `its currency is ${books.currency}`);
@@ -133,14 +139,13 @@ export class Audit {
     total.entries++;
     books.balance = balance;
     books.sequence = row.sequence;
-    const { account, sequence, transfer, currency, at } = row;
-    const entry = { account, sequence, transfer, amount, balance, currency, at };
-    entries.push(entry);
+    const entry = { row, amount, balance };
+    books.fresh.push(entry);
     if (amount < 0n) this.#openLeg(entry);
     else this.#credits.push(entry);
   }
 
-  #openLeg({ account, transfer, currency, amount }: MoneyEntry): void {
+  #openLeg({ row: { account, transfer, currency }, amount }: MoneyEntry): void {
     if (this.#legOf(transfer) !== null) {
       this.#tell(currency, account, `transfer ${transfer} is debited again while its first debit is in transit`);
       return;
@@ -149,7 +154,7 @@ export class Audit {
     this.#currency(currency).inTransit -= amount;
   }
 
-  #closeLeg({ account, transfer, currency, amount }: MoneyEntry): void {
+  #closeLeg({ row: { account, transfer, currency }, amount }: MoneyEntry): void {
     const leg = this.#legOf(transfer);
     if (leg === null || leg.currency !== currency) {
       this.#tell(currency, account, `${amount} of transfer ${transfer} come from no open debit`);
@@ -165,13 +170,23 @@ export class Audit {
   }
 
   /** A world account is born with its first entry (A4). */
-  #unheardOf(row: MoneyRow): TouchedAccount {
+  #unheardOf(row: MoneyRow): AccountBooks {
     const isWorld = worldCurrencyOf(row.account) !== null;
     if (!isWorld) this.#tell(row.currency, row.account, "money moves on it and it was never opened");
-    const books: AccountBooks = { kind: isWorld ? "world" : "customer", currency: row.currency, balance: 0n, sequence: 0 };
-    const touched = { books, entries: [] };
-    this.accounts.set(row.account, touched);
-    return touched;
+    return this.#add(new AccountBooks({ name: row.account, kind: isWorld ? "world" : "customer", currency: row.currency }));
+  }
+
+  #add(books: AccountBooks): AccountBooks {
+    this.#before.add(books);
+    return this.#touch(books);
+  }
+
+  #touch(books: AccountBooks): AccountBooks {
+    if (!books.isTouched) {
+      books.isTouched = true;
+      this.touched.push(books);
+    }
+    return books;
   }
 
   #assertBalanced(currency: string): void {
@@ -181,14 +196,9 @@ export class Audit {
     this.#off.set(currency, off);
   }
 
-  #find(account: string): TouchedAccount | null {
-    const found = this.accounts.get(account);
-    if (found !== undefined) return found;
+  #find(account: string): AccountBooks | null {
     const books = this.#before.account(account);
-    if (books === null) return null;
-    const touched = { books, entries: [] };
-    this.accounts.set(account, touched);
-    return touched;
+    return books === null ? null : this.#touch(books);
   }
 
   #currency(currency: string): CurrencyBooks {

@@ -2,11 +2,12 @@ import { ACCOUNT_TYPE, type AccountKind } from "../../actors/projections.ts";
 import { entriesOfTypes, Fault, type StoredRecord } from "../../runtime/records.ts";
 import type { ConversationMessage, FeedPage, FeedPlace, MessagePage, TurnRange, TurnText } from "../conversation-reads.ts";
 import type { StatementPage, TrialBalance, TrialLine } from "../system.ts";
-import { type AccountBooks, Audit, type CurrencyBooks, type TouchedAccount } from "./auditor.ts";
+import { AccountBooks, Audit, type CurrencyBooks } from "./auditor.ts";
 import { type Connection, isCorruption, openConnection } from "./connection.ts";
 import { ConversationViews, FED_TYPES, FeedBatch } from "./conversation-views.ts";
 import { type DerivedFile, isUnreadable, makeAnew, openDerived } from "./derived-file.ts";
 import { OpenLegs } from "./open-legs.ts";
+import { RecentlyUsed } from "./recently-used.ts";
 import { isBlank, readMeta, type StoreMeta } from "./store-meta.ts";
 import { VIEW_FILE } from "./view-file.ts";
 
@@ -14,7 +15,7 @@ const VIEWS: DerivedFile = { format: VIEW_FILE, walPages: 10_000 };
 const VIEWED: ReadonlySet<string> = new Set([ACCOUNT_TYPE, ...FED_TYPES]);
 /** Entries of an account between two marks: a page of a statement reads up to that many rows too many. */
 const MARK_EVERY = 64;
-/** Accounts whose balance is kept at hand; others cost a point read when they move. About 200 bytes each. */
+/** Accounts whose balance is kept at hand, besides those of a batch; others cost a point read when they move. About 250 bytes each. */
 const ACCOUNTS_AT_HAND_MAX = 100_000;
 /** Findings that are kept; a ledger with one is looked at by a person, and a flood of them must not fill the disk. */
 const FINDINGS_MAX = 1000;
@@ -52,7 +53,7 @@ export class SqliteViews {
   #rebuiltBecause: string | null;
   /** Where the view stood when damage was last met: a view that does not get beyond it is not made anew again. */
   #damagedAt = -1;
-  readonly #books = new Map<string, AccountBooks>();
+  readonly #books = new RecentlyUsed<AccountBooks>(ACCOUNTS_AT_HAND_MAX);
 
   constructor(options: SqliteViewsOptions) {
     const { file, rebuiltBecause } = openOrMake(options);
@@ -80,7 +81,8 @@ export class SqliteViews {
   apply(records: Iterable<StoredRecord>): readonly string[] {
     const file = this.#file;
     const audit = new Audit({
-      account: (id) => this.#account(id),
+      account: (name) => this.#account(name),
+      add: (books) => this.#books.set(books.name, books),
       currency: (currency) => this.#currency(currency),
       leg: (transfer) => file.legs.get(transfer),
     });
@@ -105,7 +107,11 @@ export class SqliteViews {
     }
     file.position = position;
     file.legs.keep(audit);
-    this.#remember(audit.accounts);
+    for (const books of audit.touched) {
+      books.isTouched = false;
+      books.fresh.length = 0;
+    }
+    this.#books.age();
     this.#options.onFed?.(feed.conversations);
     return audit.findings;
   }
@@ -189,13 +195,18 @@ export class SqliteViews {
     return true;
   }
 
-  #account(id: string): AccountBooks | null {
-    const atHand = this.#books.get(id);
+  #account(name: string): AccountBooks | null {
+    const atHand = this.#books.get(name);
     if (atHand !== undefined) return atHand;
-    const row = this.#file.sql.account.get(id);
+    const row = this.#file.sql.account.get(name);
     if (row === undefined) return null;
-    const { currency, kind, balance } = row;
-    return { currency, kind, balance, sequence: Number(row.sequence), filed: { id: Number(row.id), newest: Number(row.newest) } };
+    const books = new AccountBooks({ name, kind: row.kind, currency: row.currency });
+    books.balance = row.balance;
+    books.sequence = Number(row.sequence);
+    books.row = Number(row.id);
+    books.newestRow = Number(row.newest);
+    this.#books.set(name, books);
+    return books;
   }
 
   #currency(currency: string): CurrencyBooks {
@@ -207,11 +218,11 @@ export class SqliteViews {
     const file = this.#file;
     const { sql } = file;
     const findings = audit.findings.slice(0, Math.max(FINDINGS_MAX - file.findingCount, 0));
-    const touched = [...audit.accounts].sort(([, { books: left }], [, { books: right }]) => (left.filed?.id ?? 0) - (right.filed?.id ?? 0));
+    audit.touched.sort((left, right) => left.row - right.row);
     file.db
       .transaction(() => {
         const waiting: EntryValue[] = [];
-        for (const [name, account] of touched) this.#putAccount(name, account, waiting);
+        for (const books of audit.touched) this.#putAccount(books, waiting);
         for (let next = 0; next < waiting.length; next += ENTRY_COLUMNS) sql.addEntry.run(...waiting.slice(next, next + ENTRY_COLUMNS));
         for (const [currency, { customer, system, world, inTransit, accounts, entries }] of audit.currencies) {
           sql.putTotal.run(currency, String(inTransit), String(customer), String(system), String(world), accounts, entries);
@@ -226,35 +237,22 @@ export class SqliteViews {
   }
 
   /** Its entries are stored with those that wait, or wait themselves. */
-  #putAccount(name: string, { books, entries }: TouchedAccount, waiting: EntryValue[]): void {
+  #putAccount(books: AccountBooks, waiting: EntryValue[]): void {
     const file = this.#file;
     const { sql } = file;
-    const id = books.filed?.id ?? Number(sql.addAccount.run(name, books.currency, books.kind).lastInsertRowid);
-    let newest = books.filed?.newest ?? 0;
-    for (const { sequence, transfer, amount, balance, currency, at } of entries) {
+    const { name, kind, fresh } = books;
+    if (books.row === 0) books.row = Number(sql.addAccount.run(name, books.currency, kind).lastInsertRowid);
+    for (const { row, amount, balance } of fresh) {
       const entry = ++file.entryLast;
-      waiting.push(entry, newest, sequence, transfer, amount, balance, currency, at);
+      waiting.push(entry, books.newestRow, row.sequence, row.transfer, amount, balance, row.currency, row.at);
       if (waiting.length === ENTRIES_AT_ONCE * ENTRY_COLUMNS) {
         sql.addEntries.run(...waiting);
         waiting.length = 0;
       }
-      if (sequence % MARK_EVERY === 0) sql.addMark.run(id, sequence, entry);
-      newest = entry;
+      if (row.sequence % MARK_EVERY === 0) sql.addMark.run(books.row, row.sequence, entry);
+      books.newestRow = entry;
     }
-    sql.putAccount.run(books.balance, books.sequence, newest, id);
-    books.filed = { id, newest };
-  }
-
-  /** Keeps the books that moved last, so that a hot account needs no read. */
-  #remember(touched: ReadonlyMap<string, TouchedAccount>): void {
-    for (const [id, { books }] of touched) {
-      this.#books.delete(id);
-      this.#books.set(id, books);
-    }
-    for (const id of this.#books.keys()) {
-      if (this.#books.size <= ACCOUNTS_AT_HAND_MAX) return;
-      this.#books.delete(id);
-    }
+    sql.putAccount.run(books.balance, books.sequence, books.newestRow, books.row);
   }
 }
 
