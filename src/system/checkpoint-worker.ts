@@ -13,6 +13,7 @@ import { measure, type TakenMeasures } from "./observe/measure.ts";
 import { LogMover } from "./sqlite/log-mover.ts";
 import { SqliteSnapshots, type SqliteSnapshotsOptions } from "./sqlite/snapshot-store.ts";
 import { exposeControl } from "./threads/control.ts";
+import { giveWay } from "./threads/give-way.ts";
 import { Heartbeat } from "./threads/heartbeat.ts";
 
 export interface CheckpointWorkerData {
@@ -77,6 +78,7 @@ function controlOfCheckpoint({ store, batchRows, journalPath }: CheckpointWorker
     /** Answers when the store is open: a thread that could not open it has ended instead. */
     ready(): true {
       lag.begin();
+      giveWay();
       return true;
     },
     /** Takes the checkpoints of a domain from the port; a port of an older incarnation is closed. */

@@ -8,6 +8,7 @@ import { type JournalReader, openJournalReader } from "./sqlite/journal-file.ts"
 import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteViews } from "./sqlite/view-store.ts";
 import { exposeControl } from "./threads/control.ts";
+import { giveWay } from "./threads/give-way.ts";
 import { Heartbeat } from "./threads/heartbeat.ts";
 import { ViewsThread } from "./threads/views-thread.ts";
 import { WatchedFeeds } from "./threads/watched-feeds.ts";
@@ -50,6 +51,7 @@ function controlOfViews(data: ViewsWorkerData) {
       open = openViews(data, feeds, during);
       open.thread.start();
       lag.begin();
+      giveWay();
       return true;
     },
     statement: (seq: number, accountId: string, after: number, limit: number) =>
