@@ -12,6 +12,7 @@ import { type JournalReader, openJournalReader } from "./sqlite/journal-file.ts"
 import { storePaths } from "./sqlite/open-stores.ts";
 import { SqliteOutbox } from "./sqlite/outbox-store.ts";
 import { exposeControl } from "./threads/control.ts";
+import { giveWay } from "./threads/give-way.ts";
 import { Heartbeat } from "./threads/heartbeat.ts";
 
 export interface OutboxWorkerData {
@@ -46,6 +47,7 @@ function controlOfOutbox(data: OutboxWorkerData) {
       open = openOutbox(data, during);
       open.outbox.start();
       lag.begin();
+      giveWay();
       return true;
     },
     figures: (): OutboxFigures & { readonly remadeBecause: string | null; readonly loopLagMs: number } => ({
