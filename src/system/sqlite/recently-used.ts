@@ -1,6 +1,7 @@
 /**
  * Values by name, of which those that were not used for long are let go. In two generations, so that a use costs no change of order: what was used since the
- * younger one began stands in it. Nothing leaves but by `age`. Holds at most `capacity` values and those that were used between two calls of `age`.
+ * younger one began stands in it. Nothing leaves but by `age`. Holds at most `capacity` values and what two spans between calls of
+ * `age` used: a long span is let go of only when half of the capacity was used after it.
  */
 export class RecentlyUsed<Value extends object> {
   readonly capacity: number;

@@ -15,7 +15,7 @@ const VIEWS: DerivedFile = { format: VIEW_FILE, walPages: 10_000 };
 const VIEWED: ReadonlySet<string> = new Set([ACCOUNT_TYPE, ...FED_TYPES]);
 /** Entries of an account between two marks: a page of a statement reads up to that many rows too many. */
 const MARK_EVERY = 64;
-/** Accounts whose balance is kept at hand, besides those of a batch; others cost a point read when they move. About 250 bytes each. */
+/** Accounts whose balance is kept at hand, besides those of the last batches (see `RecentlyUsed`); others cost a point read when they move. About 250 bytes each. */
 const ACCOUNTS_AT_HAND_MAX = 100_000;
 /** Findings that are kept; a ledger with one is looked at by a person, and a flood of them must not fill the disk. */
 const FINDINGS_MAX = 1000;
@@ -26,6 +26,8 @@ export interface SqliteViewsOptions {
   readonly meta: StoreMeta;
   readonly busyTimeoutMs: number;
   readonly cacheKiB: number;
+  /** 100,000 when it is left out. */
+  readonly accountsAtHandMax?: number;
   /** Hears of the conversations whose feed grew, when the rows can be read. */
   readonly onFed?: (conversations: Iterable<string>) => void;
 }
@@ -53,11 +55,12 @@ export class SqliteViews {
   #rebuiltBecause: string | null;
   /** Where the view stood when damage was last met: a view that does not get beyond it is not made anew again. */
   #damagedAt = -1;
-  readonly #books = new RecentlyUsed<AccountBooks>(ACCOUNTS_AT_HAND_MAX);
+  readonly #books: RecentlyUsed<AccountBooks>;
 
   constructor(options: SqliteViewsOptions) {
     const { file, rebuiltBecause } = openOrMake(options);
     this.#options = options;
+    this.#books = new RecentlyUsed(options.accountsAtHandMax ?? ACCOUNTS_AT_HAND_MAX);
     this.#file = file;
     this.#rebuiltBecause = rebuiltBecause;
   }

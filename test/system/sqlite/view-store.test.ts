@@ -10,8 +10,8 @@ import { books, money, opened, recordOf, TRANSFER, WORLD } from "../../support/l
 
 const meta = { storeId: "store-1", shardCount: JOURNAL_SHARDS };
 
-const openViews = (dir: string, storeId = meta.storeId): SqliteViews =>
-  new SqliteViews({ path: join(dir, "views.db"), meta: { ...meta, storeId }, busyTimeoutMs: 200, cacheKiB: 1024 });
+const openViews = (dir: string, storeId = meta.storeId, more: { readonly accountsAtHandMax?: number } = {}): SqliteViews =>
+  new SqliteViews({ path: join(dir, "views.db"), meta: { ...meta, storeId }, busyTimeoutMs: 200, cacheKiB: 1024, ...more });
 
 describe("views", () => {
   it("R-LED-7: statements page with a running balance, oldest first", () => {
@@ -37,14 +37,17 @@ describe("views", () => {
         money(kind, "1", `${sign}${index + 1}`, index + 1, { transfer: `t-${index}` });
       return recordOf(index + 2, ["alice", entry("credited", "")], [WORLD, entry("debited", "-")]);
     });
-    const pageAfter = (sizes: readonly number[]) => {
+    const pageAfter = (sizes: readonly number[], isReopened = false) => {
       using dir = folder();
-      const views = openViews(dir.path);
+      let views = openViews(dir.path);
       views.apply([recordOf(1, ["alice", opened()])]);
       let from = 0;
       for (const size of sizes) {
         expect(views.apply(records.slice(from, from + size))).toEqual([]);
         from += size;
+        if (!isReopened) continue;
+        views.close();
+        views = openViews(dir.path);
       }
       expect(views.position).toBe(201);
       const page = views.statement("alice", { after: 0, limit: 1_000 });
@@ -55,6 +58,7 @@ describe("views", () => {
     expect(single.entries.length).toBe(200);
     expect(pageAfter([200])).toEqual(single); // 400 rows: 12 times 32, and 16.
     expect(pageAfter([15, 16, 17, 32, 33, 87])).toEqual(single);
+    expect(pageAfter([15, 16, 17, 32, 33, 87], true)).toEqual(single); // What was at hand is read again.
   });
 
   it("R-LED-7: pages of a long statement join without a gap or repeat, wherever they begin, also after a restart", () => {
@@ -142,6 +146,15 @@ describe("views", () => {
     views.close();
   });
 
+  it("L6: an account that was not used for long is read from the file again", () => {
+    using dir = folder();
+    const views = openViews(dir.path, meta.storeId, { accountsAtHandMax: 1 });
+    for (const record of books.slice(0, 3)) expect(views.apply([record])).toEqual([]);
+    change(join(dir.path, "views.db"), "UPDATE accounts SET sequence = 5 WHERE name = 'bob'");
+    expect(views.apply(books.slice(3))).toEqual([expect.stringMatching(/account bob: entry 1 stands where entry 6 belongs/)]);
+    views.close();
+  });
+
   it("a gap in the records is refused and leaves the view as it was", () => {
     using dir = folder();
     const views = openViews(dir.path);
@@ -219,6 +232,18 @@ describe("rebuilding", () => {
     expect(views.position).toBe(0);
     views.apply(books);
     expect(() => read(views)).not.toThrow();
+    views.close();
+  });
+
+  it("L5: after damage that a read meets nothing at hand is of the file that was", () => {
+    using dir = folder();
+    const views = openViews(dir.path);
+    views.apply(books.slice(0, 3));
+    const page = views.statement("alice", { after: 0, limit: 10 });
+    damage(join(dir.path, "views.db"), "accounts");
+    expect(() => views.statement("alice", { after: 0, limit: 10 })).toThrow(expect.objectContaining({ code: "VIEW_BEHIND" }));
+    expect(views.apply(books)).toEqual([]);
+    expect(views.statement("alice", { after: 0, limit: 10 })).toEqual(page);
     views.close();
   });
 
