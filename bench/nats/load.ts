@@ -95,7 +95,7 @@ const run = (inFlight: number, made: readonly Command[], one: Work["one"]) =>
 const accountsIn = (mode: Mode): number => byMode(mode, { full: 10_000, quick: 10_000, tiny: 100 });
 const countsIn = (mode: Mode) =>
   byMode(mode, {
-    // As many as the suite over HTTP: with a quarter of them V8's compiler took a fifth of the server's processor in a quick run.
+    // As many as the suite over HTTP: after a quarter of them V8's helper threads took 33 to 49 us a command in a quick run, after these 15 to 30.
     full: { single: 5_000, many: 60_000, warmUp: 20_000 },
     quick: { single: 2_000, many: 20_000, warmUp: 20_000 },
     tiny: { single: 50, many: 300, warmUp: 100 },
