@@ -151,7 +151,7 @@ describeWithNats("a claim", () => {
       const takers = new Takers();
       await using one = new Claimer("a", takers);
       await one.begin(server.url);
-      await oneTakes(takers);
+      await until("it takes them and says nothing", () => one.claim.whyNot === null);
       await using connection = await connect({ servers: server.url });
       const other = answering(connection, metadata);
       const why = await until("they are left", () => one.claim.whyNot, 30_000);
