@@ -10,7 +10,7 @@ import { SqliteJournal } from "../../src/system/sqlite/journal-store.ts";
 import { benchFolder } from "../harness/folder.ts";
 import { assertResult, byMode, type Mode, type Outcome, type RunVariant } from "../harness/suite.ts";
 
-const WAL_PAGES_MAX = 10_000;
+const WAL_PAGES_MAX = 1_000;
 const FILES = { synchronous: "full", busyTimeoutMs: 1_000, cacheKiB: 16_384 } as const;
 
 export const by1: RunVariant = (mode) => measure(mode, 1);

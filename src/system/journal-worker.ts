@@ -49,7 +49,7 @@ function controlOfJournal({ store, committed, statePort, logLevel }: JournalWork
   };
   const whenQuiet = (): void => {
     idleTimer = null;
-    if (open !== null && open.thread.downReason === null) move(open.journal, Math.min(1_000, store.walPagesMax));
+    if (open !== null && open.thread.downReason === null) move(open.journal, Math.min(QUIET_PAGES_MAX, store.walPagesMax));
   };
   const move = (journal: SqliteJournal, pagesMin: number): void => void during(() => journal.walCheckpoint(pagesMin));
   return {
@@ -117,7 +117,9 @@ const waitedFor = (journal: SqliteJournal, during: Heartbeat["during"]): Journal
 });
 
 const QUIET_MS = 100;
+/** So few may stay in the log of a quiet node. */
+const QUIET_PAGES_MAX = 250;
 /** A look at the log takes as long as to write ten deposits. */
 const LOOK_EVERY_MS = 10;
-const CATCH_UP_PAGES = 1_000;
+const CATCH_UP_PAGES = 250;
 const FAR_BEHIND_FACTOR = 16;

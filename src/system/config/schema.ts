@@ -180,11 +180,15 @@ export const configSchema = z.strictObject({
       min: 64,
       max: 16_777_216,
     }),
-    walPagesMax: count("Pages in the write-ahead log after which the journal moves them to the main file.", 10_000, {
-      unit: "pages",
-      min: 100,
-      max: 10_000_000,
-    }),
+    walPagesMax: count(
+      "Pages in the write-ahead log after which the journal moves them to the main file and begins the log anew. A page has 16 KiB, in a store whose journal was made with smaller pages 4.",
+      1_000,
+      {
+        unit: "pages",
+        min: 100,
+        max: 10_000_000,
+      },
+    ),
   }),
   checkpoint: z.strictObject({
     everyMs: milliseconds("Longest time between the starts of two checkpoints while something changes.", 5000),

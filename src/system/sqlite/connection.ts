@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly cacheKiB: number;
   /** Pages in the write-ahead log after which a commit moves them to the file; 0 = never, the owner does it on purpose. */
   readonly walAutocheckpointPages: number;
+  /** Of a file that is made; SQLite's 4,096 when it is left out. A file keeps the one that it was made with. */
+  readonly pageBytes?: number;
   /** Refuses to write, and to make the file. */
   readonly isReadOnly?: boolean;
   /** Refuses to make the file. */
@@ -43,6 +45,8 @@ export function openConnection(options: ConnectionOptions): Connection {
     timeout: options.busyTimeoutMs,
   });
   try {
+    // Before the mode, which writes the first page. Not read back: a file that is there says its own.
+    if (options.pageBytes !== undefined) db.pragma(`page_size=${options.pageBytes}`);
     if (!isReadOnly) setAndCheck(db, { pragma: "journal_mode", value: "wal", expected: "wal" });
     setAndCheck(db, { pragma: "synchronous", value: options.synchronous, expected: SYNCHRONOUS_VALUE[options.synchronous] });
     setAndCheck(db, { pragma: "cache_size", value: -options.cacheKiB, expected: -options.cacheKiB });

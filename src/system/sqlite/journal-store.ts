@@ -65,6 +65,9 @@ export interface JournalCounters {
   readonly fsyncs: number;
 }
 
+/** A record of some dozen commands takes 100 KB: in pages of four times SQLite's size it is written and moved with 0.7 of the processor (docs/decisions.md 48). */
+const PAGE_BYTES = 16_384;
+
 type Row = [
   seq: number,
   format: number,
@@ -227,7 +230,7 @@ export class SqliteJournal implements JournalStore {
 
   /**
    * Moves pages from the write-ahead log to the main file when more than `pagesMin` wait (default: `walPagesMax`). It waits for nobody, but
-   * it takes about 5 ms for 1,000 pages, so the thread calls it when it has nothing to do, with a smaller `pagesMin` the longer it is
+   * it takes about 1 ms a MB, so the thread calls it when it has nothing to do, with a smaller `pagesMin` the longer it is
    * idle, and under steady load when `walPages` passes a few times the limit. When the disk fails nothing is lost, because the log holds
    * every page until it was moved; the next append is refused and tells the error, and a probe opens the file anew.
    * @returns the figures after it, null when there was nothing to do or the disk failed.
@@ -321,7 +324,7 @@ function insertGroups(
 /** J3. */
 function openFile(options: SqliteJournalOptions & { readonly mustExist?: boolean }): OpenFile {
   const { path } = options;
-  const db = namingCorruption(path, () => openConnection({ ...options, walAutocheckpointPages: 0 }));
+  const db = namingCorruption(path, () => openConnection({ ...options, pageBytes: PAGE_BYTES, walAutocheckpointPages: 0 }));
   try {
     if (options.pagesMax !== undefined) db.pragma(`max_page_count=${options.pagesMax}`);
     if (!options.mustExist && namingCorruption(path, () => isBlank(db)))

@@ -5,8 +5,9 @@ import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { CommitError, Fault } from "../../../src/runtime/index.ts";
 import { openConnection } from "../../../src/system/sqlite/connection.ts";
-import { openJournalReader } from "../../../src/system/sqlite/journal-file.ts";
+import { JOURNAL_FILE, openJournalReader } from "../../../src/system/sqlite/journal-file.ts";
 import { assertNodeApi, assertSqlite } from "../../../src/system/sqlite/platform.ts";
+import { createFile } from "../../../src/system/sqlite/store-meta.ts";
 import { verifyJournal } from "../../../src/system/sqlite/verify.ts";
 import { appendEach, folder, groupOf, openJournal } from "../../support/journal-bench.ts";
 
@@ -99,6 +100,27 @@ describe("the journal in SQLite", () => {
     const bytes = [1, 2, 3].reduce((sum, number) => sum + Buffer.byteLength(groupOf(number).body), 0);
     expect(journal.counters).toEqual({ commits: 2, groups: 3, entries: 3, bytes, fsyncs: 2 });
     journal.close();
+  });
+
+  it("is made with pages of 16 KiB; one that was made with smaller ones keeps them and goes on", () => {
+    using made = folder();
+    using earlier = folder();
+    const db = new Database(join(earlier.path, "journal.db"));
+    db.pragma("page_size=4096");
+    db.pragma("journal_mode=wal");
+    createFile(db, JOURNAL_FILE, { storeId: "earlier", shardCount: 4 });
+    db.close();
+    for (const [{ path }, pageBytes] of [[made, 16_384] as const, [earlier, 4096] as const]) {
+      const journal = openJournal(path);
+      journal.append([groupOf(1, "x".repeat(100_000))], 1);
+      journal.reopen();
+      appendEach(journal, 2, 3);
+      journal.close();
+      const plain = new Database(join(path, "journal.db"), { readonly: true });
+      expect(plain.pragma("page_size", { simple: true })).toBe(pageBytes);
+      plain.close();
+      expect(verifyJournal(join(path, "journal.db"))).toMatchObject({ ok: true, figures: { records: 3 } });
+    }
   });
 
   it("moves the write-ahead log on purpose only, when more than the limit waits", () => {
