@@ -51,7 +51,6 @@ function controlOfViews(data: ViewsWorkerData) {
       open = openViews(data, feeds, during);
       open.thread.start();
       lag.begin();
-      giveWay();
       return true;
     },
     statement: (seq: number, accountId: string, after: number, limit: number) =>
@@ -112,6 +111,7 @@ function openViews(data: ViewsWorkerData, feeds: WatchedFeeds, during: Heartbeat
     views,
     during,
     isWatched: () => feeds.isWatched,
+    onCaughtUp: giveWay, // Not before: its readers wait while a successor catches up.
     committed: new BigInt64Array(data.committed),
     wanted: new BigInt64Array(data.wanted),
     recordsMax: data.recordsMax,

@@ -13,6 +13,8 @@ export interface ViewsThreadOptions {
   readonly recordsMax: number;
   /** Does somebody watch a conversation now? */
   readonly isWatched: () => boolean;
+  /** Called once, when all that was committed as a batch began is in the view for the first time. */
+  readonly onCaughtUp: () => void;
   /** Runs a call to the disk: see `Heartbeat`. */
   readonly during: Heartbeat["during"];
 }
@@ -28,6 +30,7 @@ export class ViewsThread {
   #failure: string | null = null;
   #isClosed = false;
   #isPrompt = false;
+  #hasCaughtUp = false;
 
   constructor(options: ViewsThreadOptions) {
     this.#options = options;
@@ -102,18 +105,27 @@ export class ViewsThread {
 
   /** One batch. True when there is more. */
   #step(): boolean {
-    const { journal, views, committed, recordsMax, during } = this.#options;
+    const { views, committed, onCaughtUp } = this.#options;
     const target = Number(Atomics.load(committed, 0));
-    if (views.position >= target) return false;
+    if (views.position < target && !this.#applyBatch()) return false;
+    if (views.position < target) return true;
+    if (!this.#hasCaughtUp) onCaughtUp();
+    this.#hasCaughtUp = true;
+    return false;
+  }
+
+  /** False when it failed. */
+  #applyBatch(): boolean {
+    const { journal, views, recordsMax, during } = this.#options;
     try {
       // Bounded in characters and records; a rebuilt or late view takes one such step after the other.
       during(() => views.apply(journal.each(views.position, recordsMax, READ_CHARS_MAX)));
       this.#failure = null;
+      return true;
     } catch (cause) {
       this.#failure = String(cause instanceof Error ? cause.message : cause);
       return false;
     }
-    return views.position < target;
   }
 }
 

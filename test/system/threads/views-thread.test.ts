@@ -15,6 +15,7 @@ function bench(dir: string, recordsMax = 2) {
   const committed = new BigInt64Array(new SharedArrayBuffer(8));
   const wanted = new BigInt64Array(new SharedArrayBuffer(8));
   const watched = new Set<string>();
+  const caughtUpAt: number[] = [];
   const thread = new ViewsThread({
     journal: reader,
     views,
@@ -22,12 +23,14 @@ function bench(dir: string, recordsMax = 2) {
     wanted,
     recordsMax,
     isWatched: () => watched.size > 0,
+    onCaughtUp: () => caughtUpAt.push(views.position),
     during: (call) => call(),
   });
   return {
     views,
     thread,
     watched,
+    caughtUpAt,
     /** As a reader of the file does in another thread. */
     want(number: number): void {
       Atomics.store(wanted, 0, BigInt(number));
@@ -70,6 +73,24 @@ describe("following promptly", () => {
     await vi.waitFor(() => expect(views.position).toBe(10));
     close();
   });
+});
+
+it("says once that it has caught up: after the last of all batches that it was behind, and of an empty journal at once", async () => {
+  using late = folder();
+  const behind = bench(late.path);
+  for (let number = 1; number <= 7; number++) behind.commit(number);
+  expect((await behind.thread.read(6, 5_000, () => 0)).ok).toBe(true);
+  expect(behind.caughtUpAt).toEqual([]);
+  expect((await behind.thread.read(7, 5_000, () => 0)).ok).toBe(true);
+  behind.commit(8);
+  expect((await behind.thread.read(8, 5_000, () => 0)).ok).toBe(true);
+  expect(behind.caughtUpAt).toEqual([7]);
+  behind.close();
+  using fresh = folder();
+  const empty = bench(fresh.path);
+  empty.thread.start();
+  await vi.waitFor(() => expect(empty.caughtUpAt).toEqual([0]));
+  empty.close();
 });
 
 describe("what somebody beside the thread waits to read", () => {
