@@ -322,7 +322,7 @@ describe.skipIf(whyNot !== null)("a node on a disk that fails", () => {
 
   it("L2: the disk is full for a while: writes are refused or unknown, reads go on, writes resume by themselves, each key has one outcome", () => {
     using dir = folder();
-    const { report, log } = runWith(dir.path, { calls: "pwrite64", error: "ENOSPC", when: "100..104" });
+    const { report, log } = runWith(dir.path, { calls: "pwrite64", error: "ENOSPC", when: "50..54" });
     expect(log).toMatch(/pwrite64\(.*ENOSPC.*INJECTED/);
     expect(report.errors).toContain("the journal takes no writes; reads go on");
     expectKept(dir.path, report);
