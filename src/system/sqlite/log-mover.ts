@@ -24,7 +24,7 @@ export class LogMover {
     };
   }
 
-  /** One look. Takes about 1 ms a MB when there is something to move. @throws SqliteError when the disk does not take it. */
+  /** One look. Takes about 2 ms a MB when there is something to move. @throws SqliteError when the disk does not take it. */
   move(): void {
     this.#move();
   }

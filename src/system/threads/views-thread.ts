@@ -13,7 +13,7 @@ export interface ViewsThreadOptions {
   readonly recordsMax: number;
   /** Does somebody watch a conversation now? */
   readonly isWatched: () => boolean;
-  /** Called once, when all that was committed as a batch began is in the view for the first time. */
+  /** Called once: when a look at the journal first finds nothing that is not in the view, or a batch first takes all that there was as it began. */
   readonly onCaughtUp: () => void;
   /** Runs a call to the disk: see `Heartbeat`. */
   readonly during: Heartbeat["during"];

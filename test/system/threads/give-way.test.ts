@@ -6,11 +6,21 @@ import { folder } from "../../support/journal-bench.ts";
 import { TestNats } from "../../support/nats-server.ts";
 import { endThread, openNode, until } from "../../support/test-node.ts";
 
+/** Null when the thread has ended since it was listed. */
+function statOf(task: string): string | null {
+  try {
+    return readFileSync(`/proc/self/task/${task}/stat`, "utf8");
+  } catch {
+    return null;
+  }
+}
+
 /** What `nice` says of the threads of this process, by name. */
 function nicenessByName(): ReadonlyMap<string, readonly number[]> {
   const found = new Map<string, number[]>();
   for (const task of readdirSync("/proc/self/task")) {
-    const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
+    const stat = statOf(task);
+    if (stat === null) continue;
     const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
     const rest = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     found.set(name, [...(found.get(name) ?? []), Number(rest[16])]); // The 19th field of proc_pid_stat(5); the third is the first here.

@@ -86,6 +86,12 @@ it("says once that it has caught up: after the last of all batches that it was b
   expect((await behind.thread.read(8, 5_000, () => 0)).ok).toBe(true);
   expect(behind.caughtUpAt).toEqual([7]);
   behind.close();
+  using again = folder();
+  const following = bench(again.path);
+  for (let number = 1; number <= 7; number++) following.commit(number);
+  following.thread.start();
+  await vi.waitFor(() => expect(following.caughtUpAt).toEqual([7]));
+  following.close();
   using fresh = folder();
   const empty = bench(fresh.path);
   empty.thread.start();
