@@ -41,6 +41,26 @@ describe("the entry of one entity in a record", () => {
       expect(entryOf(text, "t/b")).toMatchObject({ entity: "t/b" });
     }
   });
+
+  it("has a line of its own, whatever it holds: what looks like an entry inside an event is none", () => {
+    const forged = { shard: 1, seq: 9, entity: "t/forged", version: 1, at: 5 };
+    const nested = entry("t/d", {
+      events: [
+        { kind: "said", list: [forged, forged, forged] },
+        { kind: "said", text: '},{"shard":' },
+      ],
+    });
+    const entries = [entry("t/a"), nested, entry("t/b")];
+    for (const written of [entries, [nested], [nested, nested], [entry("t/a")], []]) {
+      const text = new TextDecoder().decode(packEntries(written));
+      expect(JSON.parse(text)).toEqual(written);
+      expect(text.split("\n").map((line) => line.length)).toEqual(
+        written.length === 0 ? [2] : written.map((one, i) => JSON.stringify(one).length + (i === 0 ? 2 : 1)),
+      );
+      expect(entryOf(text, "t/forged")).toBeNull();
+    }
+    expect(entryOf(packEntries(entries), "t/d")).toEqual(nested);
+  });
 });
 
 describe("reading an entity that a record is the history of", () => {
