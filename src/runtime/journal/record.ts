@@ -103,12 +103,15 @@ export interface OpenedEffect {
 export const packEntries = (entries: readonly Entry[]): Uint8Array => encoder.encode(textOf(entries));
 const encoder = new TextEncoder();
 
-/** All entries in one call, which takes three quarters of what a call for each does, and cut between them afterwards. */
+/**
+ * All entries in one call, because a call for each takes a third more for such as a transfer makes (docs/decisions.md 17), and cut between them afterwards. "shard" is the
+ * first key of every entry (`PendingEntry.toEntry`), so one cut more than there are ends of entries was made inside one: into what an event or an effect holds. Inside
+ * a JSON string none is made, because its quotes are escaped.
+ */
 function textOf(entries: readonly Entry[]): string {
-  const whole = JSON.stringify(entries).split(NEXT_ENTRY); // Never inside a JSON string: its quotes would be escaped.
-  if (whole.length === entries.length) return whole.join(NEXT_LINE);
-  // What an event holds looks like the next entry: it must not get a line, because a line is taken for an entry.
-  return `[${entries.map((entry) => JSON.stringify(entry)).join(",\n")}]`;
+  const lines = JSON.stringify(entries).split(NEXT_ENTRY, entries.length + 1);
+  if (lines.length === entries.length) return lines.join(NEXT_LINE);
+  return `[${entries.map((entry) => JSON.stringify(entry)).join(",\n")}]`; // A line is taken for an entry, so what is inside one must not get a line.
 }
 const NEXT_ENTRY = '},{"shard":';
 const NEXT_LINE = '},\n{"shard":';

@@ -48,7 +48,7 @@ export class PendingEntry<Owner extends EntryOwner = EntryOwner> {
     this.at = at;
   }
 
-  /** As it goes into the journal, without what was opened and closed within the group (E2). */
+  /** As it goes into the journal, without what was opened and closed within the group (E2). `packEntries` and the readers of lines rely on the order of the first three keys. */
   toEntry(): Entry {
     const { slot, seq, at, events, ids, keys, closes, traces } = this;
     const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {

@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import {
   type Entry,
   entityHash,
+  entriesOfTypes,
   entryOf,
+  type Json,
   joinPointers,
   NO_POINTERS,
   packEntries,
@@ -42,24 +44,21 @@ describe("the entry of one entity in a record", () => {
     }
   });
 
-  it("has a line of its own, whatever it holds: what looks like an entry inside an event is none", () => {
-    const forged = { shard: 1, seq: 9, entity: "t/forged", version: 1, at: 5 };
-    const nested = entry("t/d", {
-      events: [
-        { kind: "said", list: [forged, forged, forged] },
-        { kind: "said", text: '},{"shard":' },
-      ],
-    });
-    const entries = [entry("t/a"), nested, entry("t/b")];
-    for (const written of [entries, [nested], [nested, nested], [entry("t/a")], []]) {
-      const text = new TextDecoder().decode(packEntries(written));
-      expect(JSON.parse(text)).toEqual(written);
-      expect(text.split("\n").map((line) => line.length)).toEqual(
-        written.length === 0 ? [2] : written.map((one, i) => JSON.stringify(one).length + (i === 0 ? 2 : 1)),
-      );
-      expect(entryOf(text, "t/forged")).toBeNull();
-    }
-    expect(entryOf(packEntries(entries), "t/d")).toEqual(nested);
+  const forged = { shard: 1, seq: 9, entity: "t/forged", version: 1, at: 5 };
+  const said = (name: string, list: readonly Json[]) => entry(name, { events: [{ kind: "said", list, text: '},{"shard":' }] });
+  it.each([
+    ["none", []],
+    ["one", [entry("t/a")]],
+    ["three", [entry("t/a"), entry("t/b"), entry("t/c")]],
+    ["one with the look of another inside", [entry("t/a"), said("t/b", [{ is: "first" }, forged])]],
+    ["with the look of others inside, between entries", [entry("t/a"), said("t/b", [{ shard: 1 }, forged, { shard: 1 }]), entry("t/c")]],
+    ["all with the look of others inside", [said("t/a", [forged, forged, forged]), said("t/b", [forged, forged])]],
+  ])("has a line of its own, and nothing inside it has: %s", (_, entries) => {
+    const text = new TextDecoder().decode(packEntries(entries));
+    expect(text).toBe(`[${entries.map((one) => JSON.stringify(one)).join(",\n")}]`);
+    expect(entryOf(text, "t/forged")).toBeNull();
+    for (const one of entries) expect(entryOf(text, one.entity)).toEqual(one);
+    expect(entriesOfTypes({ body: text, count: entries.length }, new Set(["t"]))).toEqual(entries);
   });
 });
 
