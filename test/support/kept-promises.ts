@@ -24,8 +24,8 @@ export function keptPromises(journalPath: string, load: LedgerLoad): KeptPromise
 /** The same between two lives of a server: orders may still wait for an answer, and after a kill transfers are under way (`books.findings`). */
 export function promisesSoFar(journalPath: string, load: LedgerLoad): KeptPromises {
   const books = readJournal(journalPath);
-  const lost = new Set(load.changed);
-  const defects = [...load.changed].map((key) => `${key}: a repeat did not get the first answer again`);
+  const lost = new Set(load.changed.keys());
+  const defects = [...load.changed].map(([key, got]) => `${key}: a repeat did not get the first answer again, but ${got}`);
   for (const key of load.accepted) {
     if (books.transfers.has(idOfKey(key))) continue;
     lost.add(key);

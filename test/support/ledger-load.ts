@@ -36,7 +36,8 @@ export const httpDoor =
 function replyOf({ status, body, isReplayed }: { readonly status: number; readonly body: string; readonly isReplayed: boolean }): Reply {
   // 409 here is key_in_progress: orders never reuse a key for something else.
   if (status === 202) return { kind: "again", why: `${status} ${body}`, isAccepted: true };
-  if (status === 409 || status === 429 || status === 503) return { kind: "again", why: `${status} ${body}` };
+  if (status === 409) return { kind: "again", why: `${status} ${body}` };
+  if (status === 429 || status === 503) return { kind: "again", why: `${status} ${body}`, isTurnedAway: true };
   if (status === 504) return { kind: "unknown", why: body };
   return { kind: "outcome", status, body, isReplayed };
 }

@@ -1,5 +1,6 @@
 /** Orders of a load straight into a node of this process: through the door that HTTP uses, without HTTP. */
 import { account } from "../../src/actors/index.ts";
+import { STATUS_OF_CODE } from "../../src/runtime/index.ts";
 import { movementCall } from "../../src/system/ingress/ledger-door.ts";
 import type { Node } from "../../src/system/node.ts";
 import { CURRENCY, type Order } from "./ledger-load.ts";
@@ -12,7 +13,12 @@ export const nodeDoor =
     if (!checked.ok) throw new Error(`the door refused an order of the check: ${checked.detail}`);
     const { address, command, body } = checked.call;
     const answer = await node.ask(address, command, body, { id: order.key });
-    if (!answer.ok) return { kind: answer.code === "OUTCOME_UNKNOWN" ? "unknown" : "again", why: `${answer.code} ${answer.detail}` };
+    if (!answer.ok) {
+      const why = `${answer.code} ${answer.detail}`;
+      return answer.code === "OUTCOME_UNKNOWN"
+        ? { kind: "unknown", why }
+        : { kind: "again", why, isTurnedAway: STATUS_OF_CODE[answer.code] === 503 };
+    }
     const {
       status,
       body: bytes,

@@ -39,8 +39,8 @@ export class OrderLoad<Order extends Keyed> {
   readonly acknowledged = new Map<string, Acknowledged<Order>>();
   /** Keys that were answered 202: accepted, though not finished. */
   readonly accepted = new Set<string>();
-  /** Keys whose second answer was not the first one, byte for byte and marked as replayed. */
-  readonly changed = new Set<string>();
+  /** By key: what was answered the second time instead of the first answer, byte for byte and marked as replayed. */
+  readonly changed = new Map<string, string>();
   /** Second answers that were compared with the first. */
   replays = 0;
   /** Orders that were repeated after they got no answer, and then got one. */
@@ -83,7 +83,9 @@ export class OrderLoad<Order extends Keyed> {
   async settle(door: Door<Order>): Promise<void> {
     const orders = [...this.#unanswered.values()];
     const compare = this.#toCompare.splice(0);
+    this.#isRunning = true; // Who is told to ask again does.
     await Promise.all([...orders.map((order) => this.#place(door, order)), ...compare.map((first) => this.#compare(door, first))]);
+    this.#isRunning = false;
   }
 
   /** The latest acknowledged orders and some older ones will be sent a second time: their answers must be the first ones. */
@@ -145,12 +147,21 @@ export class OrderLoad<Order extends Keyed> {
     }
   }
 
+  /** Who is turned away asks again, as with any order: what counts is what the key is answered. */
   async #compare(door: Door<Order>, { order, status, body }: Acknowledged<Order>): Promise<void> {
-    const reply = await door(order);
-    // Without an answer nothing can be said; its turn comes again at random.
-    if (reply.kind === "unknown" || (reply.kind === "again" && reply.isTurnedAway === true)) return;
+    const until = performance.now() + TRIES_MS_MAX;
+    let reply = await door(order);
+    while (reply.kind === "again" && reply.isTurnedAway === true && performance.now() < until) {
+      this.#refused(reply.why);
+      if (!this.#isRunning) return; // Its turn comes again at random.
+      await delay(AGAIN_MS);
+      reply = await door(order);
+    }
+    if (reply.kind === "unknown") return; // Without an answer nothing can be said.
     this.replays++;
-    if (reply.kind !== "outcome" || !reply.isReplayed || reply.status !== status || reply.body !== body) this.changed.add(order.key);
+    if (reply.kind !== "outcome") this.changed.set(order.key, reply.why);
+    else if (!reply.isReplayed || reply.status !== status || reply.body !== body)
+      this.changed.set(order.key, `${reply.status}${reply.isReplayed ? "" : ", not as a repeat,"} ${reply.body} after ${status} ${body}`);
   }
 
   #acknowledge(order: Order, { status, body }: { readonly status: number; readonly body: string }): void {

@@ -64,7 +64,7 @@ class Judge {
   constructor(books: TurnBooks, load: TurnLoad) {
     this.#books = books;
     this.#defects = [...books.findings, ...load.stuck.map((order) => `${order} (no outcome in time)`)];
-    for (const key of load.changed) this.#lose(key, "a repeat did not get the first answer again");
+    for (const [key, got] of load.changed) this.#lose(key, `a repeat did not get the first answer again, but ${got}`);
     if (load.unanswered > 0) this.#defects.push(`${load.unanswered} messages never got an answer`);
   }
 
