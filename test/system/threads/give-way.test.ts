@@ -35,26 +35,17 @@ it("read models, checkpoints and the outbox give way to commands, and so do thei
   await using _closed = node;
   const usual = getPriority(process.pid);
   const giving = ["views", "checkpoint", "outbox"];
-  // Read models once they have caught up with the journal.
-  await until(
-    "the views give way",
-    () =>
-      nicenessByName()
-        .get("views")
-        ?.includes(usual + 5) === true,
-  );
+  const doViewsGiveWay = (): boolean =>
+    nicenessByName()
+      .get("views")
+      ?.includes(usual + 5) === true;
+  await until("the views give way", doViewsGiveWay); // Once they have caught up with the journal.
   const first = nicenessByName();
   for (const name of giving) expect(first.get(name), name).toContain(usual + 5);
   for (const [name, values] of first) if (!giving.includes(name)) expect(new Set(values), name).toEqual(new Set([usual]));
   expect([...first.keys()]).toEqual(expect.arrayContaining(["shard-0", "journal", "effects"]));
   await endThread(node, "/system/views"); // Its successor is the spare, which has the name too and gives way once it has its part.
-  await until(
-    "a successor gives way",
-    () =>
-      nicenessByName()
-        .get("views")
-        ?.includes(usual + 5) === true,
-  );
+  await until("a successor gives way", doViewsGiveWay);
 });
 
 it("in a process that was started with a niceness of its own it is more than that, and never more than there is", async () => {
