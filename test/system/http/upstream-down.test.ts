@@ -114,7 +114,11 @@ it("R-API-9, R-CON-5: with the breaker open every door answers at once that the 
   });
   await until("the breaker is closed", () => breakerIs("closed"));
   expect(new Set(repliesAsked()).size).toBe(repliesAsked().length);
-  expect(fieldsOf(await get(server.url, "/readyz?verbose"))).toMatchObject({ failing: [] });
+  // Summaries of the turns above failed too: their port has a breaker of its own, which may have opened later.
+  await until("nothing fails any more", async () => {
+    const { failing } = fieldsOf(await get(server.url, "/readyz?verbose")) as { failing: readonly string[] };
+    return failing.length === 0;
+  });
 });
 
 it("R-API-9: whoever waits when the breaker opens is answered then; a reply under way goes on and is kept", async () => {
