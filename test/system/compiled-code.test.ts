@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { expect, it } from "vitest";
 import { compiledCodeFolder } from "../../src/system/compiled-code.ts";
 import { figuresOf, runCliWith, startCliWith, tempFolder } from "../support/cli.ts";
+import { openConversation, postMessage } from "../support/talk-client.ts";
 import { until } from "../support/test-node.ts";
 
 it("a start, on a new store too, compiles nothing that an earlier one has compiled", async () => {
@@ -31,19 +32,22 @@ it("a start's threads begin under the flags that Node.js was built with, those t
   using folder = tempFolder();
   const debug = { NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
   await using server = await startCliWith(debug, folder.path);
+  // Not line by line: a thread says what it reads and how that ended in two writes, and another one may speak between them.
   const foldersOf = (module: string): string[] =>
-    server.stderr.split("\n").flatMap((line) => {
-      const [, read, name] = /reading cache from (\S+)\/\w+ for ESM (\S+?)\.\.\./.exec(line) ?? [];
-      return read !== undefined && name?.endsWith(module) === true ? [read] : [];
-    });
+    [...server.stderr.matchAll(/reading cache from (\S+)\/\w+ for ESM (\S+?)\.\.\./g)].flatMap(([, read, name]) =>
+      read !== undefined && name?.endsWith(module) === true ? [read] : [],
+    );
   const [ofEntry] = foldersOf("/src/system/cli/troupe.ts");
   expect(ofEntry).toBeDefined();
   for (const thread of ["journal", "views", "shard"]) expect(foldersOf(`/src/system/${thread}-worker.ts`)[0]).toBe(ofEntry);
-  // The spares.
-  await until("they have loaded", () =>
-    ["journal", "views", "shard"].every((thread) => foldersOf(`/src/system/${thread}-worker.ts`).length > 1),
-  );
-  for (const thread of ["journal", "views", "shard"]) expect(foldersOf(`/src/system/${thread}-worker.ts`)[1]).not.toBe(ofEntry);
+  // A thread of the pool begins with the first task: the summary of this turn. (Spares begin a second after their parts, which may be before it serves.)
+  await openConversation(server.url, "c");
+  await postMessage(server.url, "c", "Hello.", { key: "k" });
+  const [ofTask] = await until("the pool has loaded it", () => {
+    const folders = foldersOf("/src/system/pools/summary-task.ts");
+    return folders.length > 0 && folders;
+  });
+  expect(ofTask).not.toBe(ofEntry);
 });
 
 it("threads keep what they compile where the environment says", async () => {
