@@ -121,11 +121,13 @@ class Lives {
     const running = load.run(turnDoor(client, orders));
     const answered = this.#answered(server, life, running);
     const stranger = this.#strange(client, isOver);
+    let pressing: Promise<void> | null = null;
     // In the very turn of the answer: nothing that the server did after it may be needed.
     if (end === "answered") await answered.then(() => server.kill());
     else {
       await answered;
       await holder?.hold();
+      if (end === "held") pressing = this.#press(server);
       await delay(end === "held" ? HELD_MS : random() * MORE_MS_MAX);
       if (end !== "term") server.kill();
     }
@@ -135,11 +137,28 @@ class Lives {
     await server.gone();
     await running;
     await stranger;
+    await pressing;
     await holder?.kill();
     client.close();
     this.#ends[end]++;
     if (load.unanswered > 0) this.#inFlight++;
     load.compareLater(COMPARED.latest, COMPARED.older, random);
+  }
+
+  /**
+   * As many clients again, who want no reply: those under way may all wait for one, which a server that acknowledges too early does not give before the commit
+   * either. Then nothing that can be lost would be acknowledged.
+   */
+  async #press(server: KillableServer): Promise<void> {
+    const { load, connections, orders } = this.#run;
+    const client = new KeepAliveClient(server.url, connections);
+    orders.wantsReplies = false;
+    try {
+      await load.run(turnDoor(client, orders));
+    } finally {
+      orders.wantsReplies = true;
+      client.close();
+    }
   }
 
   /** So many messages were answered in this life that the others are left for those to come; or all were said. */
@@ -226,12 +245,12 @@ class Lives {
   async #summarized(client: KeepAliveClient): Promise<void> {
     const until = new Deadline(this.#run.weaken === "" ? IDLE_MS_MAX : IDLE_MS_MAX_WEAKENED);
     for (const [conversation, turn] of this.#run.orders.known) {
-      let upTo = -1;
+      let upTo: number | null = null;
       const fromMs = performance.now();
       for (;;) {
         const { status, body } = await client.send({ method: "GET", path: `${pathOf(conversation)}/summary` });
         const now = status === 200 ? (JSON.parse(body) as { readonly upToTurn: number }).upToTurn : -1;
-        if (now > upTo) until.begin();
+        if (upTo !== null && now > upTo) until.begin(); // What was there at the first look is no progress.
         upTo = now;
         if (upTo >= turn || until.isOver) break;
         await delay(POLL_MS);

@@ -40,6 +40,8 @@ export class TurnOrders {
   readonly #options: TurnOrdersOptions;
   readonly #known = new Map<string, number>();
   #count = 0;
+  /** Messages that want a reply wait for a model, and for what is committed before it is asked; others are answered as soon as they are stored. */
+  wantsReplies = true;
 
   constructor(options: TurnOrdersOptions) {
     this.#options = options;
@@ -57,7 +59,7 @@ export class TurnOrders {
       conversation,
       speaker: SPEAKERS[Math.floor(random() * SPEAKERS.length)] ?? "user",
       content: ` message ${number}: ${words.join(" ")}. `,
-      wantsReply: random() < REPLY_RATIO,
+      wantsReply: this.wantsReplies && random() < REPLY_RATIO,
       after: this.#known.get(conversation) ?? 0,
     };
   };
