@@ -104,19 +104,27 @@ describe("check:stop", () => {
 describe("check:turns", () => {
   const few = ["--turns", "300", "--conversations", "20", "--connections", "32"];
 
-  it("R-CON-4: SIGTERM and kill -9 under conversations lose no turn and no summary, do none twice and keep their order", async () => {
-    const { code, figures } = await check("turns", ...few, "--kills", "4");
-    expect(figures).toMatchObject({ ok: true, turns: 300, kills: 2, terms: 2, acknowledged: 300, lost: 0, duplicated: 0, outOfOrder: 0 });
-    expect(figures).toMatchObject({ replaysChanged: 0, defects: [] });
-    expect(code).toBe(0);
-  });
+  it(
+    "R-CON-4: SIGTERM and kill -9 under conversations lose no turn and no summary, do none twice and keep their order",
+    async () => {
+      const { code, figures } = await check("turns", ...few, "--kills", "4");
+      expect(figures).toMatchObject({ ok: true, turns: 300, kills: 2, terms: 2, acknowledged: 300, lost: 0, duplicated: 0, outOfOrder: 0 });
+      expect(figures).toMatchObject({ replaysChanged: 0, defects: [] });
+      expect(code).toBe(0);
+    },
+    TEST_MS_MAX,
+  );
 
-  it("L2: notices a server that acknowledges before the commit", async () => {
-    const { code, figures } = await check("turns", ...few, "--kills", "6", "--weaken", "reply-before-commit");
-    expect(figures).toMatchObject({ ok: false, lost: expect.any(Number) });
-    expect(figures.lost).toBeGreaterThan(0);
-    expect(code).toBe(1);
-  });
+  it(
+    "L2: notices a server that acknowledges before the commit",
+    async () => {
+      const { code, figures } = await check("turns", ...few, "--kills", "6", "--weaken", "reply-before-commit");
+      expect(figures).toMatchObject({ ok: false, lost: expect.any(Number) });
+      expect(figures.lost).toBeGreaterThan(0);
+      expect(code).toBe(1);
+    },
+    TEST_MS_MAX,
+  );
 });
 
 describeWithNats("check:nats", () => {

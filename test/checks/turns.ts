@@ -7,7 +7,7 @@
  * Clients hold what they were answered; after every end the messages without an answer, the latest and some older ones are sent again with their keys. In the
  * end `turn-journal.ts` (plain SQL and AES, no code of the service) must find every acknowledged turn once, with its text and its reply, and every turn in
  * exactly one summary, in the order of turns. What the endpoint makes of a summary's prompt proves what stood in it: the summary before, and the messages of
- * exactly its turns (R-CON-2). A third of the kills come while another program keeps the journal from committing and as many clients again say what wants no
+ * exactly its turns (R-CON-2). A third of the kills come while another program keeps the journal from committing and further clients say what wants no
  * reply: what is acknowledged then is lost for sure, which is how the planted bug is found.
  */
 import { mkdtempSync, rmSync } from "node:fs";

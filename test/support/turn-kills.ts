@@ -5,7 +5,7 @@ import { FakeAi } from "./fake-ai.ts";
 import { JournalHolder } from "./journal-holder.ts";
 import { KeepAliveClient } from "./keep-alive-client.ts";
 import { KillableServer } from "./killable-server.ts";
-import type { TurnLoad, TurnOrders } from "./turn-orders.ts";
+import type { OpenedConversations, TurnLoad, TurnOrders } from "./turn-orders.ts";
 import { pathOf, turnAnswerOf, turnDoor } from "./turn-orders.ts";
 import type { AgainReply } from "./turn-promises.ts";
 
@@ -45,7 +45,7 @@ export interface TurnKillFigures {
 const LIFE_MS_MAX = 120_000;
 const MORE_MS_MAX = 40;
 /** Long enough that every client has sent what the journal cannot take. */
-const HELD_MS = 200;
+const HELD_MS = 1_000;
 const COMPARED = { latest: 32, older: 32 };
 /** Of the answers, how many are followed by a regenerate or a stop. */
 const AGAIN_RATIO = 0.05;
@@ -116,9 +116,10 @@ class Lives {
     const { load, connections, random, dataDir, orders } = this.#run;
     const server = await this.#start(life);
     const client = new KeepAliveClient(server.url, connections);
+    const opened: OpenedConversations = new Map();
     const holder = end === "held" ? new JournalHolder(join(dataDir, "journal.db")) : null;
     const isOver = { now: false };
-    const running = load.run(turnDoor(client, orders));
+    const running = load.run(turnDoor(client, orders, opened));
     const answered = this.#answered(server, life, running);
     const stranger = this.#strange(client, isOver);
     let pressing: Promise<void> | null = null;
@@ -126,8 +127,9 @@ class Lives {
     if (end === "answered") await answered.then(() => server.kill());
     else {
       await answered;
+      if (end === "held") load.stop(); // What is left to be said is for those who come when the lock is taken.
       await holder?.hold();
-      if (end === "held") pressing = this.#press(server);
+      if (end === "held") pressing = this.#press(server, opened);
       await delay(end === "held" ? HELD_MS : random() * MORE_MS_MAX);
       if (end !== "term") server.kill();
     }
@@ -146,15 +148,15 @@ class Lives {
   }
 
   /**
-   * As many clients again, who want no reply: those under way may all wait for one, which a server that acknowledges too early does not give before the commit
-   * either. Then nothing that can be lost would be acknowledged.
+   * Clients who want no reply: those under way may all wait for one, which a server that acknowledges too early does not give before the commit either. Then
+   * nothing that can be lost would be acknowledged.
    */
-  async #press(server: KillableServer): Promise<void> {
+  async #press(server: KillableServer, opened: OpenedConversations): Promise<void> {
     const { load, connections, orders } = this.#run;
     const client = new KeepAliveClient(server.url, connections);
     orders.wantsReplies = false;
     try {
-      await load.run(turnDoor(client, orders));
+      await load.run(turnDoor(client, orders, opened));
     } finally {
       orders.wantsReplies = true;
       client.close();

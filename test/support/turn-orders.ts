@@ -40,7 +40,7 @@ export class TurnOrders {
   readonly #options: TurnOrdersOptions;
   readonly #known = new Map<string, number>();
   #count = 0;
-  /** Messages that want a reply wait for a model, and for what is committed before it is asked; others are answered as soon as they are stored. */
+  /** False: no further message wants one, so each is answered as soon as it is stored. */
   wantsReplies = true;
 
   constructor(options: TurnOrdersOptions) {
@@ -77,9 +77,11 @@ export class TurnOrders {
 
 export const pathOf = (conversation: string): string => `/v1/conversations/${encodeURIComponent(conversation)}`;
 
+/** What opening each was answered in one life of the server. */
+export type OpenedConversations = Map<string, Promise<Reply>>;
+
 /** Sends messages over HTTP, each conversation opened before its first one in each life of the server: to open it again changes nothing. */
-export function turnDoor(client: KeepAliveClient, orders: TurnOrders): Door<TurnOrder> {
-  const opened = new Map<string, Promise<Reply>>();
+export function turnDoor(client: KeepAliveClient, orders: TurnOrders, opened: OpenedConversations = new Map()): Door<TurnOrder> {
   const open = async (id: string): Promise<Reply> => {
     const reply = await sent(() => client.send({ method: "POST", path: "/v1/conversations", body: JSON.stringify({ id }) }));
     if (reply.kind !== "outcome" || reply.status >= 300) opened.delete(id);

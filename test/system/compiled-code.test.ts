@@ -37,9 +37,13 @@ it("a start's threads begin under the flags that Node.js was built with, those t
     [...server.stderr.matchAll(/reading cache from (\S+)\/\w+ for ESM (\S+?)\.\.\./g)].flatMap(([, read, name]) =>
       read !== undefined && name?.endsWith(module) === true ? [read] : [],
     );
-  const [ofEntry] = foldersOf("/src/system/cli/troupe.ts");
+  const threads = ["journal", "views", "shard"];
+  const [ofEntry] = await until("what the start has read is told", () => {
+    const isTold = threads.every((thread) => foldersOf(`/src/system/${thread}-worker.ts`).length > 0);
+    return isTold && foldersOf("/src/system/cli/troupe.ts");
+  });
   expect(ofEntry).toBeDefined();
-  for (const thread of ["journal", "views", "shard"]) expect(foldersOf(`/src/system/${thread}-worker.ts`)[0]).toBe(ofEntry);
+  for (const thread of threads) expect(foldersOf(`/src/system/${thread}-worker.ts`)[0]).toBe(ofEntry);
   // A thread of the pool begins with the first task: the summary of this turn. (Spares begin a second after their parts, which may be before it serves.)
   await openConversation(server.url, "c");
   await postMessage(server.url, "c", "Hello.", { key: "k" });
